@@ -1,0 +1,40 @@
+# Needs Python 3.11 to 3.13, git and make. PYTHON=python3.12 chooses another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo ui test check constraints clean
+
+demo: .venv/local ## take a real clip to labels, an augmented clip and its labels
+	@python scripts/demo.py
+
+ui: .venv/local ## the same world with the Dagster UI at http://127.0.0.1:3000
+	@vda osmo-local exec -- dagster dev -w workspace.yaml --host 127.0.0.1 --port $${PORT:-3000}
+
+test: .venv/dev ## run the tests
+	python -m pytest
+
+check: .venv/dev ## formatting, lint, types, imports between rooms, and whether Dagster loads the definitions
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	dagster definitions validate -w workspace.yaml
+
+constraints: ## resolve all dependencies anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate --no-header pyproject.toml \
+		--upgrade -o constraints.txt
+
+clean: ## remove the environment and everything that the embedded world keeps
+	rm -rf .venv .vda
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+.venv/local: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local]'
+	@touch $@
+
+.venv/dev: .venv/local
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local,dev]'
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m vda_assets.cli` is `vda`."""
+
+from vda_assets.cli.main import main
+
+main()

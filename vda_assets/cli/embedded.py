@@ -1,0 +1,174 @@
+"""`vda osmo-local`: the embedded OSMO, an emulator for one machine, with what stands for the cluster's services."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import httpx
+from pydantic import ValidationError
+
+from vda_assets.cli.world import ensure_dagster_home, load
+from vda_assets.config.deployment import Deployment, EmbeddedOsmoConfig
+from vda_assets.config.errors import ConfigError
+from vda_assets.osmo_local.errors import EmbeddedOsmoError
+from vda_assets.osmo_local.server import serve as serve_embedded
+from vda_assets.osmo_local.settings import EmbeddedSettings, PlatformCapacity, StandIn
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+deployment_option = click.option(
+    "--deployment", "deployment_name", default="local", show_default=True, metavar="NAME", help="A deployment's name."
+)
+
+
+@click.group("osmo-local")
+def osmo_local() -> None:
+    """Run the embedded OSMO: the same HTTP calls on this machine, tasks as local processes.
+
+    It emulates one machine for demos, tests and development; it is no scheduler.
+    """
+
+
+@osmo_local.command()
+@deployment_option
+def serve(deployment_name: str) -> None:
+    """Serve until interrupted. Started again after a kill, it knows every workflow.
+
+    Example: vda osmo-local serve
+    """
+    deployment = load().deployment(deployment_name)
+    settings = embedded_settings(deployment, deployment_name)
+    assert deployment.osmo_local is not None
+    with ExitStack() as stack:
+
+        def ready(url: str) -> None:
+            click.echo(f"embedded OSMO at {url}: an emulator for one machine; its GPUs and containers are stand-ins")
+            for name, command in deployment.osmo_local.services.items() if deployment.osmo_local else ():
+                stack.enter_context(service(name, command))
+
+        try:
+            serve_embedded(settings, ready=ready)
+        except EmbeddedOsmoError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@osmo_local.command(name="exec", context_settings={"ignore_unknown_options": True})
+@deployment_option
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(deployment_name: str, command: tuple[str, ...]) -> None:
+    """Run a command beside the embedded OSMO, which is started for it unless it answers already.
+
+    Example: vda osmo-local exec -- vda run --dataset vda-demo --flow e2e
+    """
+    project = load()
+    deployment = project.deployment(deployment_name)
+    embedded_settings(deployment, deployment_name)
+    ensure_dagster_home(project)
+    with ExitStack() as stack:
+        if not answers(deployment.osmo.url):
+            stack.enter_context(running_server(deployment, deployment_name))
+        with subprocess.Popen(command) as child, _leaving_signals_to(child):
+            code = child.wait()
+    raise click.exceptions.Exit(code if code >= 0 else 128 - code)
+
+
+def embedded_settings(deployment: Deployment, name: str) -> EmbeddedSettings:
+    """Raises ConfigError when the deployment has no embedded OSMO, or one that cannot be started."""
+    config = deployment.osmo_local
+    if config is None:
+        raise ConfigError(f"deployment {name!r} has no osmo_local section: it is no embedded OSMO")
+    address = urlsplit(deployment.osmo.url)
+    try:
+        return EmbeddedSettings(
+            state_folder=Path(config.state_folder),
+            host=address.hostname or "127.0.0.1",
+            port=address.port or 80,
+            pool=deployment.osmo.pool,
+            platforms={key: PlatformCapacity(**value.model_dump()) for key, value in config.platforms.items()},
+            images=_images(config),
+            workflow_data_url=config.workflow_data_url,
+        )
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ConfigError(f"deployment {name!r}: osmo_local.{problems}") from None
+
+
+def _images(config: EmbeddedOsmoConfig) -> dict[str, StandIn]:
+    """Tasks find this environment's own `python3` first: the stand-ins live in it."""
+    here = str(Path(sys.executable).parent)
+    return {image: StandIn(environment=one.environment, path=[*one.path, here]) for image, one in config.images.items()}
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=2.0).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def running_server(deployment: Deployment, name: str) -> Iterator[None]:
+    """A server process of its own for the time of the block. Raises click.ClickException when it does not start."""
+    log = Path(embedded_settings(deployment, name).state_folder) / "server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "vda_assets.cli", "osmo-local", "serve", "--deployment", name]
+    with log.open("ab") as output, process(command, stdout=output, stderr=subprocess.STDOUT) as server:
+        deadline = time.monotonic() + _START_SECONDS
+        while not answers(deployment.osmo.url):
+            if server.poll() is not None or time.monotonic() > deadline:
+                said = log.read_text(errors="replace").splitlines()
+                raise click.ClickException(f"the embedded OSMO did not start: {said[-1] if said else 'see'} ({log})")
+            time.sleep(0.1)
+        yield
+
+
+@contextmanager
+def service(name: str, command: list[str]) -> Iterator[None]:
+    """One command that stands for a service of the cluster, for the time of the block."""
+    program = shutil.which(command[0], path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if program is None:
+        raise click.ClickException(f"osmo_local.services.{name}: there is no program {command[0]!r}")
+    click.echo(f"service {name}: {shlex.join(command)}")
+    with process([program, *command[1:]]):
+        yield
+
+
+@contextmanager
+def process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a group of its own, so that Ctrl-C does not reach it; ended, then killed, with the block."""
+    child = subprocess.Popen(command, start_new_session=True, **options)
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextmanager
+def _leaving_signals_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """The command decides what a signal means. A terminal's Ctrl-C reaches it by itself, SIGTERM is passed on."""
+    previous = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: child.terminate()),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

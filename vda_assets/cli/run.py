@@ -1,0 +1,157 @@
+"""`vda run`: a flow, or a choice of outputs, for clips of a dataset, as Dagster runs that the UI shows too."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from types import FrameType
+from typing import Any
+
+import click
+import dagster as dg
+from rich.console import Console
+
+from vda_assets.cli.world import (
+    chosen_clips,
+    dagster_instance,
+    dataset_and_deployment,
+    dataset_option,
+    flow_option,
+    load,
+    select_option,
+    selection_of,
+    video_option,
+)
+from vda_assets.config.dataset import Dataset
+from vda_assets.config.project import Project
+from vda_assets.dagster_defs.build import build_definitions
+from vda_assets.dagster_defs.dataset_assets import CLIPS_PER_RUN
+from vda_assets.dagster_defs.finished import newest_materializations, text_of
+from vda_assets.dagster_defs.jobs import job_name, run_config
+from vda_assets.dagster_defs.names import REUSED, URI, VERDICT, asset_key, videos_partitions
+from vda_assets.flows.selection import Output, Selection
+from vda_assets.storage.clips import list_clips
+
+
+@click.command()
+@dataset_option
+@video_option
+@flow_option
+@select_option
+def run(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs: tuple[str, ...]) -> None:
+    """Make the outputs of a flow for clips of a dataset; all clips when none is named.
+
+    What is finished is not made again. Interrupted or killed, the same command goes on where it was.
+
+    \b
+    Examples:
+      vda run --dataset vda-demo --flow e2e
+      vda run --dataset vda-demo --video bikes.mp4 --select original_labels
+    """
+    project = load()
+    dataset, deployment = dataset_and_deployment(project, dataset_name)
+    selection = selection_of(flow, outputs)
+    listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
+    clips, unusable = chosen_clips(listing, videos)
+    for path, reason in unusable.items():
+        click.echo(f"left out: {path}: {reason}", err=True)
+    if not clips:
+        raise click.ClickException(f"no usable clip in {dataset.dataset_url}")
+    signal.signal(signal.SIGTERM, _interrupt)
+    with dagster_instance(project) as instance:
+        keys = [clip.key for clip in clips]
+        succeeded = _Runs(project, dataset, selection, instance).run(keys)
+        _summarise(dataset, selection, instance, keys)
+    if not succeeded or unusable:
+        raise click.exceptions.Exit(1)
+
+
+class _Runs:
+    """Runs a job over contiguous ranges of partitions, which is all that a Dagster run can hold."""
+
+    def __init__(self, project: Project, dataset: Dataset, selection: Selection, instance: dg.DagsterInstance) -> None:
+        definitions = build_definitions(project)
+        self._job = definitions.resolve_job_def(job_name(dataset, "e2e"))
+        self._dataset, self._selection, self._instance = dataset, selection, instance
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def run(self, keys: Sequence[str]) -> bool:
+        """True when every run succeeded; a failed one does not keep the next from running."""
+        partitions = videos_partitions(self._dataset)
+        assert partitions.name is not None
+        known = set(self._instance.get_dynamic_partitions(partitions.name))
+        self._instance.add_dynamic_partitions(partitions.name, [key for key in keys if key not in known])
+        order = self._instance.get_dynamic_partitions(partitions.name)
+        succeeded = [self._run_range(chunk) for chunk in contiguous(order, set(keys), at_most=CLIPS_PER_RUN)]
+        return all(succeeded)
+
+    def _run_range(self, keys: Sequence[str]) -> bool:
+        run_id = str(uuid.uuid4())
+        self._instance.add_event_listener(run_id, self._show)
+        tags = {
+            "dataset": self._dataset.name,
+            "dagster/asset_partition_range_start": keys[0],
+            "dagster/asset_partition_range_end": keys[-1],
+        }
+        config = run_config(self._dataset, self._selection)
+        config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
+        with self._console.status(f"{len(keys)} clips") if self._console.is_terminal else nullcontext():
+            result = self._job.execute_in_process(
+                instance=self._instance,
+                run_config=config,
+                run_id=run_id,
+                tags=tags,
+                asset_selection=[asset_key(self._dataset, output) for output in sorted(self._selection.outputs)],
+                raise_on_error=False,
+            )
+        for event in result.get_step_failure_events():
+            click.echo(f"FAILED: {_reason(event.step_failure_data)}", err=True)
+        return bool(result.success)
+
+    def _show(self, entry: dg.EventLogEntry) -> None:
+        """Prints what the step says; Dagster's own events stay in the UI."""
+        if entry.dagster_event is None and entry.user_message:
+            clock = time.strftime("%H:%M:%S", time.localtime(entry.timestamp))
+            self._console.print(f"{clock} {entry.user_message}", markup=False)
+
+
+def _reason(failure: Any) -> str:
+    """What the step said it failed for; an unexpected exception comes with its place."""
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
+    return failure.error.to_string() if failure.error else "no reason given"
+
+
+def contiguous(order: Sequence[str], wanted: set[str], *, at_most: int) -> Iterator[list[str]]:
+    """The wanted keys in runs without gaps in `order`, each of `at_most` keys."""
+    chunk: list[str] = []
+    for key in order:
+        if key in wanted:
+            chunk.append(key)
+        if chunk and (key not in wanted or len(chunk) == at_most):
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _summarise(dataset: Dataset, selection: Selection, instance: dg.DagsterInstance, keys: Sequence[str]) -> None:
+    """One line per output that there is: what, whose, how good, where, and whether it was there before."""
+    for output in Output:
+        if output not in selection:
+            continue
+        newest = newest_materializations(instance, asset_key(dataset, output), keys)
+        for key in keys:
+            if found := newest.get(key):
+                kept = "  (finished before)" if text_of(found, REUSED) == "True" else ""
+                verdict = text_of(found, VERDICT) or "done"
+                click.echo(f"{output}  {key}  {verdict}  {text_of(found, URI)}{kept}")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM is answered like Ctrl-C: the run's workflows are canceled before the process ends."""
+    raise KeyboardInterrupt

@@ -1,0 +1,102 @@
+"""What every command needs: the project, and the Dagster instance that the UI shows too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+import dagster as dg
+
+from vda_assets.config.dataset import Dataset
+from vda_assets.config.deployment import Deployment
+from vda_assets.config.project import Project, load_project
+from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, outputs_named
+from vda_assets.osmo.client import OsmoClient
+from vda_assets.osmo.connect import connect
+from vda_assets.storage.clips import Clip, Listing
+
+dataset_option = click.option("--dataset", "dataset_name", required=True, metavar="NAME", help="A dataset's name.")
+video_option = click.option(
+    "--video",
+    "videos",
+    multiple=True,
+    metavar="KEY",
+    help="A clip: its key as `vda videos` lists it, its path in the dataset, or its name. May be repeated.",
+)
+flow_option = click.option("--flow", metavar="FLOW", help=f"Which flow to run; {DEFAULT_FLOW} when nothing is said.")
+select_option = click.option(
+    "--select",
+    "outputs",
+    multiple=True,
+    metavar="OUTPUT",
+    help="original_labels, augmented_videos, augmented_labels or comparisons instead of a flow. May be repeated.",
+)
+
+
+def selection_of(flow: str | None, outputs: tuple[str, ...]) -> Selection:
+    if flow and outputs:
+        raise click.UsageError("--flow and --select exclude each other: a flow is a choice of outputs")
+    return outputs_named(outputs) if outputs else flow_named(flow or DEFAULT_FLOW)
+
+
+def ensure_dagster_home(project: Project) -> None:
+    """Keeps DAGSTER_HOME; without it, sets one in the project's home with the project's dagster.yaml."""
+    if os.environ.get("DAGSTER_HOME"):
+        return
+    home = project.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    settings = project.folder.parent / "dagster.yaml"
+    if settings.is_file():
+        shutil.copyfile(settings, home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+
+
+def dagster_instance(project: Project) -> dg.DagsterInstance:
+    ensure_dagster_home(project)
+    return dg.DagsterInstance.get()
+
+
+def osmo_client(deployment: Deployment) -> OsmoClient:
+    osmo = deployment.osmo
+    return connect(osmo.url, token_env=osmo.token_env, user=osmo.user, environment=os.environ)
+
+
+def dataset_and_deployment(project: Project, name: str) -> tuple[Dataset, Deployment]:
+    dataset = project.dataset(name)
+    return dataset, project.deployment_of(dataset)
+
+
+def load() -> Project:
+    return load_project(os.environ)
+
+
+def chosen_clips(listing: Listing, videos: tuple[str, ...]) -> tuple[list[Clip], dict[str, str]]:
+    """The clips that were asked for, all of them without any name, and why others cannot be used.
+
+    Raises click.UsageError for a name that is not in the dataset.
+    """
+    if not videos:
+        return list(listing.clips), dict(listing.left_out)
+    by_name: dict[str, Clip] = {}
+    for clip in listing.clips:
+        for name in (clip.video, clip.path, clip.key):
+            by_name[name] = clip
+    chosen: dict[str, Clip] = {}
+    unusable: dict[str, str] = {}
+    for name in videos:
+        path = _left_out_path(listing, name)
+        if name in by_name:
+            chosen[by_name[name].key] = by_name[name]
+        elif path is not None:
+            unusable[path] = listing.left_out[path]
+        else:
+            raise click.UsageError(
+                f"the dataset has no clip {name!r}; `vda videos` lists its {len(listing.clips)} clips"
+            )
+    return list(chosen.values()), unusable
+
+
+def _left_out_path(listing: Listing, name: str) -> str | None:
+    return next((path for path in listing.left_out if name in (path, Path(path).stem)), None)

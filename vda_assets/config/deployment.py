@@ -1,0 +1,145 @@
+"""`assets_cfg/deployments/<name>.yaml`: one OSMO service with its pool, its storage, its images and endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from vda_assets.config.errors import ConfigError
+from vda_assets.config.yaml_file import ConfigModel
+from vda_assets.osmo.spec import ResourceSpec, TimeoutSpec
+from vda_assets.storage.access import DataCredential
+from vda_assets.storage.url import StorageUrl
+
+
+def _base_url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return url.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_base_url)]
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", description="name of an environment variable")]
+
+
+class OsmoService(ConfigModel):
+    """How to reach and enter the service. Without `token_env` and `user` the `osmo` command's login is used."""
+
+    url: HttpUrl
+    pool: str = "default"
+    gpu_platform: str | None = None
+    token_env: EnvironmentName | None = None
+    user: str | None = None
+    max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        if self.token_env and self.user:
+            raise ValueError("token_env and user exclude each other")
+        return self
+
+
+class Images(ConfigModel):
+    """The containers that the workers run in. Their version decides which configs are generated."""
+
+    augmentation: str = "nvcr.io/nvidia/paidf-augmentation:1.0.0"
+    auto_labeling: str = "nvcr.io/nvidia/paidf-auto-labeling:1.0.0"
+
+
+class Endpoint(ConfigModel):
+    url: HttpUrl
+    model: str
+
+
+class Endpoints(ConfigModel):
+    """The OpenAI-compatible endpoints that both containers ask; the defaults are the cluster's own NIMs."""
+
+    vlm: Endpoint = Endpoint(
+        url="http://qwen3-vl.osmo-nims.svc.cluster.local:8000/v1", model="Qwen/Qwen3-VL-30B-A3B-Instruct"
+    )
+    llm: Endpoint = Endpoint(
+        url="http://qwen25-14b.osmo-nims.svc.cluster.local:8000/v1", model="Qwen/Qwen2.5-14B-Instruct"
+    )
+
+
+class Resources(ConfigModel):
+    """What a worker asks for; the platform is added from the deployment."""
+
+    auto_labeling: ResourceSpec = ResourceSpec(gpu=1, cpu=11, memory="128Gi", storage="100Gi")
+    augmentation: ResourceSpec = ResourceSpec(gpu=1, cpu=11, memory="100Gi", storage="100Gi")
+
+
+class StorageProfile(ConfigModel):
+    """How to enter one storage profile. Secrets are named by environment variable, never written here."""
+
+    profile: str
+    access_key_id_env: EnvironmentName | None = None
+    access_key_env: EnvironmentName | None = None
+    region: str | None = None
+    override_url: HttpUrl | None = None
+    addressing_style: Literal["virtual", "path", "auto"] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_profile(self) -> Self:
+        expected = StorageUrl.parse(self.profile).profile
+        if expected != self.profile:
+            raise ValueError(f"profile must be {expected!r}: a credential opens a whole profile, not a path")
+        return self
+
+    def credential(self, environment: Mapping[str, str]) -> DataCredential:
+        """The credential with its secrets; raises ConfigError naming a variable that is not set."""
+        secrets: dict[str, str | None] = {}
+        for field, variable in (("access_key_id", self.access_key_id_env), ("access_key", self.access_key_env)):
+            if variable and not environment.get(variable):
+                raise ConfigError(f"USER_INPUT_REQUIRED: set {variable}, the {field} of {self.profile}")
+            secrets[field] = environment[variable] if variable else None
+        return DataCredential(
+            self.profile,
+            **secrets,
+            region=self.region,
+            override_url=self.override_url,
+            addressing_style=self.addressing_style,
+        )
+
+
+class EmbeddedImage(ConfigModel):
+    """What this machine gives to the tasks of an image: environment variables and folders put first on PATH."""
+
+    environment: dict[str, str] = {}
+    path: list[str] = []
+
+
+class EmbeddedPlatform(ConfigModel):
+    gpus: Annotated[int, Field(ge=0)]
+    cpus: Annotated[int, Field(ge=1)]
+    description: str = ""
+
+
+class EmbeddedOsmoConfig(ConfigModel):
+    """The embedded OSMO of a deployment: what it emulates, and the commands that stand for the cluster's services."""
+
+    state_folder: str
+    workflow_data_url: str
+    platforms: dict[str, EmbeddedPlatform]
+    images: dict[str, EmbeddedImage]
+    services: dict[str, list[str]] = {}
+
+
+class Deployment(ConfigModel):
+    description: str = ""
+    osmo: OsmoService
+    images: Images = Images()
+    endpoints: Endpoints = Endpoints()
+    resources: Resources = Resources()
+    timeout: TimeoutSpec = TimeoutSpec(exec_timeout="24h", queue_timeout="2h")
+    # OSMO credential -> {environment variable: key}, referenced by name in every worker task.
+    task_credentials: dict[str, dict[str, str]] = {}
+    storage: list[StorageProfile] = []
+    osmo_local: EmbeddedOsmoConfig | None = None
+
+    @property
+    def is_stand_in(self) -> bool:
+        """True for the embedded default, whose GPUs, caches and endpoints only stand for real ones."""
+        return self.osmo_local is not None

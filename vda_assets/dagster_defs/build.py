@@ -1,0 +1,42 @@
+"""assets_cfg/ -> Dagster definitions. Reads local files alone: no bucket, no service, no secret."""
+
+import dagster as dg
+
+from vda_assets.config.project import Project
+from vda_assets.dagster_defs.automation import nightly_sensor
+from vda_assets.dagster_defs.dataset_assets import DatasetScope, source_videos, vda_assets
+from vda_assets.dagster_defs.io_managers import dataset_io_manager
+from vda_assets.dagster_defs.jobs import flow_jobs
+from vda_assets.dagster_defs.resources import StorageResource, deployment_resources, storage_resource_key
+from vda_assets.dagster_defs.shared_assets import shared_assets
+from vda_assets.dagster_defs.uploads import upload_sensor
+
+
+def build_definitions(project: Project) -> dg.Definitions:
+    """Everything that the project's configuration asks for."""
+    return dg.Definitions.merge(
+        *(_deployment_definitions(project, name) for name in project.deployments),
+        *(_dataset_definitions(project, name) for name in project.datasets),
+    )
+
+
+def _deployment_definitions(project: Project, name: str) -> dg.Definitions:
+    deployment = project.deployments[name]
+    datasets = [dataset for dataset in project.datasets.values() if dataset.deployment == name]
+    return dg.Definitions(
+        assets=shared_assets(name, deployment, datasets), resources=deployment_resources(name, deployment)
+    )
+
+
+def _dataset_definitions(project: Project, name: str) -> dg.Definitions:
+    dataset = project.datasets[name]
+    deployment = project.deployment_of(dataset)
+    scope = DatasetScope(dataset, deployment, project.cookbooks[dataset.cookbook])
+    storage = deployment_resources(dataset.deployment, deployment)[storage_resource_key(dataset.deployment)]
+    assert isinstance(storage, StorageResource)
+    return dg.Definitions(
+        assets=[source_videos(scope), vda_assets(scope)],
+        jobs=flow_jobs(dataset),
+        sensors=[upload_sensor(dataset), nightly_sensor(dataset)],
+        resources=dataset_io_manager(dataset, storage),
+    )

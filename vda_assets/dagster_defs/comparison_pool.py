@@ -1,0 +1,59 @@
+"""Renders side-by-side videos in a few processes of its own while the GPUs work on."""
+
+import multiprocessing
+import tempfile
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from vda_assets.media.preview import preview
+from vda_assets.media.side_by_side import SideBySide, side_by_side
+from vda_assets.storage.access import Storage
+from vda_assets.storage.url import FILE_SCHEME, StorageUrl
+
+
+@dataclass(frozen=True)
+class Comparison:
+    url: StorageUrl
+    video: SideBySide
+    preview_jpeg: bytes
+
+
+class ComparisonPool:
+    """A context manager; leaving it on an error or interrupt drops what has not begun."""
+
+    def __init__(self, storage: Storage, processes: int = 2) -> None:
+        self._storage = storage
+        # Not forked: the parent has threads and open event-log connections.
+        self._pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def submit(self, source: StorageUrl, augmented: StorageUrl, output: StorageUrl) -> Future[Comparison]:
+        return self._pool.submit(render, self._storage, source, augmented, output)
+
+
+def render(storage: Storage, source: StorageUrl, augmented: StorageUrl, output: StorageUrl) -> Comparison:
+    """Renders one pair and puts it into storage under its final name once it is whole. Raises MediaError."""
+    with tempfile.TemporaryDirectory(prefix="vda-compare-") as folder:
+        scratch = Path(folder)
+        rendered = scratch / output.name
+        left = local_copy(storage, source, scratch / f"source-{source.name}")
+        right = local_copy(storage, augmented, scratch / f"augmented-{augmented.name}")
+        video = side_by_side(left, right, rendered)
+        storage.write_bytes(output, rendered.read_bytes())
+        return Comparison(output, video, preview(rendered, name=str(output)))
+
+
+def local_copy(storage: Storage, url: StorageUrl, copy: Path) -> Path:
+    """The object as a local file: itself when it is one already."""
+    filesystem, path = storage.locate(url)
+    if url.scheme == FILE_SCHEME:
+        return Path(path)
+    filesystem.get_file(path, str(copy))
+    return copy

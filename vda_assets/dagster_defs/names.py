@@ -1,0 +1,46 @@
+"""Asset keys, and the metadata keys with the one type that each has."""
+
+import dagster as dg
+
+from vda_assets.config.dataset import Dataset
+from vda_assets.flows.selection import Output
+
+SOURCE_VIDEOS = "source_videos"
+
+RUN_ID = "run_id"  # text: which run's folder holds the output
+VERDICT = "verdict"  # text: accepted, rejected, degraded, unverified
+REASONS = "reasons"  # text
+REUSED = "reused"  # bool: finished before this run
+STAND_IN = "stand_in"  # bool: made by a CPU stand-in
+SAMPLED_VARS = "sampled_vars"  # JSON: augmentation index -> variable -> value
+WORKFLOW = "workflow"  # text: OSMO's id
+SUMMARY = "summary"  # markdown
+PREVIEW = "preview"  # markdown with a small picture
+SIZE_BYTES = "size_bytes"  # int
+FILES = "files"  # int
+SECONDS = "seconds"  # float: of the container
+FRAMES = "frames"  # int
+URI = "dagster/uri"
+DATA_VERSION_TAG = "dagster/data_version"
+
+
+def asset_key(dataset: Dataset, name: str | Output) -> dg.AssetKey:
+    return dg.AssetKey([dataset.slug, str(name)])
+
+
+def shared_key(deployment: str, *parts: str) -> dg.AssetKey:
+    """Key of an asset that all datasets of a deployment share, such as `local/model_cache/auto_labeling`."""
+    return dg.AssetKey([deployment.replace("-", "_"), *parts])
+
+
+def videos_partitions(dataset: Dataset) -> dg.DynamicPartitionsDefinition:
+    """The dataset's clips; keys are those of `vda_assets.storage.clips`."""
+    return dg.DynamicPartitionsDefinition(name=f"{dataset.slug}_videos")
+
+
+def io_manager_key(dataset: Dataset) -> str:
+    return f"io__{dataset.slug}"
+
+
+def step_name(dataset: Dataset) -> str:
+    return f"{dataset.slug}__vda"

@@ -1,0 +1,290 @@
+"""One run's production: from partition keys and a selection to materializations and failures, clip by clip.
+
+What is finished is logged again, what is missing goes through the dispatcher, and every output is judged from storage
+and materialized as soon as its stage ended.
+"""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from vda_assets.config.cookbook import Cookbook
+from vda_assets.config.dataset import Dataset
+from vda_assets.config.deployment import Deployment
+from vda_assets.dagster_defs.comparison_pool import Comparison, ComparisonPool
+from vda_assets.dagster_defs.finished import newest_materializations, text_of, with_hash
+from vda_assets.dagster_defs.materializing import comparison_materialization, reused, stage_materialization
+from vda_assets.dagster_defs.names import RUN_ID, asset_key
+from vda_assets.flows.dispatcher import Dispatcher, StageFailure
+from vda_assets.flows.plan import PlannedAugmentation
+from vda_assets.flows.selection import STAGES, Output, Selection
+from vda_assets.flows.setup import setup_files, write_setup
+from vda_assets.flows.work import ClipWork, output_hashes
+from vda_assets.flows.workflow import stage_outputs
+from vda_assets.media.errors import MediaError
+from vda_assets.media.probe import ClipInfo
+from vda_assets.osmo.client import OsmoClient
+from vda_assets.outcomes.augmented_video import judge_augmented_video, probe_clip
+from vda_assets.outcomes.labels import judge_labels
+from vda_assets.outcomes.marker import OutputMissing, read_marker
+from vda_assets.outcomes.verdict import Outcome, Verdict, worst
+from vda_assets.storage.access import Storage
+from vda_assets.storage.clips import Clip, clip_at, path_of
+from vda_assets.storage.errors import StorageError
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
+
+_PARALLEL_READS = 8
+
+
+@dataclass(frozen=True)
+class Item:
+    """One clip of the run with everything that is known before it is worked on."""
+
+    clip: Clip
+    info: ClipInfo
+    plans: tuple[PlannedAugmentation, ...]
+    hashes: dict[Output, str]
+
+
+@dataclass
+class Production:
+    """`failures` fills while it runs: (partition, output) -> why."""
+
+    dataset: Dataset
+    deployment: Deployment
+    cookbook: Cookbook
+    selection: Selection
+    layout: RunLayout
+    storage: Storage
+    instance: dg.DagsterInstance
+    log_event: Callable[[dg.AssetMaterialization], None]
+    log: Callable[[str], None]
+    failures: dict[tuple[str, Output], str] = field(default_factory=dict)
+    _items: dict[str, Item] = field(default_factory=dict)
+    _finished: dict[Output, dict[str, dg.AssetMaterialization]] = field(default_factory=dict)
+    _rendering: dict[str, list[Future[Comparison]]] = field(default_factory=dict)
+
+    def run(self, keys: Sequence[str], *, client: OsmoClient, gpu_platform: str) -> None:
+        """Returns when every selected output of every key is materialized or in `failures`."""
+        self._inspect(keys)
+        self._find_finished()
+        works = [work for item in self._items.values() if (work := self._work(item)).stages]
+        with ComparisonPool(self.storage) as pool:
+            self._pool = pool
+            self._relog_finished()
+            if works:
+                self._write_setup(works)
+                Dispatcher(
+                    client=client,
+                    deployment=self.deployment,
+                    gpu_platform=gpu_platform,
+                    layout=self.layout,
+                    report=self,
+                    is_whole=self._work_is_whole,
+                    log=self.log,
+                    sleep=self._sleep,
+                ).run(works)
+            self._collect_comparisons(wait=True)
+
+    # Before anything is submitted
+
+    def _inspect(self, keys: Sequence[str]) -> None:
+        """Looks at every clip; one that cannot be used fails alone."""
+
+        def look(key: str) -> Item | str:
+            try:
+                clip = clip_at(self.storage, self.dataset.dataset_url, key)
+                info = probe_clip(self.storage, clip.url)
+            except (StorageError, MediaError, OSError) as error:
+                return str(error)
+            plans, hashes = output_hashes(
+                clip,
+                cookbook=self.cookbook,
+                images=self.deployment.images,
+                super_resolution=self.selection.super_resolution,
+            )
+            return Item(clip, info, plans, hashes)
+
+        with ThreadPoolExecutor(_PARALLEL_READS) as threads:
+            for key, found in zip(keys, threads.map(look, keys), strict=True):
+                if isinstance(found, Item):
+                    self._items[key] = found
+                else:
+                    self._fail(key, self.selection.outputs, found)
+
+    def _find_finished(self) -> None:
+        """Outputs that were made from the same clip and configuration, and still lie whole in storage."""
+        for output in Output:
+            newest = newest_materializations(self.instance, asset_key(self.dataset, output), list(self._items))
+            same = with_hash(newest, {key: item.hashes[output] for key, item in self._items.items()})
+            with ThreadPoolExecutor(_PARALLEL_READS) as threads:
+                whole = threads.map(
+                    lambda entry, output=output: self._is_whole(self._items[entry[0]], output, entry[1]), same.items()
+                )
+                kept = [entry for entry, is_whole in zip(same.items(), whole, strict=True) if is_whole]
+            self._finished[output] = dict(kept)
+
+    def _is_whole(self, item: Item, output: Output, materialization: dg.AssetMaterialization) -> bool:
+        return self._outputs_are_whole(item, output, self._layout_of(materialization))
+
+    def _outputs_are_whole(self, item: Item, output: Output, layout: RunLayout) -> bool:
+        if output is Output.COMPARISONS:
+            return all(self.storage.exists(layout.comparison(plan.video, plan.index)) for plan in item.plans)
+        try:
+            for url in stage_outputs(layout, output, item.plans):
+                read_marker(self.storage, url)
+        except OutputMissing:
+            return False
+        return True
+
+    def _work_is_whole(self, work: ClipWork, layout: RunLayout) -> bool:
+        item = self._items[work.clip.key]
+        return all(self._outputs_are_whole(item, stage, layout) for stage in work.stages)
+
+    def _work(self, item: Item) -> ClipWork:
+        """What is still to be made for the clip; what cannot be made is failed here."""
+        key = item.clip.key
+        needed = {stage for stage in STAGES if stage in self.selection and key not in self._finished[stage]}
+        inputs = set()
+        if Output.AUGMENTED_LABELS in needed and Output.AUGMENTED_VIDEOS not in needed:
+            inputs.add(Output.AUGMENTED_VIDEOS)
+        if self.selection.super_resolution and Output.AUGMENTED_VIDEOS in needed - {Output.ORIGINAL_LABELS}:
+            inputs |= {Output.ORIGINAL_LABELS} - needed
+        existing = {}
+        for stage in inputs:
+            materialization = self._finished[stage].get(key)
+            if materialization is None:
+                dependants = needed & {Output.AUGMENTED_VIDEOS, Output.AUGMENTED_LABELS}
+                self._fail(key, dependants, f"there are no {stage} of this clip yet; select {stage} as well")
+                needed -= dependants
+            else:
+                existing[stage] = self._layout_of(materialization)
+        return ClipWork(item.clip, self.selection.only(needed), item.plans, item.hashes, existing)
+
+    def _layout_of(self, materialization: dg.AssetMaterialization) -> RunLayout:
+        return RunLayout(self.layout.storage_url, self.layout.dataset, text_of(materialization, RUN_ID))
+
+    def _relog_finished(self) -> None:
+        count = 0
+        for output in Output:
+            if output not in self.selection:
+                continue
+            for materialization in self._finished[output].values():
+                self.log_event(reused(materialization))
+                count += 1
+        if count:
+            self.log(f"{count} outputs were finished before and are kept as they are")
+        if Output.COMPARISONS not in self.selection:
+            return
+        for key in self._items:
+            if key in self._finished[Output.COMPARISONS]:
+                continue
+            if augmented := self._finished[Output.AUGMENTED_VIDEOS].get(key):
+                self._render(key, self._layout_of(augmented))
+            elif Output.AUGMENTED_VIDEOS not in self.selection:
+                self._fail(key, {Output.COMPARISONS}, "there are no augmented_videos of this clip yet; select them too")
+
+    def _write_setup(self, works: Sequence[ClipWork]) -> None:
+        files = setup_files(
+            {path_of(work.clip.key): work.plans for work in works},
+            cookbook=self.cookbook,
+            endpoints=self.deployment.endpoints,
+            super_resolution=self.selection.super_resolution,
+        )
+        write_setup(self.storage, self.layout, files)
+        self.log(f"setup for {len(works)} clips written to {self.layout.setup}")
+
+    # While the workflows go on (flows.dispatcher.Report)
+
+    def stage_completed(self, work: ClipWork, stage: Output, *, layout: RunLayout, workflow_id: str) -> None:
+        item = self._items[work.clip.key]
+        urls = stage_outputs(layout, stage, item.plans)
+        outcomes = [self._judge(work, stage, index, layout=layout) for index in range(len(urls))]
+        reasons = "; ".join(reason for outcome in outcomes for reason in outcome.reasons)
+        verdict = worst(outcomes)
+        if verdict is Verdict.MISSING:
+            self._fail_stage(work.clip.key, stage, f"workflow {workflow_id} completed, but: {reasons}")
+            return
+        self.log_event(
+            stage_materialization(
+                asset_key(self.dataset, stage),
+                work.clip.key,
+                work_hash=item.hashes[stage],
+                layout=layout,
+                urls=urls,
+                outcomes=outcomes,
+                plans=() if stage is Output.ORIGINAL_LABELS else item.plans,
+                workflow_id=workflow_id,
+            )
+        )
+        self.log(f"{work.clip.key}: {stage} {verdict}{f' ({reasons})' if reasons else ''}")
+        if stage is Output.AUGMENTED_VIDEOS and Output.COMPARISONS in self.selection:
+            self._render(work.clip.key, layout)
+
+    def stage_failed(self, work: ClipWork, failure: StageFailure) -> None:
+        self._fail_stage(work.clip.key, failure.stage, f"{failure.message}\n  {failure.link}".rstrip())
+
+    def _judge(self, work: ClipWork, stage: Output, index: int, *, layout: RunLayout) -> Outcome:
+        item = self._items[work.clip.key]
+        url = stage_outputs(layout, stage, item.plans)[index]
+        if stage is not Output.AUGMENTED_VIDEOS:
+            return judge_labels(self.storage, url, frame_count=item.info.frame_count)
+        source = item.info
+        if work.selection.super_resolution:
+            enhanced = work.existing.get(Output.ORIGINAL_LABELS, layout).original_labels(item.clip.video)
+            try:
+                source = probe_clip(self.storage, enhanced / f"raw/{item.clip.video}{item.clip.suffix}")
+            except (MediaError, OSError) as error:
+                return Outcome(Verdict.MISSING, (f"the enhanced original cannot be read: {error}",))
+        return judge_augmented_video(self.storage, url, plan=item.plans[index], source=source)
+
+    # Comparisons
+
+    def _render(self, key: str, augmented: RunLayout) -> None:
+        item = self._items[key]
+        self._rendering[key] = [
+            self._pool.submit(
+                item.clip.url,
+                augmented.augmented_video(plan.video, plan.index) / AUGMENTED_VIDEO_FILE,
+                self.layout.comparison(plan.video, plan.index),
+            )
+            for plan in item.plans
+        ]
+
+    def _sleep(self, seconds: float) -> None:
+        self._collect_comparisons(wait=False)
+        time.sleep(seconds)
+
+    def _collect_comparisons(self, *, wait: bool) -> None:
+        for key, futures in list(self._rendering.items()):
+            if not wait and not all(future.done() for future in futures):
+                continue
+            del self._rendering[key]
+            try:
+                comparisons = [future.result() for future in futures]
+            except (MediaError, OSError) as error:
+                self._fail(key, {Output.COMPARISONS}, f"the side-by-side video could not be rendered: {error}")
+                continue
+            self.log_event(
+                comparison_materialization(
+                    asset_key(self.dataset, Output.COMPARISONS),
+                    key,
+                    work_hash=self._items[key].hashes[Output.COMPARISONS],
+                    layout=self.layout,
+                    comparisons=comparisons,
+                )
+            )
+            self.log(f"{key}: comparisons rendered")
+
+    def _fail_stage(self, key: str, stage: Output, reason: str) -> None:
+        self._fail(key, {stage}, reason)
+        if stage is Output.AUGMENTED_VIDEOS and Output.COMPARISONS in self.selection:
+            self._fail(key, {Output.COMPARISONS}, "there is no augmented clip to compare with")
+
+    def _fail(self, key: str, outputs: Collection[Output], reason: str) -> None:
+        for output in outputs:
+            self.failures[key, output] = reason
+        self.log(f"{key}: {', '.join(sorted(outputs))} FAILED: {reason}")

@@ -1,0 +1,52 @@
+"""The ways out of Dagster: an OSMO service and a deployment's storage. Secrets are read when they are used."""
+
+import os
+
+import dagster as dg
+
+from vda_assets.config.deployment import Deployment, StorageProfile
+from vda_assets.osmo.client import OsmoClient
+from vda_assets.osmo.connect import connect
+from vda_assets.storage.access import Storage
+
+
+class OsmoResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # takes no argument at run time
+    """`token_env` names the variable that holds an access token; without it and `user`, the `osmo` login is used."""
+
+    url: str
+    token_env: str | None = None
+    user: str | None = None
+
+    def client(self) -> OsmoClient:
+        """A client to be used as a context manager. Raises OsmoUnauthorized when there is no login."""
+        return connect(self.url, token_env=self.token_env, user=self.user, environment=os.environ)
+
+
+class StorageResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # takes no argument at run time
+    """`profiles` are the deployment's storage profiles, secrets named by environment variable."""
+
+    profiles: list[dict[str, str]] = []
+
+    def storage(self) -> Storage:
+        profiles = [StorageProfile.model_validate(profile) for profile in self.profiles]
+        return Storage(profile.credential(os.environ) for profile in profiles)
+
+
+def osmo_resource_key(deployment: str) -> str:
+    return f"osmo__{deployment.replace('-', '_')}"
+
+
+def storage_resource_key(deployment: str) -> str:
+    return f"storage__{deployment.replace('-', '_')}"
+
+
+def deployment_resources(name: str, deployment: Deployment) -> dict[str, object]:
+    """The resources of one deployment by key."""
+    return {
+        osmo_resource_key(name): OsmoResource(
+            url=deployment.osmo.url, token_env=deployment.osmo.token_env, user=deployment.osmo.user
+        ),
+        storage_resource_key(name): StorageResource(
+            profiles=[profile.model_dump(mode="json", exclude_none=True) for profile in deployment.storage]
+        ),
+    }

@@ -1,0 +1,11 @@
+"""What Dagster loads: the definitions of everything in assets_cfg/."""
+
+import dagster as dg
+
+from vda_assets.config.project import load_project
+from vda_assets.dagster_defs.build import build_definitions
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return build_definitions(load_project())

@@ -1,0 +1,66 @@
+"""The work that one clip still needs in a run, and the hashes by which finished work is known again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vda_assets.config.cookbook import Cookbook
+from vda_assets.config.deployment import Images
+from vda_assets.flows.plan import PlannedAugmentation, plan_augmentations
+from vda_assets.flows.selection import STAGES, Output, Selection
+from vda_assets.storage.clips import Clip
+from vda_assets.storage.layout import RunLayout
+
+
+@dataclass(frozen=True)
+class ClipWork:
+    """What one workflow does. `selection` holds the stages that are still needed for this clip.
+
+    `existing` says for finished stages which run left them: the others take their inputs from there.
+    """
+
+    clip: Clip
+    selection: Selection
+    plans: tuple[PlannedAugmentation, ...]
+    hashes: Mapping[Output, str]
+    existing: Mapping[Output, RunLayout] = field(default_factory=dict)
+
+    @property
+    def stages(self) -> tuple[Output, ...]:
+        return tuple(stage for stage in STAGES if stage in self.selection)
+
+    @property
+    def hash(self) -> str:
+        """Identifies this work among all that was ever submitted."""
+        inputs = sorted([stage, layout.run_id] for stage, layout in self.existing.items())
+        return digest([[stage, self.hashes[stage]] for stage in self.stages], inputs)[:32]
+
+
+def output_hashes(
+    clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool
+) -> tuple[tuple[PlannedAugmentation, ...], dict[Output, str]]:
+    """The clip's plans, and per output the hash of everything that decides it.
+
+    An output whose newest materialization carries the same hash is finished.
+    """
+    plans = plan_augmentations(cookbook.draw, clip.video)
+    content = [clip.key, clip.version]
+    labeling = [images.auto_labeling, cookbook.auto_labeling_digest]
+    originals = digest("original_labels", content, labeling, super_resolution)
+    drawn = [[plan.name, dict(plan.sampled_vars), plan.generation_seed] for plan in plans]
+    gate = originals if super_resolution else ""
+    augmented = digest("augmented_videos", content, images.augmentation, cookbook.augmentation_digest, drawn, gate)
+    labels = digest("augmented_labels", augmented, labeling)
+    return plans, {
+        Output.ORIGINAL_LABELS: originals,
+        Output.AUGMENTED_VIDEOS: augmented,
+        Output.AUGMENTED_LABELS: labels,
+        Output.COMPARISONS: digest("comparisons", augmented),
+    }
+
+
+def digest(*content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,191 @@
+"""The label scene that paidf-auto-labeling 1.0.0 leaves for one clip (DAFT metropolis-v3.0), read as typed values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vda_assets.labels.errors import BrokenLabelFile, SceneNotFound
+
+INSTANCES_FILE = "contextual/instances.json"
+OBJECTS_FILE = "contextual/objects.json"
+MCQ_FILE, BCQ_FILE, OPEN_QA_FILE = "task/mcq.json", "task/bcq.json", "task/open_qa.json"
+STATUS_FILE = "sidecars/pipeline_status.json"
+METADATA_FILE = "sidecars/metadata.json"
+CONFIG_FILE = "config.yaml"
+RAW_FOLDER = "raw"
+
+Box = tuple[float, float, float, float]
+
+
+class _Part(BaseModel):
+    """Further keys are passed over: DAFT judges the format, this room takes what it needs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Instance(_Part):
+    """One tracked object of the clip."""
+
+    object_type: str
+    caption: str = ""
+
+
+class Detection(_Part):
+    """One object in one frame; boxes are (xmin, ymin, xmax, ymax) in pixels."""
+
+    object_id: str
+    tight: Box = Field(alias="bounding_box_2d_tight")
+    loose: Box | None = Field(default=None, alias="bounding_box_2d_loose")
+
+
+class Frame(_Part):
+    """`frame_number` starts at 0; frames without objects are listed too."""
+
+    frame_number: int
+    detections: tuple[Detection, ...] = Field(alias="instances")
+
+
+class Question(_Part):
+    """`answer` is a letter of `options` (multiple choice), Yes or No (binary), or free text (both without options)."""
+
+    question: str
+    answer: str
+    options: dict[str, str] = {}
+    reasoning: str = ""
+
+    @property
+    def answer_text(self) -> str:
+        """The answer in words; a letter outside the options stays a letter."""
+        return self.options.get(self.answer, self.answer)
+
+
+class StageStatus(_Part):
+    """`status` is one of skipped, planned, completed, failed."""
+
+    enabled: bool
+    status: str
+    degraded: bool = False
+    failure_reason: str | None = None
+
+
+class PipelineStatus(_Part):
+    """How the container itself sees its end; `stages` has super_resolution, tracking, vlm_json, mcq_generation."""
+
+    status: str
+    degraded: bool
+    degraded_stages: tuple[str, ...] = ()
+    stages: dict[str, StageStatus] = {}
+
+
+class Window(_Part):
+    """A stretch of frames that was shown to the VLM; both ends are included."""
+
+    start_frame: int
+    end_frame: int
+    vlm_caption: str = ""
+    errors: tuple[str, ...] = Field(default=(), alias="_errors")
+
+
+class ClipMetadata(_Part):
+    """The clip as the VLM saw it, which with super-resolution is larger than the input."""
+
+    width: int
+    height: int
+    framerate: float
+    num_frames: int
+    windows: tuple[Window, ...] = ()
+
+
+class _Switch(_Part):
+    enabled: bool = False
+
+
+class EffectiveConfig(_Part):
+    """Which stages were asked for."""
+
+    detection_and_tracking: _Switch = _Switch()
+    mcq_generation: _Switch = _Switch()
+
+
+class LabelScene(_Part):
+    """What is `None` or empty has no file in the scene; an empty `instances` means that nothing was found."""
+
+    folder: Path
+    instances: dict[str, Instance] | None
+    frames: tuple[Frame, ...] | None
+    mcq: tuple[Question, ...]
+    bcq: tuple[Question, ...]
+    open_qa: tuple[Question, ...]
+    status: PipelineStatus | None
+    metadata: ClipMetadata | None
+    config: EffectiveConfig | None
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        return (*self.bcq, *self.mcq, *self.open_qa)
+
+
+class _InstancesFile(_Part):
+    instances: dict[str, Instance]
+
+
+class _ObjectsFile(_Part):
+    frames: dict[str, Frame]
+
+
+class _TaskFile(_Part):
+    items: tuple[Question, ...]
+
+
+def read_scene(folder: Path) -> LabelScene:
+    """Reads a local copy of a scene; no video is opened, and files that the scene may have besides are left alone.
+
+    Raises SceneNotFound or BrokenLabelFile.
+    """
+    if not folder.is_dir():
+        raise SceneNotFound(f"{folder} is not a folder; the labels of a clip lie in a folder of their own")
+    instances = _read(folder, INSTANCES_FILE, _InstancesFile)
+    objects = _read(folder, OBJECTS_FILE, _ObjectsFile)
+    tasks = [_read(folder, file, _TaskFile) for file in (MCQ_FILE, BCQ_FILE, OPEN_QA_FILE)]
+    status = _read(folder, STATUS_FILE, PipelineStatus)
+    metadata = _read(folder, METADATA_FILE, ClipMetadata)
+    config = _read(folder, CONFIG_FILE, EffectiveConfig)
+    if not any([instances, objects, *tasks, status, metadata, config]):
+        raise SceneNotFound(f"{folder} holds no label scene: neither {STATUS_FILE} nor contextual/ nor task/ files")
+    mcq, bcq, open_qa = (task.items if task else () for task in tasks)
+    return LabelScene(
+        folder=folder,
+        instances=instances.instances if instances else None,
+        frames=tuple(sorted(objects.frames.values(), key=lambda frame: frame.frame_number)) if objects else None,
+        mcq=mcq,
+        bcq=bcq,
+        open_qa=open_qa,
+        status=status,
+        metadata=metadata,
+        config=config,
+    )
+
+
+_File = TypeVar("_File", bound=_Part)
+
+
+def _read(folder: Path, file: str, model: type[_File]) -> _File | None:
+    path = folder / file
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    try:
+        if path.suffix == ".yaml":
+            return model.model_validate(yaml.safe_load(content))
+        return model.model_validate_json(content)
+    except yaml.YAMLError as error:
+        raise BrokenLabelFile(file, f"this is not YAML: {error}. Label the clip again.") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        where = f"key {key}: " if key else ""
+        raise BrokenLabelFile(file, f"{where}{first['msg']}. Label the clip again.") from error

@@ -1,0 +1,60 @@
+"""What the labels of a clip say, in a few lines for a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from vda_assets.labels.scene import LabelScene
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`answer` in words: letters are resolved to their options."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class LabelSummary:
+    """`objects_by_type` counts tracks, most frequent first; `frame_count` is None where nothing was tracked."""
+
+    objects_by_type: dict[str, int]
+    frame_count: int | None
+    frames_with_objects: int
+    answers: tuple[Answer, ...]
+    degraded_stages: tuple[str, ...]
+
+    @property
+    def yes_answers(self) -> tuple[str, ...]:
+        """The questions that were answered with Yes."""
+        return tuple(answer.question for answer in self.answers if answer.answer.strip().lower() == "yes")
+
+    def as_markdown(self) -> str:
+        """A table of two columns."""
+        objects = ", ".join(f"{count} {kind}" for kind, count in self.objects_by_type.items()) or "none"
+        frames = f"{self.frames_with_objects} of {self.frame_count}"
+        rows = [
+            ("objects", objects if self.frame_count is not None else "not tracked"),
+            *([("frames with objects", frames)] if self.frame_count is not None else []),
+            *((answer.question, answer.answer) for answer in self.answers),
+            *([("degraded", ", ".join(self.degraded_stages))] if self.degraded_stages else []),
+        ]
+        return "\n".join(["| label | value |", "| --- | --- |", *(f"| {_cell(a)} | {_cell(b)} |" for a, b in rows)])
+
+
+def summarise(scene: LabelScene) -> LabelSummary:
+    """Counts and answers of a scene that was read."""
+    kinds = Counter(instance.object_type for instance in (scene.instances or {}).values())
+    return LabelSummary(
+        objects_by_type=dict(kinds.most_common()),
+        frame_count=None if scene.frames is None else len(scene.frames),
+        frames_with_objects=sum(bool(frame.detections) for frame in scene.frames or ()),
+        answers=tuple(Answer(item.question, item.answer_text) for item in scene.questions),
+        degraded_stages=scene.status.degraded_stages if scene.status else (),
+    )
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,62 @@
+"""A clip in one small JPEG: a few frames, evenly spaced in time, small enough to be carried along in a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from itertools import product
+
+from PIL import Image
+
+from vda_assets.media.errors import DamagedVideo
+from vda_assets.media.probe import probe
+from vda_assets.media.reading import Source, clockwise_degrees, decoding, open_clip
+
+# Tried in this order: first the quality gives way, then the size.
+_FRAME_PIXELS = (240 * 135, 160 * 90, 80 * 45, 40 * 24)
+_QUALITIES = (80, 70, 60, 50, 40, 30)
+# Two clips side by side are so wide that a row of them would be a ribbon.
+_WIDEST_ASPECT_IN_A_ROW = 2.5
+
+
+def preview(source: Source, *, name: str, max_bytes: int = 15_000, frames: int = 4) -> bytes:
+    """A JPEG of `frames` frames in a row (very wide ones in a column), turned as a player does, `max_bytes` at most.
+
+    Raises what `probe` raises, and ValueError when nothing can be as small as `max_bytes`.
+    """
+    pictures = list(_evenly_spaced(source, name=name, count=frames))
+    if not pictures:
+        raise DamagedVideo(name, "no frame of it decodes. Upload the clip again.")
+    width, height = pictures[0].size
+    aspect = width / height
+    for pixels, quality in product(_FRAME_PIXELS, _QUALITIES):
+        shown = (max(1, round((pixels * aspect) ** 0.5)), max(1, round((pixels / aspect) ** 0.5)))
+        jpeg = BytesIO()
+        _sheet([picture.resize(shown) for picture in pictures], in_a_row=aspect <= _WIDEST_ASPECT_IN_A_ROW).save(
+            jpeg, "JPEG", quality=quality, optimize=True
+        )
+        if jpeg.tell() <= max_bytes:
+            return jpeg.getvalue()
+    raise ValueError(f"{name}: no preview of {frames} frames fits into {max_bytes} bytes; allow more or show fewer")
+
+
+def _evenly_spaced(source: Source, *, name: str, count: int) -> Iterator[Image.Image]:
+    """The middles of `count` equal parts. Decodes all before the last one: not every format can be sought exactly."""
+    frame_count = probe(source, name=name).frame_count
+    wanted = {frame_count * (2 * part + 1) // (2 * count) for part in range(count)}
+    with open_clip(source, name=name) as (container, stream), decoding(name):
+        stream.thread_type = "AUTO"
+        for number, frame in zip(range(max(wanted) + 1), container.decode(stream), strict=False):
+            if number in wanted:
+                image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV left it out
+                yield image.rotate(-clockwise_degrees(frame.rotation), expand=True)
+
+
+def _sheet(pictures: list[Image.Image], *, in_a_row: bool) -> Image.Image:
+    width, height = pictures[0].size
+    step_x, step_y = (width, 0) if in_a_row else (0, height)
+    last = len(pictures) - 1
+    sheet = Image.new("RGB", (width + step_x * last, height + step_y * last))
+    for number, picture in enumerate(pictures):
+        sheet.paste(picture, (number * step_x, number * step_y))
+    return sheet

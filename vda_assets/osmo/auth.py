@@ -1,0 +1,125 @@
+"""How we log in to an OSMO service (6.4): a dev user's name, an access token, or the `osmo` command's login file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import Generator
+
+import httpx
+
+from vda_assets.osmo.answers import raise_for_answer, read_answer
+from vda_assets.osmo.errors import OsmoServerError, OsmoUnauthorized
+
+ACCESS_TOKEN_PATH = "/api/auth/jwt/access_token"  # noqa: S105 - a path
+USER_HEADER = "x-osmo-user"
+# The `osmo` command renews this much before the end, too.
+_RENEW_BEFORE_END_SECONDS = 3.0
+_JWT = re.compile(r"[\w-]+\.(?P<payload>[\w-]+)\.[\w-]*", re.ASCII)
+
+Header = tuple[str, str]
+HeaderFlow = Generator[httpx.Request, httpx.Response, Header]
+
+
+class OsmoAuth(httpx.Auth):
+    """`remedy` says in half a sentence what helps when the service does not accept this login."""
+
+    remedy: str
+
+    @abstractmethod
+    def header(self, request: httpx.Request, *, refused: Header | None) -> HeaderFlow:
+        """Yields the requests that a renewal needs, returns the header that logs `request` in.
+
+        `refused` is a header that the service has just answered with 401.
+        """
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        header = yield from self.header(request, refused=None)
+        request.headers.update([header])
+        response = yield request
+        if response.status_code == 401:
+            renewed = yield from self.header(request, refused=header)
+            if renewed != header:
+                request.headers.update([renewed])
+                yield request
+
+
+class DevUserAuth(OsmoAuth):
+    """For a service that runs without authentication: it believes the name."""
+
+    def __init__(self, user_name: str) -> None:
+        self._user_name = user_name
+        self.remedy = f"the service does not take dev user {user_name!r}: log in with an access token or `osmo login`"
+
+    def header(self, request: httpx.Request, *, refused: Header | None) -> HeaderFlow:  # noqa: ARG002 - nothing to renew
+        yield from ()
+        return (USER_HEADER, self._user_name)
+
+
+class AccessTokenAuth(OsmoAuth):
+    """An access token, exchanged at the service for a JWT (300 s) that stays in memory and is renewed in time.
+
+    `source` names where the token came from, for error messages, e.g. `the variable OSMO_ACCESS_TOKEN`.
+    """
+
+    def __init__(self, service_url: str, *, access_token: str, source: str) -> None:
+        self._access_token = access_token.strip()
+        if not self._access_token:
+            raise OsmoUnauthorized(f"{source} is empty: put an OSMO access token there (`osmo token set`)")
+        self._exchange_url = service_url.rstrip("/") + ACCESS_TOKEN_PATH
+        self._jwt: str | None = None
+        self._lock = threading.Lock()
+        self.remedy = f"{source} must hold a valid OSMO access token (`osmo token list`, `osmo token set`)"
+
+    def header(self, request: httpx.Request, *, refused: Header | None) -> HeaderFlow:
+        with self._lock:
+            jwt = self._jwt
+            if jwt is None or ends_soon(jwt, remedy=self.remedy) or bearer(jwt) == refused:
+                exchange = access_token_request(self._exchange_url, self._access_token, on_behalf_of=request)
+                answer = renewed_login((yield exchange), remedy=self.remedy, secret=self._access_token)
+                jwt = self._jwt = jwt_of(answer, "token")
+            return bearer(jwt)
+
+
+def bearer(jwt: str) -> Header:
+    return ("Authorization", f"Bearer {jwt}")
+
+
+def ends_soon(jwt: str, *, remedy: str) -> bool:
+    """Whether the JWT's `exp` is less than 3 s away. Raises OsmoUnauthorized for what is no JWT with an `exp`."""
+    parts = _JWT.fullmatch(jwt)
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts["payload"] + "==")) if parts else {}
+        return float(claims["exp"]) - _RENEW_BEFORE_END_SECONDS < time.time()
+    except (ValueError, KeyError, TypeError):
+        raise OsmoUnauthorized(f"the login token is not a JWT with an expiry; {remedy}") from None
+
+
+def access_token_request(url: str, access_token: str, *, on_behalf_of: httpx.Request) -> httpx.Request:
+    return renewal_request(url, on_behalf_of=on_behalf_of, json={"token": access_token})
+
+
+def renewal_request(
+    url: str, *, on_behalf_of: httpx.Request, json: dict[str, str] | None = None, data: dict[str, str] | None = None
+) -> httpx.Request:
+    """A POST with the timeouts of the request that waits for it; without them httpx would wait for ever."""
+    headers = {"user-agent": on_behalf_of.headers.get("user-agent", "")}
+    return httpx.Request("POST", url, headers=headers, json=json, data=data, extensions=on_behalf_of.extensions)
+
+
+def renewed_login(response: httpx.Response, *, remedy: str, secret: str) -> dict[str, object]:
+    """The JSON answer to a renewal. Raises OsmoUnauthorized when it was refused, OsmoUnavailable, OsmoServerError."""
+    raise_for_answer(response, remedy=remedy, writes=False, refused=OsmoUnauthorized, secrets=(secret,))
+    response.read()
+    return read_answer(response, dict[str, object])
+
+
+def jwt_of(answer: dict[str, object], key: str) -> str:
+    jwt = answer.get(key)
+    if not isinstance(jwt, str) or not _JWT.fullmatch(jwt):
+        raise OsmoServerError(f"the answer to the renewal of the login has no JWT as its {key}")
+    return jwt

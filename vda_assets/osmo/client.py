@@ -1,0 +1,261 @@
+"""The calls of an OSMO service (6.4) that we need, with values in and values out.
+
+Reads are retried inside; writes never are: after OsmoUnavailable(maybe_delivered=True) look first, then send again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from itertools import count
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+from vda_assets.osmo.answers import read_answer
+from vda_assets.osmo.auth import OsmoAuth
+from vda_assets.osmo.credentials import CredentialValue, request_body, secret_values
+from vda_assets.osmo.errors import OsmoSubmissionRefused
+from vda_assets.osmo.label_selectors import label_selectors
+from vda_assets.osmo.models import (
+    Answer,
+    Credential,
+    Pool,
+    PoolQuota,
+    Profile,
+    SubmitResult,
+    TaskEntry,
+    Version,
+    Workflow,
+    WorkflowEntry,
+)
+from vda_assets.osmo.spec import WorkflowSpec, check_finished, to_yaml
+from vda_assets.osmo.transport import Params, Transport
+
+Priority = Literal["HIGH", "NORMAL", "LOW"]
+# The service's own limit.
+PAGE_SIZE = 1000
+
+
+class _WorkflowPage(Answer):
+    workflows: tuple[WorkflowEntry, ...]
+    more_entries: bool
+
+
+class _TaskPage(Answer):
+    tasks: tuple[TaskEntry, ...]
+
+
+class _Pools(Answer):
+    pools: dict[str, Pool]
+
+
+class _Credentials(Answer):
+    credentials: tuple[Credential, ...]
+
+
+class OsmoClient:
+    """One service, one login; may be used by several threads. Every method raises the errors of `osmo.errors`."""
+
+    def __init__(
+        self,
+        url: str,
+        auth: OsmoAuth | None = None,
+        *,
+        user_agent: str = "vda-assets",
+        retry_budget_seconds: float = 60.0,
+    ) -> None:
+        self._transport = Transport(url, auth, user_agent=user_agent, retry_budget_seconds=retry_budget_seconds)
+        self.url = self._transport.url
+
+    def __repr__(self) -> str:
+        return f"OsmoClient({self.url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def version(self) -> Version:
+        return read_answer(self._transport.get("/api/version"), Version)
+
+    def submit(
+        self,
+        spec: WorkflowSpec | str,
+        *,
+        pool: str,
+        labels: Mapping[str, str] | None = None,
+        priority: Priority = "NORMAL",
+    ) -> SubmitResult:
+        """Starts a workflow; `.name` is its id. `labels` win over those of the spec. A text is sent as it is."""
+        params = [("priority", priority), *(("label", f"{key}={value}") for key, value in (labels or {}).items())]
+        return self._post_spec(spec, pool=pool, params=params)
+
+    def validate(self, spec: WorkflowSpec | str, *, pool: str) -> SubmitResult:
+        """Everything that a submission checks, credentials too; `.warnings` may say more.
+
+        A failed one uses up a number of the workflow's name (OSMO 6.4).
+        """
+        return self._post_spec(spec, pool=pool, params=[("validation_only", "True")])
+
+    def workflow(self, workflow_id: str, *, verbose: bool = False) -> Workflow:
+        """The workflow with its groups and tasks; `verbose` adds the earlier tries of each task."""
+        path = f"/api/workflow/{quote(workflow_id, safe='')}"
+        return read_answer(self._transport.get(path, [("verbose", str(verbose))]), Workflow)
+
+    def workflows(
+        self,
+        *,
+        labels: Mapping[str, str | Collection[str]] | None = None,
+        name: str | None = None,
+        statuses: Collection[str] = (),
+        pools: Collection[str] | None = None,
+    ) -> Iterator[WorkflowEntry]:
+        """The workflows of all users that match everything asked for, newest first within one call of the service.
+
+        A key's values are alternatives; `name` is a part of the id. Without `statuses` refused submissions are left
+        out (OSMO 6.4). With `statuses` and over 1,000 matches, one that changes its status meanwhile may hide another.
+        """
+        base = [*_scope(pools), *(("statuses", status) for status in statuses), *([("name", name)] if name else [])]
+        for selectors in label_selectors(labels or {}):
+            seen: set[str] = set()
+            for page_params in _pages():
+                params = [*base, *(("label", selector) for selector in selectors), *page_params]
+                page = read_answer(self._transport.get("/api/workflow", params), _WorkflowPage)
+                # What is submitted meanwhile pushes older ones to the next page.
+                yield from (entry for entry in page.workflows if entry.name not in seen)
+                seen.update(entry.name for entry in page.workflows)
+                if not page.more_entries or not page.workflows:
+                    break
+
+    def tasks(self, *, workflow_id: str, statuses: Collection[str] = ()) -> Iterator[TaskEntry]:
+        """The tasks of every workflow whose id contains `workflow_id`: one call of the service per 1,000 tasks.
+
+        The service sorts by status and start: over 1,000 tasks, one that starts meanwhile may be missing this time.
+        """
+        base = [("workflow_id", workflow_id), *_scope(None), *(("statuses", status) for status in statuses)]
+        seen: set[tuple[str, str, int]] = set()
+        for page_params in _pages():
+            page = read_answer(self._transport.get("/api/task", [*base, *page_params]), _TaskPage)
+            for task in page.tasks:
+                key = (task.workflow_id, task.task_name, task.retry_id)
+                if key not in seen:
+                    seen.add(key)
+                    yield task
+            if len(page.tasks) < PAGE_SIZE:
+                return
+
+    def logs(
+        self,
+        workflow_id: str,
+        *,
+        task: str | None = None,
+        last_n_lines: int | None = None,
+        retry_id: int | None = None,
+        seconds: float = 60.0,
+        quiet_seconds: float = 5.0,
+    ) -> Iterator[str]:
+        """Log lines as they come. The service follows until the workflow ends, so this stops after `seconds`,
+        or when nothing came for `quiet_seconds`. Lines may be lost on the way (OSMO 6.4)."""
+        params = _log_params(task=task, last_n_lines=last_n_lines, retry_id=retry_id)
+        return self._lines(workflow_id, "logs", params, seconds=seconds, quiet_seconds=quiet_seconds)
+
+    def log_tail(self, workflow_id: str, *, task: str, lines: int) -> list[str]:
+        """The last lines that the task has logged so far; takes a few seconds while the workflow is alive."""
+        newest = self.logs(workflow_id, task=task, last_n_lines=lines, seconds=15.0, quiet_seconds=3.0)
+        return list(deque(newest, maxlen=lines))
+
+    def error_logs(
+        self, workflow_id: str, *, task: str, last_n_lines: int | None = None, retry_id: int | None = None
+    ) -> Iterator[str]:
+        """What OSMO kept of a failed task's containers."""
+        params = _log_params(task=task, last_n_lines=last_n_lines, retry_id=retry_id)
+        return self._lines(workflow_id, "error_logs", params, seconds=60.0, quiet_seconds=5.0)
+
+    def events(self, workflow_id: str, *, task: str | None = None, retry_id: int | None = None) -> Iterator[str]:
+        """Kubernetes events, `<time> [task] <reason>: <message>`; bounded as `logs` is."""
+        params = _log_params(task=task, last_n_lines=None, retry_id=retry_id)
+        return self._lines(workflow_id, "events", params, seconds=60.0, quiet_seconds=5.0)
+
+    def cancel(self, workflow_id: str, *, message: str = "", force: bool = False) -> None:
+        """Asks for the end of a workflow; its status changes later. Raises OsmoAlreadyFinished, unless `force`."""
+        params = [("force", str(force)), *([("message", message)] if message else [])]
+        self._transport.send("POST", f"/api/workflow/{quote(workflow_id, safe='')}/cancel", params=params)
+
+    def restart(self, workflow_id: str, *, pool: str) -> SubmitResult:
+        """Starts a new workflow of the groups that failed."""
+        path = f"/api/pool/{quote(pool, safe='')}/workflow/{quote(workflow_id, safe='')}/restart"
+        return read_answer(self._transport.send("POST", path, refused=OsmoSubmissionRefused), SubmitResult)
+
+    def pools(self) -> dict[str, Pool]:
+        return read_answer(self._transport.get("/api/pool", [("all_pools", "True")]), _Pools).pools
+
+    def pool_quota(self) -> PoolQuota:
+        """The pools with how many GPUs are used and free."""
+        return read_answer(self._transport.get("/api/pool_quota", [("all_pools", "True")]), PoolQuota)
+
+    def pod_templates(self) -> dict[str, dict[str, Any]]:
+        """Template name -> fragment of a Kubernetes pod."""
+        return read_answer(self._transport.get("/api/configs/pod_template"), dict[str, dict[str, Any]])
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Names and kinds of the caller's credentials; the service never gives a value back."""
+        return read_answer(self._transport.get("/api/credentials"), _Credentials).credentials
+
+    def set_credential(self, name: str, value: CredentialValue) -> None:
+        """Stores a credential. A GENERIC one that exists is refused: delete it first (OSMO 6.4)."""
+        path = f"/api/credentials/{quote(name, safe='')}"
+        self._transport.send("POST", path, body=request_body(value), secrets=secret_values(value))
+
+    def delete_credential(self, name: str) -> None:
+        """Raises OsmoNotFound when there is none."""
+        self._transport.send("DELETE", f"/api/credentials/{quote(name, safe='')}")
+
+    def profile(self) -> Profile:
+        return read_answer(self._transport.get("/api/profile/settings"), Profile)
+
+    def _post_spec(self, spec: WorkflowSpec | str, *, pool: str, params: Params) -> SubmitResult:
+        text = spec if isinstance(spec, str) else _finished_text(spec)
+        body: dict[str, Any] = {
+            "file": text,
+            "set_variables": [],
+            "set_string_variables": [],
+            "uploaded_templated_spec": None,
+        }
+        path = f"/api/pool/{quote(pool, safe='')}/workflow"
+        response = self._transport.send("POST", path, params=params, body=body, refused=OsmoSubmissionRefused)
+        return read_answer(response, SubmitResult)
+
+    def _lines(
+        self, workflow_id: str, what: str, params: Params, *, seconds: float, quiet_seconds: float
+    ) -> Iterator[str]:
+        path = f"/api/workflow/{quote(workflow_id, safe='')}/{what}"
+        return self._transport.lines(path, params, seconds=seconds, quiet_seconds=quiet_seconds)
+
+
+def _finished_text(spec: WorkflowSpec) -> str:
+    try:
+        return check_finished(to_yaml(spec))
+    except ValueError as error:
+        raise OsmoSubmissionRefused(f"workflow {spec.name} was not sent: {error}") from error
+
+
+def _scope(pools: Collection[str] | None) -> list[tuple[str, str]]:
+    """Without these the service looks only at the caller's own workflows in the default pool of the profile."""
+    return [("all_users", "True"), *([("all_pools", "True")] if pools is None else [("pools", pool) for pool in pools])]
+
+
+def _pages() -> Iterator[list[tuple[str, str]]]:
+    for offset in count(0, PAGE_SIZE):
+        yield [("order", "DESC"), ("limit", str(PAGE_SIZE)), ("offset", str(offset))]
+
+
+def _log_params(*, task: str | None, last_n_lines: int | None, retry_id: int | None) -> list[tuple[str, str]]:
+    named = {"task_name": task, "last_n_lines": last_n_lines, "retry_id": retry_id}
+    return [(key, str(value)) for key, value in named.items() if value is not None]

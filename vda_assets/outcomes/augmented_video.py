@@ -1,0 +1,103 @@
+"""Judges an augmented clip by what lies in storage: the exit code says nothing (paidf-augmentation 1.0.0)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from vda_assets.flows.plan import PlannedAugmentation
+from vda_assets.media.errors import MediaError
+from vda_assets.media.probe import ClipInfo, probe
+from vda_assets.outcomes.marker import OutputMissing, read_marker
+from vda_assets.outcomes.verdict import Outcome, Verdict
+from vda_assets.storage.access import Storage
+from vda_assets.storage.layout import AUGMENTATION_METADATA_FILE, AUGMENTED_VIDEO_FILE
+from vda_assets.storage.url import StorageUrl
+
+_GATES = ("hallucination_check", "attribute_verification")
+
+
+def judge_augmented_video(
+    storage: Storage, folder: StorageUrl, *, plan: PlannedAugmentation, source: ClipInfo
+) -> Outcome:
+    """`source` is the clip that was augmented: the result must have its size, rate and number of frames."""
+    try:
+        marker = read_marker(storage, folder)
+        info = probe_clip(storage, folder / AUGMENTED_VIDEO_FILE)
+        metadata = _metadata(storage, folder / AUGMENTATION_METADATA_FILE)
+    except (OutputMissing, MediaError) as error:
+        return Outcome(Verdict.MISSING, (str(error),))
+    mismatches = _mismatches(info, source)
+    rejected, unverified = _gates(metadata, plan)
+    facts = {
+        "frames": info.frame_count,
+        "size_bytes": marker.size_bytes,
+        "files": len(marker.files),
+        "seconds": marker.seconds.get("container", 0.0),
+        "hallucination_score": (metadata.get("hallucination_check") or {}).get("score"),
+        "prompt": metadata.get("prompt") or "",
+    }
+    reasons = (*mismatches, *rejected, *unverified)
+    verdict = Verdict.REJECTED if mismatches or rejected else Verdict.UNVERIFIED if unverified else Verdict.ACCEPTED
+    return Outcome(verdict, reasons, stand_in="stand_in" in metadata, facts=facts)
+
+
+def probe_clip(storage: Storage, url: StorageUrl) -> ClipInfo:
+    """What the clip in storage is. Raises MediaError or OSError naming it."""
+    filesystem, path = storage.locate(url)
+    with filesystem.open(path, "rb") as file:
+        return probe(file, name=url.name)
+
+
+def _metadata(storage: Storage, url: StorageUrl) -> dict[str, Any]:
+    """Empty when there is none: nothing to judge by."""
+    try:
+        content = json.loads(storage.read_bytes(url))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _mismatches(info: ClipInfo, source: ClipInfo) -> list[str]:
+    pairs = {
+        "frames": (info.frame_count, source.frame_count),
+        "size": ((info.width, info.height), (source.width, source.height)),
+        "frames per second": (round(float(info.fps), 3), round(float(source.fps), 3)),
+    }
+    return [f"{name}: {made}, its source has {given}" for name, (made, given) in pairs.items() if made != given]
+
+
+def _gates(metadata: Mapping[str, Any], plan: PlannedAugmentation) -> tuple[list[str], list[str]]:
+    """(why it is rejected, why it cannot be verified)."""
+    if not metadata:
+        return [], [f"no readable {AUGMENTATION_METADATA_FILE}"]
+    rejected: list[str] = []
+    unverified: list[str] = []
+    blocks = {gate: metadata.get(gate) for gate in _GATES}
+    for gate, block in blocks.items():
+        if not isinstance(block, dict):
+            unverified.append(f"{gate} did not run")
+        elif "error" in block:
+            unverified.append(f"{gate} crashed: {block['error']}")
+        elif not block.get("passed"):
+            rejected.append(f"{gate} failed{_why(block)}")
+    attempts = {block["attempt"] for block in blocks.values() if isinstance(block, dict) and "attempt" in block}
+    if len(attempts) > 1:
+        unverified.append(f"its checks belong to different attempts: {sorted(attempts)}")
+    if metadata.get("selections") != dict(plan.sampled_vars):
+        unverified.append(f"it was made for {metadata.get('selections')}, drawn was {dict(plan.sampled_vars)}")
+    checks = ((blocks["attribute_verification"] or {}).get("details") or {}).get("summary") or {}
+    if not unverified and checks.get("total_checks") != len(plan.sampled_vars):
+        unverified.append(f"{checks.get('total_checks', 0)} of {len(plan.sampled_vars)} attributes were verified")
+    if not metadata.get("prompt"):
+        unverified.append("its prompt is empty")
+    return rejected, unverified
+
+
+def _why(block: Mapping[str, Any]) -> str:
+    if "score" in block:
+        return f": score {block['score']:.3f}, at least {block.get('threshold', 0):.3f} is needed"
+    results = (block.get("details") or {}).get("results") or []
+    wrong = [f"{one.get('variable')} is not {one.get('value')}" for one in results if not one.get("passed")]
+    return f": {', '.join(wrong)}" if wrong else ""

@@ -1,0 +1,67 @@
+"""Judges a label scene by what lies in storage: paidf-auto-labeling 1.0.0 exits 0 with half of its labels missing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vda_assets.labels.errors import LabelError
+from vda_assets.labels.problems import Severity
+from vda_assets.labels.scene import LabelScene, read_scene
+from vda_assets.labels.summarise import summarise
+from vda_assets.labels.validate import validate_scene
+from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
+from vda_assets.outcomes.verdict import Outcome, Verdict
+from vda_assets.storage.access import Storage
+from vda_assets.storage.url import FILE_SCHEME, StorageUrl
+
+# Videos of a scene are large and say nothing about its labels.
+_JUDGED_SUFFIXES = {".json", ".yaml", ".md"}
+_STAND_IN_FILE = "sidecars/stand_in.json"
+
+
+def judge_labels(storage: Storage, folder: StorageUrl, *, frame_count: int) -> Outcome:
+    """`frame_count` is the labelled clip's: every frame must be listed."""
+    try:
+        marker = read_marker(storage, folder)
+        with local_scene(storage, folder, marker) as local:
+            problems = validate_scene(local)
+            scene = read_scene(local)
+    except (OutputMissing, LabelError) as error:
+        return Outcome(Verdict.MISSING, (str(error),))
+    reasons = [f"{problem.file}: {problem.message}" for problem in problems if problem.severity is Severity.ERROR]
+    reasons += _degradations(scene)
+    if scene.frames is not None and len(scene.frames) != frame_count:
+        reasons.append(f"{len(scene.frames)} frames are labelled, the clip has {frame_count}")
+    facts = {
+        "size_bytes": marker.size_bytes,
+        "files": len(marker.files),
+        "seconds": marker.seconds.get("container", 0.0),
+        "summary": summarise(scene).as_markdown(),
+    }
+    stand_in = any(file.path == _STAND_IN_FILE for file in marker.files)
+    verdict = Verdict.DEGRADED if reasons else Verdict.ACCEPTED
+    return Outcome(verdict, tuple(reasons), stand_in=stand_in, facts=facts)
+
+
+@contextmanager
+def local_scene(storage: Storage, folder: StorageUrl, marker: Marker) -> Iterator[Path]:
+    """The scene's texts in a local folder: its own when it lies on this machine, else a copy without videos."""
+    filesystem, path = storage.locate(folder)
+    if folder.scheme == FILE_SCHEME:
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="vda-scene-") as temporary:
+        names = [file.path for file in marker.files if Path(file.path).suffix in _JUDGED_SUFFIXES]
+        targets = [Path(temporary, name) for name in names]
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        filesystem.get([f"{path}/{name}" for name in names], [str(target) for target in targets])
+        yield Path(temporary)
+
+
+def _degradations(scene: LabelScene) -> list[str]:
+    stages = scene.status.degraded_stages if scene.status else ()
+    return [f"stage {stage} is degraded" for stage in stages]

@@ -1,0 +1,135 @@
+"""One check each: pool, platform, pod template, credential, dataset, caches, endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httpx
+
+from vda_assets.config.dataset import Dataset
+from vda_assets.config.deployment import Deployment, Endpoint
+from vda_assets.flows.selection import Output, Selection
+from vda_assets.osmo.client import OsmoClient
+from vda_assets.osmo.models import Pool
+from vda_assets.readiness.finding import Finding, Level
+from vda_assets.storage.access import Storage
+from vda_assets.storage.clips import Listing
+from vda_assets.storage.layout import model_cache
+from vda_assets.storage.url import FILE_SCHEME, StorageUrl
+
+MODEL_CACHES = ("cosmos_transfer", "auto_labeling")
+# OSMO 6.4 falls back to ambient credentials for these alone.
+_AMBIENT_SCHEMES = {"s3", "azure"}
+
+
+@dataclass(frozen=True)
+class PoolReadiness:
+    """`gpu_platform` is None when the findings block."""
+
+    findings: tuple[Finding, ...]
+    gpu_platform: str | None
+
+
+def check_service(client: OsmoClient, deployment: Deployment) -> PoolReadiness:
+    """Service, pool, platform and pod template. Raises OsmoError when the service cannot be asked at all."""
+    findings = [_ready("service", f"OSMO {client.version()} at {deployment.osmo.url}")]
+    pools = client.pools()
+    pool = pools.get(deployment.osmo.pool)
+    if pool is None:
+        known = ", ".join(sorted(pools)) or "none"
+        message = f"osmo.pool {deployment.osmo.pool!r} does not exist; this login may use: {known}"
+        return PoolReadiness((*findings, _blocking("pool", message)), None)
+    if not pool.online:
+        message = f"pool {deployment.osmo.pool!r} is {pool.status}; wait for its backend, or choose another osmo.pool"
+        findings.append(_blocking("pool", message))
+    else:
+        findings.append(_ready("pool", f"{deployment.osmo.pool} is ONLINE"))
+    platform, finding = _platform(pool, deployment.osmo.gpu_platform)
+    findings.append(finding)
+    findings.append(_pod_templates(client))
+    return PoolReadiness(tuple(findings), platform)
+
+
+def _platform(pool: Pool, wanted: str | None) -> tuple[str | None, Finding]:
+    platforms = sorted(pool.platforms)
+    if wanted is None and len(platforms) == 1:
+        return platforms[0], _ready("platform", f"{platforms[0]}, the only one of its pool")
+    if wanted in platforms:
+        return wanted, _ready("platform", f"{wanted}")
+    choice = ", ".join(platforms) or "none: the pool has no platform"
+    reason = f"{wanted!r} is not in the pool" if wanted else "the pool has several"
+    return None, _blocking("platform", f"set osmo.gpu_platform ({reason}); choose from: {choice}")
+
+
+def _pod_templates(client: OsmoClient) -> Finding:
+    if "nvidia.com/gpu" in str(client.pod_templates()):
+        return _ready("pod template", "asks for nvidia.com/gpu")
+    message = "no POD_TEMPLATE mentions nvidia.com/gpu; add the GPU toleration or node selector of your cluster to one"
+    return _blocking("pod template", message)
+
+
+def check_dataset(dataset: Dataset, listing: Listing) -> list[Finding]:
+    """The dataset is not empty; what was left out of it is named."""
+    if listing.clips:
+        findings = [_ready("dataset", f"{dataset.name}: {len(listing.clips)} clips at {dataset.dataset_url}")]
+    else:
+        findings = [_blocking("dataset", f"put clips (.mp4, .avi, .mkv) into {dataset.dataset_url}: it has none")]
+    return findings + [_note("clip", f"{path} is left out: {reason}") for path, reason in listing.left_out.items()]
+
+
+def check_data_credential(client: OsmoClient, storage_url: StorageUrl) -> Finding:
+    if storage_url.scheme == FILE_SCHEME:
+        return _ready("data credential", f"{storage_url} needs none")
+    profiles = {credential.profile for credential in client.credentials() if credential.type == "DATA"}
+    if storage_url.profile in profiles:
+        return _ready("data credential", f"OSMO has one for {storage_url.profile}")
+    if storage_url.scheme in _AMBIENT_SCHEMES:
+        message = f"OSMO has no DATA credential for {storage_url.profile}; its nodes' own identity must open it"
+        return _note("data credential", message)
+    return _blocking("data credential", f"give OSMO a DATA credential whose endpoint is {storage_url.profile}")
+
+
+def check_model_cache(storage: Storage, deployment: Deployment, storage_url: StorageUrl, name: str) -> Finding:
+    """`name` is a key of MODEL_CACHES. In the embedded default nothing reads the weights, so none are asked for."""
+    url = model_cache(storage_url, name)
+    if deployment.is_stand_in:
+        return _ready(f"model cache {name}", f"{url} stays empty: the CPU stand-ins load no weights")
+    files = storage.find(url)
+    if files:
+        total = sum(int(info["size"]) for info in files.values())
+        return _ready(f"model cache {name}", f"{url}: {len(files)} files, {total / 1e9:.1f} GB")
+    return _blocking(f"model cache {name}", f"fill {url} with the weights of {name}: it is empty")
+
+
+def check_endpoint(deployment: Deployment, kind: str) -> Finding:
+    """`kind` is `vlm` or `llm`. A cluster's own name cannot be asked from outside: that is a note, workers wait."""
+    endpoint: Endpoint = getattr(deployment.endpoints, kind)
+    try:
+        answer = httpx.get(f"{endpoint.url}/models", timeout=5.0)
+        models = [entry["id"] for entry in answer.raise_for_status().json()["data"]]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        message = f"the {kind} at {endpoint.url} does not answer here ({type(error).__name__}); workers wait for it"
+        return Finding(f"endpoint {kind}", Level.NOTE, message)
+    if not models:
+        return _blocking(f"endpoint {kind}", f"the {kind} at {endpoint.url} lists no model")
+    stands_in = ", a stand-in that answers no prompt" if deployment.is_stand_in else ""
+    return _ready(f"endpoint {kind}", f"{endpoint.url} serves {models[0]}{stands_in}")
+
+
+def caches_of(selection: Selection) -> list[str]:
+    """The model caches that the selected stages read."""
+    labels = Output.ORIGINAL_LABELS in selection or Output.AUGMENTED_LABELS in selection
+    needed = {"cosmos_transfer": Output.AUGMENTED_VIDEOS in selection, "auto_labeling": labels}
+    return [name for name in MODEL_CACHES if needed[name]]
+
+
+def _ready(subject: str, message: str) -> Finding:
+    return Finding(subject, Level.READY, message)
+
+
+def _note(subject: str, message: str) -> Finding:
+    return Finding(subject, Level.NOTE, message)
+
+
+def _blocking(subject: str, message: str) -> Finding:
+    return Finding(subject, Level.BLOCKING, message)

@@ -1,0 +1,35 @@
+"""What a check found before anything is submitted, and the one thing that a person must provide, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    READY = "ready"
+    NOTE = "note"
+    BLOCKING = "blocking"
+
+
+@dataclass(frozen=True)
+class Finding:
+    subject: str
+    level: Level
+    message: str
+
+
+class NotReady(Exception):
+    """Nothing can be submitted until somebody acts; its text begins with USER_INPUT_REQUIRED."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(finding for finding in findings if finding.level is Level.BLOCKING)
+        super().__init__("\n".join(f"USER_INPUT_REQUIRED: {finding.message}" for finding in self.findings))
+
+
+def require(findings: Iterable[Finding]) -> None:
+    """Raises NotReady when one of the findings blocks."""
+    findings = tuple(findings)
+    if any(finding.level is Level.BLOCKING for finding in findings):
+        raise NotReady(findings)

@@ -1,0 +1,23 @@
+"""What can go wrong between us and a bucket.
+
+StorageError
+├── BadStorageUrl          the URL breaks OSMO's grammar; somebody must correct the configuration
+├── BadClipName            a clip cannot be carried through under its name; somebody must rename it
+└── StorageUnavailable     the backend did not do what was asked: who, where, and what to change
+"""
+
+
+class StorageError(Exception):
+    """Every error of this room."""
+
+
+class BadStorageUrl(StorageError, ValueError):
+    pass
+
+
+class BadClipName(StorageError, ValueError):
+    pass
+
+
+class StorageUnavailable(StorageError):
+    pass

@@ -1,0 +1,47 @@
+"""Where everything of a run lies under storage_url: exactly the reference's layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vda_assets.storage.url import DATASETS_FOLDER, StorageUrl
+
+SETUP_FOLDER = "setup_b0"
+# Written last by a worker: where it lies, the output is whole.
+OUTCOME_FILE = "outcome.json"
+AUGMENTED_VIDEO_FILE = "augmented_video.mp4"
+AUGMENTATION_METADATA_FILE = "metadata.json"
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """`run_id` is `run-` and 8 hex digits; `video` is a clip's key without its extension."""
+
+    storage_url: StorageUrl
+    dataset: str
+    run_id: str
+
+    @property
+    def root(self) -> StorageUrl:
+        return self.storage_url / f"{DATASETS_FOLDER}/{self.dataset}-outputs/{self.run_id}"
+
+    @property
+    def setup(self) -> StorageUrl:
+        return self.root / SETUP_FOLDER
+
+    def original_labels(self, video: str) -> StorageUrl:
+        return self.root / f"outputs/pseudo_labeled/{video}"
+
+    def augmented_video(self, video: str, index: int) -> StorageUrl:
+        return self.root / f"outputs/augmented/{video}_aug{index}"
+
+    def augmented_labels(self, video: str, index: int) -> StorageUrl:
+        return self.root / f"outputs/pseudo_labeled_augmented/{video}_aug{index}"
+
+    def comparison(self, video: str, index: int) -> StorageUrl:
+        return self.root / f"display/{self.dataset}_{video}_aug{index}_compare.mp4"
+
+
+def model_cache(storage_url: StorageUrl, name: str) -> StorageUrl:
+    """`name` is `cosmos_transfer` or `auto_labeling`."""
+    return storage_url / f"data/models/{name}"

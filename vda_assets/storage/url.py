@@ -1,0 +1,111 @@
+"""Storage URLs with OSMO's grammar (6.4), plus `file://` for the embedded default.
+
+Every place in this project is a `StorageUrl`; text becomes one at the edge, by `StorageUrl.parse`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vda_assets.storage.errors import BadStorageUrl
+
+FILE_SCHEME = "file"
+# How many leading components (after the scheme) name the container, and how many name the credential's profile.
+_CONTAINER_DEPTH = {"s3": 1, "gs": 1, "swift": 3, "tos": 2, "azure": 2, FILE_SCHEME: 0}
+_PROFILE_DEPTH = {"s3": 1, "gs": 1, "swift": 2, "tos": 2, "azure": 1, FILE_SCHEME: 0}
+_SHAPES = {
+    "s3": "s3://bucket/path",
+    "gs": "gs://bucket/path",
+    "swift": "swift://host/namespace/container/path",
+    "tos": "tos://host/bucket/path",
+    "azure": "azure://account/container/path",
+    FILE_SCHEME: "file:///absolute/path",
+}
+# OSMO 6.4 refuses these in any component of a data URL.
+REFUSED_CHARACTERS = ",;*"
+DATASETS_FOLDER = "datasets"
+
+
+@dataclass(frozen=True)
+class StorageUrl:
+    """`parts` are the components after the scheme: container first, then the path; never empty, never `.` or `..`."""
+
+    scheme: str
+    parts: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> StorageUrl:
+        """Returns the URL; raises BadStorageUrl that names the URL, the rule and the shape that is expected."""
+        scheme, separator, rest = text.partition("://")
+        if not separator or scheme not in _SHAPES:
+            known = ", ".join(_SHAPES.values())
+            raise BadStorageUrl(f"{text!r} is no storage URL; use one of: {known}")
+        if scheme == FILE_SCHEME and not rest.startswith("/"):
+            raise BadStorageUrl(f"{text!r}: a file URL needs an absolute path: {_SHAPES[scheme]}")
+        # OSMO collapses repeated slashes and allows trailing ones.
+        parts = tuple(part for part in rest.split("/") if part)
+        if len(parts) < max(1, _CONTAINER_DEPTH[scheme]):
+            raise BadStorageUrl(f"{text!r} names no container; expected {_SHAPES[scheme]}")
+        for part in parts:
+            _check_component(part, text)
+        return cls(scheme, parts)
+
+    def __str__(self) -> str:
+        slash = "/" if self.scheme == FILE_SCHEME else ""
+        return f"{self.scheme}://{slash}{'/'.join(self.parts)}"
+
+    def __truediv__(self, relative: str) -> StorageUrl:
+        """The URL below this one; `relative` may hold slashes. Raises BadStorageUrl rather than leave this URL."""
+        below = tuple(relative.split("/"))
+        for part in below:
+            _check_component(part, f"{self}/{relative}")
+        return StorageUrl(self.scheme, self.parts + below)
+
+    @property
+    def name(self) -> str:
+        return self.parts[-1]
+
+    @property
+    def parent(self) -> StorageUrl:
+        if len(self.parts) <= max(1, _CONTAINER_DEPTH[self.scheme]):
+            raise BadStorageUrl(f"{self} has no parent inside its container")
+        return StorageUrl(self.scheme, self.parts[:-1])
+
+    @property
+    def container(self) -> str:
+        """Bucket or container name; empty for `file://`."""
+        depth = _CONTAINER_DEPTH[self.scheme]
+        return self.parts[depth - 1] if depth else ""
+
+    @property
+    def key(self) -> str:
+        """The object's key inside its container, without a leading slash."""
+        return "/".join(self.parts[_CONTAINER_DEPTH[self.scheme] :])
+
+    @property
+    def profile(self) -> str:
+        """The key under which OSMO looks for the DATA credential, `s3://bucket` or `azure://account`."""
+        return f"{self.scheme}://{'/'.join(self.parts[: _PROFILE_DEPTH[self.scheme]])}"
+
+
+def split_dataset_url(url: StorageUrl) -> tuple[StorageUrl, str]:
+    """`(storage_url, dataset)` of a dataset's own URL, `<storage_url>/datasets/<dataset>`.
+
+    Raises BadStorageUrl when the URL has another shape: the root is derived, never guessed.
+    """
+    shape = f"<storage_url>/{DATASETS_FOLDER}/<dataset>"
+    inside = len(url.parts) - _CONTAINER_DEPTH[url.scheme]
+    if inside < 2 or url.parts[-2] != DATASETS_FOLDER:
+        raise BadStorageUrl(f"{url} does not say where its storage root is; a dataset lies at {shape}")
+    if url.scheme == FILE_SCHEME and len(url.parts) < 3:
+        raise BadStorageUrl(f"{url} has no folder above {DATASETS_FOLDER}/; a dataset lies at {shape}")
+    return StorageUrl(url.scheme, url.parts[:-2]), url.name
+
+
+def _check_component(part: str, text: str) -> None:
+    if not part or part in {".", ".."}:
+        raise BadStorageUrl(f"{text!r} has an empty, '.' or '..' component")
+    refused = [character for character in REFUSED_CHARACTERS if character in part]
+    if refused or not part.isprintable():
+        what = f"the character {refused[0]!r}" if refused else "a character that cannot be printed"
+        raise BadStorageUrl(f"{text!r}: component {part!r} has {what}, which OSMO refuses")

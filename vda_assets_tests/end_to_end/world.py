@@ -1,0 +1,127 @@
+"""The embedded world in a folder of its own: configuration with free ports, clips, a served OSMO, and `vda`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import httpx
+
+REPOSITORY = Path(__file__).parents[2]
+DATASET = "vda-demo"
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class World:
+    folder: Path
+    osmo_url: str
+
+    @property
+    def clips(self) -> Path:
+        return self.folder / "home" / "storage" / "datasets" / DATASET
+
+    @property
+    def outputs(self) -> Path:
+        return self.folder / "home" / "storage" / "datasets" / f"{DATASET}-outputs"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "VDA_ASSETS_CFG": str(self.folder / "assets_cfg"),
+            "VDA_HOME": str(self.folder / "home"),
+            "DAGSTER_HOME": str(self.folder / "dagster"),
+        }
+
+    def vda(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "vda_assets.cli", *arguments]
+        return subprocess.run(
+            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=timeout
+        )
+
+    def start(self, *command: str, log: str) -> subprocess.Popen[bytes]:
+        with (self.folder / log).open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env=self.environment,
+                cwd=self.folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def instance(self) -> dg.DagsterInstance:
+        return dg.DagsterInstance.from_config(str(self.folder / "dagster"))
+
+    def runs(self) -> list[Path]:
+        """Folders of the runs so far."""
+        return sorted(self.outputs.glob("run-*")) if self.outputs.exists() else []
+
+
+def make_world(folder: Path) -> World:
+    """Copies the project's configuration and gives it free ports."""
+    shutil.copytree(REPOSITORY / "assets_cfg", folder / "assets_cfg")
+    deployment = folder / "assets_cfg" / "deployments" / "local.yaml"
+    text = deployment.read_text()
+    port = free_port()
+    for old, new in {"8710": port, "8711": free_port(), "8712": free_port()}.items():
+        text = text.replace(old, str(new))
+    deployment.write_text(text)
+    (folder / "dagster").mkdir()
+    shutil.copyfile(REPOSITORY / "dagster.yaml", folder / "dagster" / "dagster.yaml")
+    world = World(folder, f"http://127.0.0.1:{port}")
+    world.clips.mkdir(parents=True)
+    return world
+
+
+@contextmanager
+def serving(world: World) -> Iterator[subprocess.Popen[bytes]]:
+    """`vda osmo-local serve` as a process, until the block ends."""
+    server = world.start("vda_assets.cli", "osmo-local", "serve", log="osmo.log")
+    try:
+        wait_for(lambda: answers(f"{world.osmo_url}/health"), "the embedded OSMO")
+        yield server
+    finally:
+        stop(server)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition, what: str, seconds: float = START_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

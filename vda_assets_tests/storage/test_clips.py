@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vda_assets.storage.access import Storage
+from vda_assets.storage.clips import clip_at, key_of, list_clips, path_of
+from vda_assets.storage.errors import BadClipName
+from vda_assets.storage.url import StorageUrl
+
+
+def dataset(folder: Path) -> StorageUrl:
+    return StorageUrl.parse(f"file://{folder}")
+
+
+def put(folder: Path, *names: str, content: bytes = b"clip", age_seconds: float = 60) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        then = path.stat().st_mtime - age_seconds
+        os.utime(path, (then, then))
+
+
+@given(st.text(min_size=1, max_size=15).filter(lambda text: not set(text.split("/")) & {"", ".", ".."}))
+def test_a_key_is_safe_and_gives_its_path_back(path: str) -> None:
+    try:
+        key = key_of(path)
+    except UnicodeEncodeError:
+        return
+    assert path_of(key) == path
+    assert set(key) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=-")
+    assert key[0] not in "._-"
+
+
+def test_plain_names_are_their_own_keys() -> None:
+    assert key_of("bikes.mp4") == "bikes.mp4"
+    assert key_of("cam 1/bikes.mp4") == "cam=201=2Fbikes.mp4"
+
+
+def test_a_name_that_no_key_can_carry_is_refused() -> None:
+    with pytest.raises(BadClipName, match="too long"):
+        key_of("自" * 30 + ".mp4")
+
+
+def test_a_dataset_is_listed_with_its_nested_folders_in_any_case(tmp_path: Path) -> None:
+    put(tmp_path, "b.mp4", "a.MKV", "night/c.avi", "notes.txt", ".hidden.mp4")
+    listing = list_clips(Storage(), dataset(tmp_path))
+    assert [clip.key for clip in listing.clips] == ["a.MKV", "b.mp4", "night=2Fc.avi"]
+    assert listing.clips[2].url == dataset(tmp_path) / "night/c.avi"
+    assert listing.left_out == {}
+
+
+def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    put(tmp_path, "a.avi", "a.mp4", "bad,name.mp4")
+    put(tmp_path, "empty.mp4", content=b"")
+    listing = list_clips(Storage(), dataset(tmp_path))
+    assert [clip.key for clip in listing.clips] == ["a.avi"]
+    assert set(listing.left_out) == {"a.mp4", "bad,name.mp4", "empty.mp4"}
+    assert "mix with those of 'a.avi'" in listing.left_out["a.mp4"]
+    assert "','" in listing.left_out["bad,name.mp4"]
+    assert "zero bytes" in listing.left_out["empty.mp4"]
+
+
+def test_a_file_that_was_changed_just_now_is_left_for_later_when_only_settled_ones_count(tmp_path: Path) -> None:
+    put(tmp_path, "growing.mp4", age_seconds=0)
+    assert list_clips(Storage(), dataset(tmp_path), settled=True).clips == ()
+    assert "still be growing" in list_clips(Storage(), dataset(tmp_path), settled=True).left_out["growing.mp4"]
+    assert len(list_clips(Storage(), dataset(tmp_path)).clips) == 1
+
+
+def test_an_empty_or_absent_folder_has_no_clips(tmp_path: Path) -> None:
+    assert list_clips(Storage(), dataset(tmp_path / "nowhere")).clips == ()
+
+
+def test_a_clip_has_another_version_once_its_content_changed(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", content=b"one")
+    before = clip_at(Storage(), dataset(tmp_path), "a.mp4").version
+    put(tmp_path, "a.mp4", content=b"another")
+    assert clip_at(Storage(), dataset(tmp_path), "a.mp4").version != before
+
+
+def test_a_clip_that_vanished_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"gone\.mp4 does not exist"):
+        clip_at(Storage(), dataset(tmp_path), "gone.mp4")
