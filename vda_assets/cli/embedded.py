@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -17,12 +18,14 @@ from urllib.parse import urlsplit
 
 import click
 import httpx
+import psutil
 from pydantic import ValidationError
 
 from vda_assets.cli.world import ensure_dagster_home, load
 from vda_assets.config.deployment import Deployment, EmbeddedOsmoConfig
 from vda_assets.config.errors import ConfigError
 from vda_assets.osmo_local.errors import EmbeddedOsmoError
+from vda_assets.osmo_local.leftovers import kill_leftovers
 from vda_assets.osmo_local.server import serve as serve_embedded
 from vda_assets.osmo_local.settings import EmbeddedSettings, PlatformCapacity, StandIn
 
@@ -51,12 +54,17 @@ def serve(deployment_name: str) -> None:
     deployment = load().deployment(deployment_name)
     settings = embedded_settings(deployment, deployment_name)
     assert deployment.osmo_local is not None
+    services = deployment.osmo_local.services
+    # uvicorn raises the signal that ended it once more, for whoever handled it before.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as stack:
 
         def ready(url: str) -> None:
             click.echo(f"embedded OSMO at {url}: an emulator for one machine; its GPUs and containers are stand-ins")
-            for name, command in deployment.osmo_local.services.items() if deployment.osmo_local else ():
-                stack.enter_context(service(name, command))
+            started = _Started(settings.state_folder / "services.json")
+            started.end_leftovers()
+            for name, command in services.items():
+                started.add(stack.enter_context(service(name, command)))
 
         try:
             serve_embedded(settings, ready=ready)
@@ -134,15 +142,32 @@ def running_server(deployment: Deployment, name: str) -> Iterator[None]:
         yield
 
 
+class _Started:
+    """The service processes of this server, noted so that the next one can end those of a server that was killed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._leaders: dict[int, float] = {}
+
+    def end_leftovers(self) -> None:
+        if self._path.exists():
+            noted = json.loads(self._path.read_text())
+            kill_leftovers((), {int(pid): created for pid, created in noted.items()})
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        self._leaders[process.pid] = psutil.Process(process.pid).create_time()
+        self._path.write_text(json.dumps(self._leaders))
+
+
 @contextmanager
-def service(name: str, command: list[str]) -> Iterator[None]:
+def service(name: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """One command that stands for a service of the cluster, for the time of the block."""
     program = shutil.which(command[0], path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if program is None:
         raise click.ClickException(f"osmo_local.services.{name}: there is no program {command[0]!r}")
     click.echo(f"service {name}: {shlex.join(command)}")
-    with process([program, *command[1:]]):
-        yield
+    with process([program, *command[1:]]) as running:
+        yield running
 
 
 @contextmanager

@@ -18,11 +18,12 @@ from vda_assets.dagster_defs.comparison_pool import Comparison, ComparisonPool
 from vda_assets.dagster_defs.finished import newest_materializations, text_of, with_hash
 from vda_assets.dagster_defs.materializing import comparison_materialization, reused, stage_materialization
 from vda_assets.dagster_defs.names import RUN_ID, asset_key
-from vda_assets.flows.dispatcher import Dispatcher, StageFailure
+from vda_assets.flows.dispatcher import Dispatcher
 from vda_assets.flows.plan import PlannedAugmentation
 from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.flows.setup import setup_files, write_setup
-from vda_assets.flows.work import ClipWork, output_hashes
+from vda_assets.flows.stage_failures import StageFailure
+from vda_assets.flows.work import ClipWork, inputs_from_elsewhere, output_hashes
 from vda_assets.flows.workflow import stage_outputs
 from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo
@@ -148,13 +149,8 @@ class Production:
         """What is still to be made for the clip; what cannot be made is failed here."""
         key = item.clip.key
         needed = {stage for stage in STAGES if stage in self.selection and key not in self._finished[stage]}
-        inputs = set()
-        if Output.AUGMENTED_LABELS in needed and Output.AUGMENTED_VIDEOS not in needed:
-            inputs.add(Output.AUGMENTED_VIDEOS)
-        if self.selection.super_resolution and Output.AUGMENTED_VIDEOS in needed - {Output.ORIGINAL_LABELS}:
-            inputs |= {Output.ORIGINAL_LABELS} - needed
         existing = {}
-        for stage in inputs:
+        for stage in inputs_from_elsewhere(self.selection.only(needed)):
             materialization = self._finished[stage].get(key)
             if materialization is None:
                 dependants = needed & {Output.AUGMENTED_VIDEOS, Output.AUGMENTED_LABELS}

@@ -15,12 +15,12 @@ from typing import Protocol, TypeVar
 
 from vda_assets.config.deployment import Deployment
 from vda_assets.flows.selection import Output
-from vda_assets.flows.work import ClipWork
+from vda_assets.flows.stage_failures import StageFailure, explain_failures, worth_another_try
+from vda_assets.flows.work import ClipWork, remaining
 from vda_assets.flows.workflow import (
     LABEL_RUN,
     LABEL_WORK,
     build_workflow,
-    group_name,
     labels_attempt,
     run_prefix,
     stage_of_task,
@@ -28,24 +28,14 @@ from vda_assets.flows.workflow import (
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import OsmoError, OsmoRefused, OsmoServerError, OsmoUnavailable
 from vda_assets.osmo.models import TaskEntry, WorkflowEntry
-from vda_assets.osmo.statuses import TaskStatus, meaning_of, meaning_of_exit_code
+from vda_assets.osmo.statuses import meaning_of
 from vda_assets.storage.layout import RunLayout
 
 ResultT = TypeVar("ResultT")
 _HEARTBEAT_SECONDS = 110.0
-_LOG_TAIL_LINES = 12
+# How often a clip's work is submitted in one run when the cluster, not the work, is to blame.
+_MAX_TRIES = 3
 _CANCEL_BUDGET_SECONDS = 20.0
-# What the worker script prints before its reason.
-WORKER_REASON = "vda_worker: FAILED: "
-
-
-@dataclass(frozen=True)
-class StageFailure:
-    """Why one stage of one clip failed, in words a user can act on; `link` opens the workflow."""
-
-    stage: Output
-    message: str
-    link: str = ""
 
 
 class Report(Protocol):
@@ -72,7 +62,17 @@ class _Active:
     work: ClipWork
     workflow_id: str
     layout: RunLayout
-    reported: set[Output] = field(default_factory=set)
+    tries: int = 1
+    completed: set[Output] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """`attempt` numbers the submissions of this very work, `tries` those of its clip in this run."""
+
+    work: ClipWork
+    attempt: int
+    tries: int = 1
 
 
 @dataclass
@@ -104,30 +104,30 @@ class Dispatcher:
             raise
 
     def _run(self, works: Sequence[ClipWork]) -> None:
-        pending = deque(self._patiently(lambda: self._adopt(works)))
+        self._pending = deque(self._patiently(lambda: self._adopt(works)))
         pause = self.pace.shortest_seconds
         heartbeat = time.monotonic()
-        while pending or self._active:
-            changed = self._fill(pending)
+        while self._pending or self._active:
+            changed = self._fill()
             changed |= self._patiently(self._look)
             if time.monotonic() - heartbeat >= _HEARTBEAT_SECONDS:
                 heartbeat = time.monotonic()
-                self.log(self._progress(len(pending)))
-            if not (pending or self._active):
+                self.log(self._progress())
+            if not (self._pending or self._active):
                 break
             pause = self.pace.shortest_seconds if changed else min(pause * self.pace.growth, self.pace.longest_seconds)
             self.sleep(pause)
 
     # Submitting
 
-    def _adopt(self, works: Sequence[ClipWork]) -> list[tuple[ClipWork, int]]:
+    def _adopt(self, works: Sequence[ClipWork]) -> list[_Pending]:
         """Takes over what runs or completed already; returns the rest with the attempt that each is to be."""
         newest = self._find(works)
         pending = []
         for work in works:
             entry = newest.get(work.hash)
             if entry is None:
-                pending.append((work, 1))
+                pending.append(_Pending(work, 1))
                 continue
             meaning = meaning_of(entry.status)
             layout = RunLayout(self.layout.storage_url, self.layout.dataset, entry.labels[LABEL_RUN])
@@ -135,7 +135,7 @@ class Dispatcher:
                 self._active[entry.name] = _Active(work, entry.name, layout)
                 self.log(f"{work.clip.key}: adopted workflow {entry.name} ({entry.status})")
             else:
-                pending.append((work, labels_attempt(entry.labels) + 1))
+                pending.append(_Pending(work, labels_attempt(entry.labels) + 1))
         return pending
 
     def _find(self, works: Iterable[ClipWork]) -> dict[str, WorkflowEntry]:
@@ -148,19 +148,20 @@ class Dispatcher:
                 newest[entry.labels[LABEL_WORK]] = entry
         return newest
 
-    def _fill(self, pending: deque[tuple[ClipWork, int]]) -> bool:
+    def _fill(self) -> bool:
         """Submits until `max_in_flight` is reached; True when something was submitted or refused."""
         changed = False
-        while pending and len(self._active) < self.deployment.osmo.max_in_flight:
-            work, attempt = pending.popleft()
+        while self._pending and len(self._active) < self.deployment.osmo.max_in_flight:
+            pending = self._pending.popleft()
+            work = pending.work
             changed = True
             try:
-                workflow_id = self._patiently(partial(self._submit, work, attempt))
+                workflow_id = self._patiently(partial(self._submit, work, pending.attempt))
             except (OsmoRefused, OsmoServerError) as error:
                 for stage in work.stages:
                     self._fail(work, StageFailure(stage, f"the workflow was not accepted: {error}"))
                 continue
-            self._active[workflow_id] = _Active(work, workflow_id, self.layout)
+            self._active[workflow_id] = _Active(work, workflow_id, self.layout, tries=pending.tries)
             self.log(f"{work.clip.key}: submitted workflow {workflow_id} ({', '.join(work.stages)})")
         return changed
 
@@ -206,45 +207,35 @@ class Dispatcher:
         meanings = [(stage_of_task(entry.task_name), meaning_of(entry.status)) for entry in entries]
         for stage in active.work.stages:
             of_stage = [meaning for its_stage, meaning in meanings if its_stage is stage]
-            if stage not in active.reported and of_stage and all(meaning.succeeded for meaning in of_stage):
-                active.reported.add(stage)
+            if stage not in active.completed and of_stage and all(meaning.succeeded for meaning in of_stage):
+                active.completed.add(stage)
                 self._ended[stage] += 1
                 changed = True
                 self.report.stage_completed(active.work, stage, layout=active.layout, workflow_id=active.workflow_id)
         if meanings and all(meaning.ended for _, meaning in meanings):
             changed = True
-            for failure in self._failures(active):
-                active.reported.add(failure.stage)
-                self._fail(active.work, failure)
+            failures = self._failures_of(active)
             del self._active[active.workflow_id]
+            if failures and active.tries < _MAX_TRIES and worth_another_try(failures):
+                self._try_again(active, failures)
+            else:
+                for failure in failures:
+                    self._fail(active.work, failure)
         return changed
 
-    def _failures(self, active: _Active) -> list[StageFailure]:
-        """One failure per stage that was not reported as completed."""
-        left = [stage for stage in active.work.stages if stage not in active.reported]
-        if not left:
-            return []
-        workflow = self.client.workflow(active.workflow_id)
-        groups = {group.name: group for group in workflow.groups}
-        failures = []
-        for stage in left:
-            group = groups[group_name(stage, active.work.selection.flow)]
-            task = next((task for task in group.tasks if not meaning_of(task.status).succeeded), group.tasks[0])
-            code = f"exit code {task.exit_code}, " if task.exit_code is not None else ""
-            message = f"task {task.name} ended {task.status}: {code}{meaning_of_exit_code(task.exit_code)}"
-            if task.status not in {TaskStatus.FAILED_UPSTREAM, TaskStatus.FAILED_CANCELED}:
-                message += self._what_its_log_says(active.workflow_id, task.name)
-            failures.append(StageFailure(stage, message, workflow.overview))
-        return failures
+    def _try_again(self, active: _Active, failures: Sequence[StageFailure]) -> None:
+        """Puts what is left of the work back to the others, as the next attempt of exactly that."""
+        left = remaining(active.work, dict.fromkeys(active.completed, active.layout))
+        entry = self._find([left]).get(left.hash)
+        attempt = labels_attempt(entry.labels) + 1 if entry else 1
+        self._pending.append(_Pending(left, attempt, active.tries + 1))
+        self.log(
+            f"{active.work.clip.key}: trying {', '.join(left.stages)} again: {failures[0].message.splitlines()[0]}"
+        )
 
-    def _what_its_log_says(self, workflow_id: str, task: str) -> str:
-        """The worker's own reason on the first line, the log's end below it."""
-        try:
-            lines = self.client.log_tail(workflow_id, task=task, lines=_LOG_TAIL_LINES)
-        except OsmoError as error:
-            return f"\n  (its log could not be read: {error})"
-        reason = next((line.partition(WORKER_REASON)[2] for line in reversed(lines) if WORKER_REASON in line), "")
-        return f"{'; ' if reason else ''}{reason}" + "".join(f"\n  {line}" for line in lines)
+    def _failures_of(self, active: _Active) -> list[StageFailure]:
+        left = [stage for stage in active.work.stages if stage not in active.completed]
+        return explain_failures(self.client, active.workflow_id, left, flow=active.work.selection.flow) if left else []
 
     def _fail(self, work: ClipWork, failure: StageFailure) -> None:
         self._ended[failure.stage] += 1
@@ -266,12 +257,12 @@ class Dispatcher:
                 pause = min(pause * 2, 60.0)
                 self.sleep(pause)
 
-    def _progress(self, waiting: int) -> str:
+    def _progress(self) -> str:
         stages = ", ".join(f"{stage} {self._ended[stage]} of {total}" for stage, total in sorted(self._totals.items()))
         ended, total = sum(self._ended.values()), sum(self._totals.values())
         elapsed = time.monotonic() - self._started
         left = f", about {elapsed / ended * (total - ended) / 60:.0f} min left" if ended else ""
-        return f"{len(self._active)} workflows on the pool, {waiting} waiting; ended: {stages}{left}"
+        return f"{len(self._active)} workflows on the pool, {len(self._pending)} waiting; ended: {stages}{left}"
 
     def _cancel_all(self) -> None:
         """Cancels what is on the pool, in bounded time, and says what it could not cancel."""

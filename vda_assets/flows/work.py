@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vda_assets.config.cookbook import Cookbook
 from vda_assets.config.deployment import Images
@@ -37,6 +37,25 @@ class ClipWork:
         """Identifies this work among all that was ever submitted."""
         inputs = sorted([stage, layout.run_id] for stage, layout in self.existing.items())
         return digest([[stage, self.hashes[stage]] for stage in self.stages], inputs)[:32]
+
+
+def inputs_from_elsewhere(selection: Selection) -> frozenset[Output]:
+    """The stages whose results this selection takes in without making them itself."""
+    inputs = set()
+    if Output.AUGMENTED_LABELS in selection and Output.AUGMENTED_VIDEOS not in selection:
+        inputs.add(Output.AUGMENTED_VIDEOS)
+    if selection.super_resolution and Output.AUGMENTED_VIDEOS in selection:
+        inputs |= {Output.ORIGINAL_LABELS} - selection.outputs
+    return frozenset(inputs)
+
+
+def remaining(work: ClipWork, done: Mapping[Output, RunLayout]) -> ClipWork:
+    """The work that is left once the stages in `done` are finished, each in the run that it lies in."""
+    selection = work.selection.only(set(work.stages) - set(done))
+    known = {**work.existing, **done}
+    return replace(
+        work, selection=selection, existing={stage: known[stage] for stage in inputs_from_elsewhere(selection)}
+    )
 
 
 def output_hashes(

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import httpx
 REPOSITORY = Path(__file__).parents[2]
 DATASET = "vda-demo"
 START_SECONDS = 60
+WORKSPACE = str(REPOSITORY / "workspace.yaml")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,13 @@ class World:
                 start_new_session=True,
             )
 
+    def workflows(self) -> dict[str, str]:
+        """Every workflow that was ever submitted -> its status."""
+        answer = httpx.get(
+            f"{self.osmo_url}/api/workflow", params={"all_users": True, "all_pools": True, "limit": 1000}
+        )
+        return {entry["name"]: entry["status"] for entry in answer.raise_for_status().json()["workflows"]}
+
     def instance(self) -> dg.DagsterInstance:
         return dg.DagsterInstance.from_config(str(self.folder / "dagster"))
 
@@ -89,21 +97,32 @@ def make_world(folder: Path) -> World:
 @contextmanager
 def serving(world: World) -> Iterator[subprocess.Popen[bytes]]:
     """`vda osmo-local serve` as a process, until the block ends."""
-    server = world.start("vda_assets.cli", "osmo-local", "serve", log="osmo.log")
-    try:
+    with running(world, "vda_assets.cli", "osmo-local", "serve", log="osmo.log") as server:
         wait_for(lambda: answers(f"{world.osmo_url}/health"), "the embedded OSMO")
         yield server
+
+
+@contextmanager
+def running(world: World, *command: str, log: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python module as a process, until the block ends."""
+    process = world.start(*command, log=log)
+    try:
+        yield process
     finally:
-        stop(server)
+        stop(process)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
+    """Asks the process to end; kills it, and whatever it left of its session, when it does not."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:
-        process.kill()
+        pass
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -1,0 +1,74 @@
+"""Why stages of a workflow failed, in words a user can act on, and whether sending them once more can help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vda_assets.flows.selection import Output
+from vda_assets.flows.workflow import group_name
+from vda_assets.osmo.client import OsmoClient
+from vda_assets.osmo.errors import OsmoError
+from vda_assets.osmo.models import Task, Workflow
+from vda_assets.osmo.statuses import TaskStatus, meaning_of, meaning_of_exit_code
+
+# What the worker script prints before its reason.
+WORKER_REASON = "vda_worker: FAILED: "
+_LOG_TAIL_LINES = 12
+_LARGEST_EXIT_CODE_OF_A_COMMAND = 255
+
+
+@dataclass(frozen=True)
+class StageFailure:
+    """Why one stage of one clip failed, in words a user can act on; `link` opens the workflow.
+
+    `retry_can_help` is None for a stage that never began because the one before it failed.
+    """
+
+    stage: Output
+    message: str
+    link: str = ""
+    retry_can_help: bool | None = False
+
+
+def explain_failures(
+    client: OsmoClient, workflow_id: str, stages: Sequence[Output], *, flow: str | None
+) -> list[StageFailure]:
+    """One failure for each of the stages of an ended workflow. Raises OsmoError when it cannot be asked."""
+    workflow = client.workflow(workflow_id)
+    return [_explain(client, workflow, stage, group_name(stage, flow)) for stage in stages]
+
+
+def worth_another_try(failures: Sequence[StageFailure]) -> bool:
+    """Whether the cluster alone is to blame: a failure of the work itself would come back."""
+    causes = [failure.retry_can_help for failure in failures if failure.retry_can_help is not None]
+    return bool(causes) and all(causes)
+
+
+def _explain(client: OsmoClient, workflow: Workflow, stage: Output, group: str) -> StageFailure:
+    tasks = next(one.tasks for one in workflow.groups if one.name == group)
+    task = next((one for one in tasks if not one.meaning.succeeded), tasks[0])
+    message = _what_osmo_says(task)
+    is_upstream = task.status == TaskStatus.FAILED_UPSTREAM
+    if not is_upstream and task.status != TaskStatus.FAILED_CANCELED:
+        message += _what_its_log_says(client, workflow.name, task.name)
+    can_help = None if is_upstream else meaning_of(task.status).retry_can_help
+    return StageFailure(stage, message, workflow.overview, can_help)
+
+
+def _what_osmo_says(task: Task) -> str:
+    code = f"exit code {task.exit_code}, " if task.exit_code is not None else ""
+    message = f"task {task.name} ended {task.status}: {code}{meaning_of_exit_code(task.exit_code)}"
+    is_the_commands_own = task.exit_code is not None and task.exit_code <= _LARGEST_EXIT_CODE_OF_A_COMMAND
+    reason = (task.failure_message or "").strip()
+    return message if is_the_commands_own or not reason else f"{message}; {reason}"
+
+
+def _what_its_log_says(client: OsmoClient, workflow_id: str, task: str) -> str:
+    """The worker's own reason on the first line, the log's end below it."""
+    try:
+        lines = client.log_tail(workflow_id, task=task, lines=_LOG_TAIL_LINES)
+    except OsmoError as error:
+        return f"\n  (its log could not be read: {error})"
+    reason = next((line.partition(WORKER_REASON)[2] for line in reversed(lines) if WORKER_REASON in line), "")
+    return f"{'; ' if reason else ''}{reason}" + "".join(f"\n  {line}" for line in lines)

@@ -1,0 +1,66 @@
+"""A run that is killed, stopped or loses its OSMO goes on with the same command: nothing twice, nothing orphaned."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from vda_assets_tests.clips import cut
+from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving, stop, wait_for
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = make_world(tmp_path)
+    cut(world.clips / "street.mp4", frames=60)
+    return world
+
+
+def start_run(world: World):
+    run = world.start("vda_assets.cli", "run", "--dataset", DATASET, "--flow", "e2e", log="run.log")
+    wait_for(lambda: "RUNNING" in world.workflows().values(), "a running workflow")
+    return run
+
+
+def test_a_killed_run_is_continued_without_submitting_anything_again(world: World) -> None:
+    with serving(world):
+        run = start_run(world)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+
+        again = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
+
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert "adopted workflow" in again.stdout
+        assert list(world.workflows().values()) == ["COMPLETED"]
+
+
+def test_a_terminated_run_cancels_its_workflow_and_the_next_one_finishes_the_work(world: World) -> None:
+    with serving(world):
+        run = start_run(world)
+        stop(run)
+        assert run.returncode != 0
+        wait_for(lambda: "RUNNING" not in world.workflows().values(), "the end of the workflow")
+        assert list(world.workflows().values()) == ["FAILED_CANCELED"]
+
+        again = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
+
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert sorted(world.workflows().values()) == ["COMPLETED", "FAILED_CANCELED"]
+
+
+def test_a_run_outlives_a_restart_of_osmo(world: World) -> None:
+    with serving(world) as server:
+        run = start_run(world)
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    with serving(world):
+        said = (world.folder / "run.log").read_text
+        assert run.wait(120) == 0, said()
+        # What ran when the service was killed is lost, which is no fault of the work: it is sent once more.
+        assert "again: task" in said()
+        assert "restarted while" in said()
+        assert sorted(world.workflows().values()) == ["COMPLETED", "FAILED"]
