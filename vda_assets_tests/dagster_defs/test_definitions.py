@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from vda_assets.config.project import load_project
+from vda_assets.dagster_defs.build import build_definitions
+from vda_assets.dagster_defs.finished import newest_materializations
+from vda_assets.dagster_defs.uploads import Cursor, evaluate
+from vda_assets.storage.access import Storage
+from vda_assets.storage.clips import list_clips
+
+REPOSITORY = Path(__file__).parents[2]
+OUTPUTS = ["original_labels", "augmented_videos", "augmented_labels", "comparisons"]
+
+
+@pytest.fixture
+def project(tmp_path: Path):
+    return load_project({"VDA_ASSETS_CFG": str(REPOSITORY / "assets_cfg"), "VDA_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def definitions(project) -> dg.Definitions:
+    return build_definitions(project)
+
+
+@pytest.fixture
+def clips(project) -> Path:
+    folder = Path("/" + project.dataset("vda-demo").dataset_url.key)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_every_asset_says_whose_it_is_and_what(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.group_name in {"vda_demo", "local"}
+        assert node.kinds, key
+        assert node.tags, key
+        assert node.description, key
+
+
+def test_a_dataset_has_a_job_for_each_flow_and_its_sensors_start_as_they_should(definitions: dg.Definitions) -> None:
+    jobs = {job.name for job in definitions.resolve_all_job_defs()}
+    flows = ["auto_labeling", "augmentation_and_al", "e2e", "e2e_super_resolution"]
+    assert {f"vda_demo__{flow}" for flow in flows} <= jobs
+    sensors = {sensor.name: sensor.default_status for sensor in definitions.sensors or []}
+    assert sensors == {
+        "vda_demo__uploads": dg.DefaultSensorStatus.RUNNING,
+        "vda_demo__nightly": dg.DefaultSensorStatus.STOPPED,
+    }
+
+
+def test_definitions_load_without_a_service_a_bucket_or_a_folder(definitions: dg.Definitions, tmp_path: Path) -> None:
+    dg.Definitions.validate_loadable(definitions)
+    assert list(tmp_path.iterdir()) == []
+
+
+def tick(project, instance: dg.DagsterInstance, cursor: str | None = None):
+    dataset = project.dataset("vda-demo")
+    context = dg.build_sensor_context(instance=instance, cursor=cursor)
+    result = evaluate(context, dataset, list_clips(Storage(), dataset.dataset_url))
+    if isinstance(result, dg.SensorResult):
+        for request in result.dynamic_partitions_requests or []:
+            instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+    return result
+
+
+def test_the_upload_sensor_adds_new_clips_once_and_observes_what_changed(project, clips: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        (clips / "a.mp4").write_bytes(b"one")
+        (clips / "notes.txt").write_text("no clip")
+        first = tick(project, instance)
+        assert [event.partition for event in first.asset_events] == ["a.mp4"]
+        assert instance.get_dynamic_partitions("vda_demo_videos") == ["a.mp4"]
+
+        assert isinstance(tick(project, instance, first.cursor), dg.SkipReason)
+
+        (clips / "b.mp4").write_bytes(b"two")
+        second = tick(project, instance, first.cursor)
+        assert [event.partition for event in second.asset_events] == ["b.mp4"]
+
+        (clips / "a.mp4").write_bytes(b"changed")
+        third = tick(project, instance, second.cursor)
+        assert [event.partition for event in third.asset_events] == ["a.mp4"]
+        assert instance.get_dynamic_partitions("vda_demo_videos") == ["a.mp4", "b.mp4"]
+
+
+def test_an_empty_listing_removes_no_partition_and_a_bad_cursor_starts_over(project, clips: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("vda_demo_videos", ["gone.mp4"])
+        assert isinstance(tick(project, instance, "no JSON"), dg.SkipReason)
+        assert instance.get_dynamic_partitions("vda_demo_videos") == ["gone.mp4"]
+    assert Cursor.parse('{"version": 99, "newest": 5}').newest == 0.0
+
+
+def test_the_nightly_condition_asks_for_what_is_missing_and_for_nothing_else(definitions: dg.Definitions) -> None:
+    assets = [dg.AssetKey(["vda_demo", output]) for output in OUTPUTS]
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("vda_demo_videos", ["a.mp4", "b.mp4"])
+        instance.report_runless_asset_event(dg.AssetMaterialization(assets[0], partition="a.mp4"))
+
+        def evaluate_at(hour: int, cursor=None):
+            return dg.evaluate_automation_conditions(
+                definitions,
+                instance,
+                asset_selection=dg.AssetSelection.assets(*assets),
+                cursor=cursor,
+                evaluation_time=dt.datetime(2026, 11, 22, hour, 30, tzinfo=dt.UTC),
+            )
+
+        evening = evaluate_at(1)
+        assert evening.total_requested == 0
+        night = evaluate_at(2, evening.cursor)
+        assert night.get_requested_partitions(assets[0]) == {"b.mp4"}
+        assert night.get_requested_partitions(assets[1]) == {"a.mp4", "b.mp4"}
+        assert evaluate_at(3, night.cursor).total_requested == 0
+
+
+def test_the_newest_materialization_of_each_partition_counts(definitions: dg.Definitions) -> None:
+    key = dg.AssetKey(["vda_demo", "original_labels"])
+    with dg.DagsterInstance.ephemeral() as instance:
+        for run in ("run-1", "run-2"):
+            for partition in ("a.mp4", "b.mp4"):
+                instance.report_runless_asset_event(
+                    dg.AssetMaterialization(key, partition=partition, metadata={"run_id": f"{run}{partition}"})
+                )
+        newest = newest_materializations(instance, key, ["a.mp4", "c.mp4"])
+        assert {name: one.metadata["run_id"].value for name, one in newest.items()} == {"a.mp4": "run-2a.mp4"}

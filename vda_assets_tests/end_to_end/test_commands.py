@@ -1,0 +1,118 @@
+"""The commands around a run, and what downstream assets get from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import httpx
+import pytest
+import yaml
+
+from vda_assets.config.project import load_project
+from vda_assets.dagster_defs.build import build_definitions
+from vda_assets.dagster_defs.io_managers import OutputReference
+from vda_assets.storage.clips import Clip
+from vda_assets_tests.clips import cut
+from vda_assets_tests.end_to_end.world import DATASET, World
+
+
+@pytest.fixture(scope="module")
+def finished(world: World) -> World:
+    cut(world.clips / "street.mp4", frames=20)
+    cut(world.clips / "night" / "late show.mp4", start=120, frames=20)
+    done = world.vda("run", "--dataset", DATASET, "--video", "street", "--flow", "augmentation_and_al")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return world
+
+
+def test_videos_are_listed_with_what_each_has(finished: World) -> None:
+    header, *rows = finished.vda("videos", "--dataset", DATASET).stdout.splitlines()
+    table = {row.split("\t")[0]: dict(zip(header.split("\t"), row.split("\t"), strict=True)) for row in rows}
+    assert set(table) == {"street.mp4", "night=2Flate=20show.mp4"}
+    assert table["street.mp4"]["augmented_videos"] in {"accepted", "rejected"}
+    assert table["street.mp4"]["original_labels"] == "-"
+    assert table["night=2Flate=20show.mp4"]["augmented_videos"] == "-"
+
+
+def test_preflight_finds_everything_ready_and_says_how_long_it_takes(finished: World) -> None:
+    done = finished.vda("preflight", "--dataset", DATASET, "--flow", "e2e")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok   pool: default is ONLINE" in done.stdout
+    assert "ok   platform: cpu-stand-in, the only one of its pool" in done.stdout
+    assert "2 clips at file://" in done.stdout
+    assert "Time overview for 2 clips" in done.stdout
+    assert "STOP" not in done.stdout
+
+
+def test_preflight_stops_with_the_one_thing_to_provide(finished: World) -> None:
+    path = finished.folder / "assets_cfg/deployments/local.yaml"
+    good = path.read_text()
+    path.write_text(good.replace("pool: default", "pool: h100"))
+    try:
+        checked = finished.vda("preflight", "--dataset", DATASET)
+        run = finished.vda("run", "--dataset", DATASET)
+    finally:
+        path.write_text(good)
+    assert checked.returncode == 1
+    assert "USER_INPUT_REQUIRED: osmo.pool 'h100' does not exist; this login may use: default" in checked.stderr
+    assert run.returncode == 1
+    assert "FAILED: USER_INPUT_REQUIRED: osmo.pool 'h100' does not exist" in run.stderr
+
+
+def test_a_rendered_workflow_is_accepted_by_osmo(finished: World) -> None:
+    done = finished.vda("render", "--dataset", DATASET, "--video", "street.mp4", "--flow", "e2e")
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["workflow"]["name"].startswith("vda-")
+    answer = httpx.post(
+        f"{finished.osmo_url}/api/pool/default/workflow",
+        params={"validation_only": "True"},
+        json={"file": done.stdout},
+        headers={"x-osmo-user": "somebody"},
+    )
+    assert answer.json()["logs"] == "Workflow validation succeeded.", answer.text
+
+
+def test_help_shows_examples(finished: World) -> None:
+    for command in (["run"], ["videos"], ["render"], ["preflight"], ["osmo-local", "serve"], ["osmo-local", "exec"]):
+        done = finished.vda(*command, "--help")
+        assert done.returncode == 0
+        assert f"vda {' '.join(command)}" in done.stdout.partition("Example")[2]
+
+
+def test_a_downstream_asset_gets_references_that_were_seen_in_storage(finished: World) -> None:
+    given: dict[str, object] = {}
+    partitions = dg.DynamicPartitionsDefinition(name="vda_demo_videos")
+
+    @dg.asset(
+        ins={
+            "clip": dg.AssetIn(dg.AssetKey(["vda_demo", "source_videos"])),
+            "augmented": dg.AssetIn(dg.AssetKey(["vda_demo", "augmented_videos"])),
+        },
+        partitions_def=partitions,
+        io_manager_key="io__vda_demo",
+    )
+    def training_sample(clip: Clip, augmented: OutputReference) -> dict[str, str]:
+        given.update(clip=clip, augmented=augmented)
+        return {"source": str(clip.url)}
+
+    project = load_project(finished.environment)
+    definitions = dg.Definitions.merge(build_definitions(project), dg.Definitions(assets=[training_sample]))
+    job = definitions.resolve_implicit_global_asset_job_def()
+    with finished.instance() as instance:
+        selection = [training_sample.key]
+        done = job.execute_in_process(instance=instance, asset_selection=selection, partition_key="street.mp4")
+        assert done.success
+        assert given["clip"].path == "street.mp4"
+        (folder,) = given["augmented"].urls
+        assert (Path("/" + folder.key) / "augmented_video.mp4").exists()
+        report = finished.folder / "home/storage/data/reports/training_sample/street.mp4.json"
+        assert "street.mp4" in report.read_text()
+
+        (Path("/" + folder.key) / "augmented_video.mp4").unlink()
+        failed = job.execute_in_process(
+            instance=instance, asset_selection=selection, partition_key="street.mp4", raise_on_error=False
+        )
+        assert not failed.success
+        (event,) = failed.get_step_failure_events()
+        assert "augmented_video.mp4 is not there" in event.step_failure_data.error.to_string()

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vda_assets.config.project import Project, load_project
+from vda_assets.flows.selection import FLOWS, Output, outputs_named
+from vda_assets.flows.setup import setup_files, write_setup
+from vda_assets.flows.work import ClipWork, inputs_from_elsewhere, output_hashes, remaining
+from vda_assets.flows.workflow import build_workflow, stage_of_task, workflow_name
+from vda_assets.osmo.spec import VersionedWorkflowSpec, check_finished, to_yaml
+from vda_assets.storage.access import Storage
+from vda_assets.storage.clips import Clip
+from vda_assets.storage.layout import RunLayout
+from vda_assets.storage.url import StorageUrl
+
+REPOSITORY = Path(__file__).parents[2]
+ROOT = StorageUrl.parse("s3://bucket")
+LAYOUT = RunLayout(ROOT, "street", "run-0a1b2c3d")
+FORMER = RunLayout(ROOT, "street", "run-ffffffff")
+
+
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return load_project({"VDA_ASSETS_CFG": str(REPOSITORY / "assets_cfg"), "VDA_HOME": "/home/vda"})
+
+
+def work_of(project: Project, outputs, *, n: int = 1, existing=None, key: str = "a.mp4") -> ClipWork:
+    selection = FLOWS[outputs] if isinstance(outputs, str) else outputs_named(outputs)
+    clip = Clip(key, ROOT / f"datasets/street/{key}", 10, "v1", 0.0)
+    cookbook = project.cookbooks["city_traffic"]
+    cookbook = replace(cookbook, draw=cookbook.draw.model_copy(update={"n_augmentations": n}))
+    images = project.deployments["local"].images
+    plans, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=selection.super_resolution)
+    return ClipWork(clip, selection, plans, hashes, existing or {})
+
+
+def workflow_of(project: Project, outputs, **options) -> dict:
+    work = work_of(project, outputs, **options)
+    spec = build_workflow(work, layout=LAYOUT, deployment=project.deployments["local"], gpu_platform="h100", attempt=2)
+    return yaml.safe_load(check_finished(to_yaml(spec)))["workflow"]
+
+
+def groups_of(workflow: dict) -> dict[str, list[str]]:
+    return {group["name"]: [task["name"] for task in group["tasks"]] for group in workflow["groups"]}
+
+
+@pytest.mark.parametrize(
+    ("flow", "groups"),
+    [
+        ("auto_labeling", {"auto_labeling_group": ["pl_original_worker_0"]}),
+        (
+            "augmentation_and_al",
+            {"augmentation_group": ["cosmos_worker_0"], "auto_labeling_augmented_group": ["pl_augmented_worker_0"]},
+        ),
+        (
+            "e2e",
+            {
+                "auto_labeling_original_group": ["pl_original_worker_0"],
+                "augmentation_group": ["cosmos_worker_0"],
+                "auto_labeling_augmented_group": ["pl_augmented_worker_0"],
+            },
+        ),
+    ],
+)
+def test_a_flow_has_osmos_groups_and_tasks(project: Project, flow: str, groups: dict) -> None:
+    assert groups_of(workflow_of(project, flow)) == groups
+
+
+def test_a_workflow_says_whose_work_it_is_and_takes_nothing_but_its_own_clip(project: Project) -> None:
+    workflow = workflow_of(project, "e2e")
+    work = work_of(project, "e2e")
+    assert workflow["name"] == workflow_name(LAYOUT, work)
+    assert workflow["name"].startswith("vda-0a1b2c3d-")
+    assert workflow["labels"]["vda-work"] == work.hash
+    assert workflow["labels"]["vda-attempt"] == "2"
+    label, augment, relabel = (group["tasks"][0] for group in workflow["groups"])
+    assert [one.get("url") for one in label["inputs"]] == [
+        "s3://bucket/datasets/street-outputs/run-0a1b2c3d/setup_b0",
+        "s3://bucket/datasets/street/a.mp4",
+        "s3://bucket/data/models/auto_labeling",
+    ]
+    assert augment["inputs"][2]["url"] == "s3://bucket/data/models/cosmos_transfer"
+    assert relabel["inputs"][1] == {"task": "cosmos_worker_0"}
+    assert relabel["outputs"] == [
+        {"url": "s3://bucket/datasets/street-outputs/run-0a1b2c3d/outputs/pseudo_labeled_augmented/a_aug0"}
+    ]
+    assert workflow["resources"]["augmentation"] == {
+        "cpu": 11,
+        "gpu": 1,
+        "memory": "100Gi",
+        "storage": "100Gi",
+        "platform": "h100",
+    }
+    assert workflow["timeout"] == {"exec_timeout": "24h", "queue_timeout": "2h"}
+
+
+def test_several_augmentations_have_a_worker_each_and_meet_at_their_lead(project: Project) -> None:
+    workflow = workflow_of(project, "augmentation_and_al", n=3)
+    augment, relabel = workflow["groups"]
+    assert [task["name"] for task in augment["tasks"]] == [f"cosmos_worker_{index}" for index in range(3)]
+    assert [task.get("lead", False) for task in augment["tasks"]] == [True, False, False]
+    assert augment["tasks"][2]["args"][-6:] == [
+        "--rank",
+        "2",
+        "--peers",
+        "3",
+        "--lead-host",
+        "{{host:cosmos_worker_0}}",
+    ]
+    assert relabel["tasks"][2]["inputs"][1] == {"task": "cosmos_worker_2"}
+
+
+def test_super_resolution_gates_the_augmentation_on_the_enhanced_original(project: Project) -> None:
+    label, augment, _ = workflow_of(project, "e2e_super_resolution")["groups"]
+    assert "--super-resolution" in label["tasks"][0]["args"]
+    assert augment["tasks"][0]["inputs"][1] == {"task": "pl_original_worker_0"}
+    assert "raw/a.mp4" in augment["tasks"][0]["args"]
+
+
+def test_labels_of_augmented_clips_that_exist_take_them_from_where_they_lie(project: Project) -> None:
+    workflow = workflow_of(project, ["augmented_labels"], existing={Output.AUGMENTED_VIDEOS: FORMER})
+    (group,) = workflow["groups"]
+    assert group["tasks"][0]["inputs"][1] == {
+        "url": "s3://bucket/datasets/street-outputs/run-ffffffff/outputs/augmented/a_aug0"
+    }
+    assert "augmented_video.mp4" in group["tasks"][0]["args"]
+
+
+def test_what_is_left_of_a_work_takes_its_inputs_from_what_completed(project: Project) -> None:
+    work = work_of(project, "e2e")
+    left = remaining(work, {Output.ORIGINAL_LABELS: LAYOUT, Output.AUGMENTED_VIDEOS: LAYOUT})
+    assert left.stages == (Output.AUGMENTED_LABELS,)
+    assert left.existing == {Output.AUGMENTED_VIDEOS: LAYOUT}
+    assert left.hash != work.hash
+    assert inputs_from_elsewhere(work.selection) == frozenset()
+
+
+def test_the_hash_of_a_work_changes_with_the_clip_the_configuration_and_the_selection(project: Project) -> None:
+    work = work_of(project, "e2e")
+    assert work.hash == work_of(project, "e2e").hash
+    other_clip = replace(work.clip, version="v2")
+    cookbook = project.cookbooks["city_traffic"]
+    images = project.deployments["local"].images
+    _, changed = output_hashes(other_clip, cookbook=cookbook, images=images, super_resolution=False)
+    assert not set(changed.values()) & set(work.hashes.values())
+    newer = images.model_copy(update={"augmentation": "nvcr.io/nvidia/paidf-augmentation:1.1.0"})
+    _, changed = output_hashes(work.clip, cookbook=cookbook, images=newer, super_resolution=False)
+    assert changed[Output.ORIGINAL_LABELS] == work.hashes[Output.ORIGINAL_LABELS]
+    assert changed[Output.AUGMENTED_LABELS] != work.hashes[Output.AUGMENTED_LABELS]
+    assert work_of(project, "auto_labeling").hash != work.hash
+
+
+def test_a_task_belongs_to_its_stage() -> None:
+    assert stage_of_task("cosmos_worker_12") is Output.AUGMENTED_VIDEOS
+    assert stage_of_task("pl_original_worker_0") is Output.ORIGINAL_LABELS
+    assert stage_of_task("something") is None
+
+
+def test_the_written_workflow_is_what_osmo_would_read(project: Project) -> None:
+    work = work_of(project, "e2e", key="cam=201=2Fa.mp4")
+    spec = build_workflow(work, layout=LAYOUT, deployment=project.deployments["local"], gpu_platform="h", attempt=1)
+    assert VersionedWorkflowSpec.model_validate(yaml.safe_load(to_yaml(spec))).workflow == spec
+
+
+def test_setup_has_the_references_layout_and_only_the_runs_own_clips(project: Project, tmp_path: Path) -> None:
+    work = work_of(project, "e2e", n=2)
+    files = setup_files(
+        {"a.mp4": work.plans},
+        cookbook=project.cookbooks["city_traffic"],
+        endpoints=project.deployments["local"].endpoints,
+        super_resolution=True,
+    )
+    layout = RunLayout(StorageUrl.parse(f"file://{tmp_path}"), "street", "run-0a1b2c3d")
+    write_setup(Storage(), layout, files)
+
+    setup = tmp_path / "datasets/street-outputs/run-0a1b2c3d/setup_b0"
+    manifest = yaml.safe_load((setup / "configs/manifest.yaml").read_text())
+    assert manifest["total"] == 2
+    assert manifest["configs"][1] == {
+        "video": "a.mp4",
+        "video_name": "a",
+        "aug_idx": 1,
+        "config": "a_aug1.yaml",
+        "sampled_vars": dict(work.plans[1].sampled_vars),
+    }
+    environment = dict(line.split("=", 1) for line in (setup / ".env").read_text().splitlines())
+    assert environment["ACCEPT_EULA"] == "Y"
+    assert environment["SUPER_RESOLUTION_ENABLED"] == "true"
+    assert (setup / "runtime.env").read_bytes() == (setup / ".env").read_bytes()
+    assert (setup / "configs/auto_labeling/question_bank.json").exists()
+    assert (setup / "vda_worker.py").exists()
+    assert not list(setup.rglob("*.part"))
+    config = yaml.safe_load((setup / "configs/a_aug1.yaml").read_text())
+    plan = work.plans[1]
+    assert config["captioning"]["llm"]["variables"] == {name: [value] for name, value in plan.sampled_vars.items()}
+    assert set(config["captioning"]["llm"]["verification_options"]["weather"]) == {"clear", "overcast", "rain"}
+    assert config["augmentation"]["parameters"]["seed"] == plan.generation_seed
+    assert json.dumps(config).count("template_generation") == 0
