@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -87,7 +88,8 @@ def execute(deployment_name: str, command: tuple[str, ...]) -> None:
     with ExitStack() as stack:
         if not answers(deployment.osmo.url):
             stack.enter_context(running_server(deployment, deployment_name))
-        with subprocess.Popen(command) as child, _leaving_signals_to(child):
+        with _leaving_signals_to_children() as children, subprocess.Popen(command) as child:
+            children.append(child)
             code = child.wait()
     raise click.exceptions.Exit(code if code >= 0 else 128 - code)
 
@@ -186,14 +188,23 @@ def process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
 
 
 @contextmanager
-def _leaving_signals_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """The command decides what a signal means. A terminal's Ctrl-C reaches it by itself, SIGTERM is passed on."""
+def _leaving_signals_to_children() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The command decides what a signal means. A terminal's Ctrl-C reaches it by itself, SIGTERM is passed on.
+
+    To be entered before the command starts: a shell's background job ignores SIGINT, and so would the command.
+    """
+    children: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(_number: int, _frame: FrameType | None) -> None:
+        for child in children:
+            child.terminate()
+
     previous = {
         signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: child.terminate()),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
     }
     try:
-        yield
+        yield children
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

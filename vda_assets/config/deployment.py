@@ -33,6 +33,8 @@ class OsmoService(ConfigModel):
     token_env: EnvironmentName | None = None
     user: str | None = None
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16
+    # How long one answer of the service is waited for; the `osmo` command waits as long.
+    answer_seconds: Annotated[float, Field(gt=0)] = 60.0
 
     @model_validator(mode="after")
     def _one_login(self) -> Self:

@@ -7,14 +7,23 @@ from vda_assets.dagster_defs.automation import nightly_sensor
 from vda_assets.dagster_defs.dataset_assets import DatasetScope, source_videos, vda_assets
 from vda_assets.dagster_defs.io_managers import dataset_io_manager
 from vda_assets.dagster_defs.jobs import flow_jobs
-from vda_assets.dagster_defs.resources import StorageResource, deployment_resources, storage_resource_key
+from vda_assets.dagster_defs.resources import (
+    OsmoResource,
+    StorageResource,
+    deployment_resources,
+    osmo_resource_key,
+    storage_resource_key,
+)
 from vda_assets.dagster_defs.shared_assets import shared_assets
+from vda_assets.dagster_defs.sweep import sweep_sensor
 from vda_assets.dagster_defs.uploads import upload_sensor
 
 
 def build_definitions(project: Project) -> dg.Definitions:
     """Everything that the project's configuration asks for."""
     return dg.Definitions.merge(
+        # A run is one step that waits for OSMO: a process of its own for it would cost 100 MB and seconds for nothing.
+        dg.Definitions(executor=dg.in_process_executor),
         *(_deployment_definitions(project, name) for name in project.deployments),
         *(_dataset_definitions(project, name) for name in project.datasets),
     )
@@ -23,8 +32,13 @@ def build_definitions(project: Project) -> dg.Definitions:
 def _deployment_definitions(project: Project, name: str) -> dg.Definitions:
     deployment = project.deployments[name]
     datasets = [dataset for dataset in project.datasets.values() if dataset.deployment == name]
+    resources = deployment_resources(name, deployment)
+    osmo = resources[osmo_resource_key(name)]
+    assert isinstance(osmo, OsmoResource)
     return dg.Definitions(
-        assets=shared_assets(name, deployment, datasets), resources=deployment_resources(name, deployment)
+        assets=shared_assets(name, deployment, datasets),
+        sensors=[sweep_sensor(name, deployment, datasets, osmo)],
+        resources=resources,
     )
 
 

@@ -9,7 +9,15 @@ from vda_assets.config.cookbook import Cookbook
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.dagster_defs.automation import nightly
-from vda_assets.dagster_defs.names import SOURCE_VIDEOS, asset_key, io_manager_key, step_name, videos_partitions
+from vda_assets.dagster_defs.names import (
+    SOURCE_VIDEOS,
+    asset_key,
+    io_manager_key,
+    run_id_of,
+    slug_of,
+    step_name,
+    videos_partitions,
+)
 from vda_assets.dagster_defs.production import Production
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
 from vda_assets.flows.selection import Output, Selection
@@ -101,7 +109,7 @@ def vda_assets(scope: DatasetScope) -> dg.AssetsDefinition:
         can_subset=True,
         partitions_def=videos_partitions(dataset),
         backfill_policy=dg.BackfillPolicy.multi_run(CLIPS_PER_RUN),
-        pool=f"osmo_{deployment_name}_{scope.deployment.osmo.pool}".replace("-", "_"),
+        pool=slug_of(f"osmo_{deployment_name}_{scope.deployment.osmo.pool}"),
         required_resource_keys={osmo_resource_key(deployment_name), storage_resource_key(deployment_name)},
         op_tags=scope.tags,
     )
@@ -119,13 +127,12 @@ def produce(context: dg.AssetExecutionContext, scope: DatasetScope, selection: S
     resources = context.resources.original_resource_dict
     storage = resources[storage_resource_key(scope.dataset.deployment)].storage()
     keys = list(context.partition_keys)
-    root_run_id = context.run.root_run_id or context.run.run_id
     production = Production(
         dataset=scope.dataset,
         deployment=scope.deployment,
         cookbook=scope.cookbook,
         selection=selection,
-        layout=RunLayout(scope.dataset.storage_url, scope.dataset.name, f"run-{root_run_id[:8]}"),
+        layout=RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run)),
         storage=storage,
         instance=context.instance,
         log_event=context.log_event,

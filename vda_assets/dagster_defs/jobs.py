@@ -29,6 +29,4 @@ def _flow_job(dataset: Dataset, flow: str, selection: Selection) -> Any:
         description=f"The flow {flow} on clips of {dataset.name}.",
         config=run_config(dataset, selection),
         tags={"dataset": dataset.name, "vda/flow": flow},
-        # A run is one step that waits for OSMO: a process of its own would cost 100 MB for nothing.
-        executor_def=dg.in_process_executor,
     )

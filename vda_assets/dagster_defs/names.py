@@ -28,9 +28,19 @@ def asset_key(dataset: Dataset, name: str | Output) -> dg.AssetKey:
     return dg.AssetKey([dataset.slug, str(name)])
 
 
+def slug_of(name: str) -> str:
+    """A deployment's name as Dagster takes it in keys and names."""
+    return name.replace("-", "_")
+
+
+def run_id_of(run: dg.DagsterRun) -> str:
+    """`run-` and 8 hex digits of the root run: a retried run finds its own work again."""
+    return f"run-{(run.root_run_id or run.run_id)[:8]}"
+
+
 def shared_key(deployment: str, *parts: str) -> dg.AssetKey:
     """Key of an asset that all datasets of a deployment share, such as `local/model_cache/auto_labeling`."""
-    return dg.AssetKey([deployment.replace("-", "_"), *parts])
+    return dg.AssetKey([slug_of(deployment), *parts])
 
 
 def videos_partitions(dataset: Dataset) -> dg.DynamicPartitionsDefinition:

@@ -134,16 +134,18 @@ class Production:
     def _outputs_are_whole(self, item: Item, output: Output, layout: RunLayout) -> bool:
         if output is Output.COMPARISONS:
             return all(self.storage.exists(layout.comparison(plan.video, plan.index)) for plan in item.plans)
+        return self._stage_is_whole(item, output, layout=layout, work_hash="")
+
+    def _work_is_whole(self, work: ClipWork, stage: Output, *, layout: RunLayout, work_hash: str) -> bool:
+        return self._stage_is_whole(self._items[work.clip.key], stage, layout=layout, work_hash=work_hash)
+
+    def _stage_is_whole(self, item: Item, stage: Output, *, layout: RunLayout, work_hash: str) -> bool:
+        """Whether the results are there, and made by the work whose hash begins so."""
         try:
-            for url in stage_outputs(layout, output, item.plans):
-                read_marker(self.storage, url)
+            markers = [read_marker(self.storage, url) for url in stage_outputs(layout, stage, item.plans)]
         except OutputMissing:
             return False
-        return True
-
-    def _work_is_whole(self, work: ClipWork, layout: RunLayout) -> bool:
-        item = self._items[work.clip.key]
-        return all(self._outputs_are_whole(item, stage, layout) for stage in work.stages)
+        return all(marker.work.startswith(work_hash) for marker in markers)
 
     def _work(self, item: Item) -> ClipWork:
         """What is still to be made for the clip; what cannot be made is failed here."""
@@ -196,6 +198,12 @@ class Production:
     # While the workflows go on (flows.dispatcher.Report)
 
     def stage_completed(self, work: ClipWork, stage: Output, *, layout: RunLayout, workflow_id: str) -> None:
+        try:
+            self._materialize(work, stage, layout=layout, workflow_id=workflow_id)
+        except Exception as error:  # noqa: BLE001 - the surprise of one clip must not take the others with it
+            self._fail_stage(work.clip.key, stage, f"it could not be judged: {type(error).__name__}: {error}")
+
+    def _materialize(self, work: ClipWork, stage: Output, *, layout: RunLayout, workflow_id: str) -> None:
         item = self._items[work.clip.key]
         urls = stage_outputs(layout, stage, item.plans)
         outcomes = [self._judge(work, stage, index, layout=layout) for index in range(len(urls))]

@@ -5,6 +5,7 @@ import os
 import dagster as dg
 
 from vda_assets.config.deployment import Deployment, StorageProfile
+from vda_assets.dagster_defs.names import slug_of
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
 from vda_assets.storage.access import Storage
@@ -16,10 +17,17 @@ class OsmoResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # takes 
     url: str
     token_env: str | None = None
     user: str | None = None
+    answer_seconds: float = 60.0
 
     def client(self) -> OsmoClient:
         """A client to be used as a context manager. Raises OsmoUnauthorized when there is no login."""
-        return connect(self.url, token_env=self.token_env, user=self.user, environment=os.environ)
+        return connect(
+            self.url,
+            token_env=self.token_env,
+            user=self.user,
+            environment=os.environ,
+            answer_seconds=self.answer_seconds,
+        )
 
 
 class StorageResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # takes no argument at run time
@@ -33,18 +41,21 @@ class StorageResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # tak
 
 
 def osmo_resource_key(deployment: str) -> str:
-    return f"osmo__{deployment.replace('-', '_')}"
+    return f"osmo__{slug_of(deployment)}"
 
 
 def storage_resource_key(deployment: str) -> str:
-    return f"storage__{deployment.replace('-', '_')}"
+    return f"storage__{slug_of(deployment)}"
 
 
 def deployment_resources(name: str, deployment: Deployment) -> dict[str, object]:
     """The resources of one deployment by key."""
     return {
         osmo_resource_key(name): OsmoResource(
-            url=deployment.osmo.url, token_env=deployment.osmo.token_env, user=deployment.osmo.user
+            url=deployment.osmo.url,
+            token_env=deployment.osmo.token_env,
+            user=deployment.osmo.user,
+            answer_seconds=deployment.osmo.answer_seconds,
         ),
         storage_resource_key(name): StorageResource(
             profiles=[profile.model_dump(mode="json", exclude_none=True) for profile in deployment.storage]

@@ -6,7 +6,7 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
-from vda_assets.dagster_defs.names import STAND_IN, shared_key
+from vda_assets.dagster_defs.names import STAND_IN, shared_key, slug_of
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
 from vda_assets.flows.selection import FLOWS
 from vda_assets.readiness.checks import MODEL_CACHES, check_endpoint, check_model_cache
@@ -45,7 +45,7 @@ def _checked_asset(
     @dg.asset(
         key=key,
         description=description,
-        group_name=_group(name),
+        group_name=slug_of(name),
         kinds={"osmo"},
         tags={"deployment": name},
         required_resource_keys={storage_resource_key(name)},
@@ -64,7 +64,7 @@ def _preflight(name: str, deployment: Deployment, datasets: Sequence[Dataset]) -
     @dg.asset(
         key=shared_key(name, "preflight"),
         description=f"Pool, platform, storage and datasets of {name} are ready; how long their e2e flow takes.",
-        group_name=_group(name),
+        group_name=slug_of(name),
         kinds={"osmo"},
         tags={"deployment": name},
         required_resource_keys={osmo_resource_key(name), storage_resource_key(name)},
@@ -128,7 +128,3 @@ def _require(findings: Sequence[Finding]) -> None:
 def _table(findings: Sequence[Finding]) -> dg.MetadataValue[str]:
     rows = [f"| {_MARKS[one.level]} | {one.subject} | {one.message} |" for one in findings]
     return dg.MetadataValue.md("\n".join(["| | check | found |", "|---|---|---|", *rows]))
-
-
-def _group(name: str) -> str:
-    return name.replace("-", "_")

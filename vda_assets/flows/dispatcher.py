@@ -9,33 +9,39 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
 from vda_assets.config.deployment import Deployment
+from vda_assets.flows.pace import Pace, Rhythm, patiently
 from vda_assets.flows.selection import Output
 from vda_assets.flows.stage_failures import StageFailure, explain_failures, worth_another_try
-from vda_assets.flows.work import ClipWork, remaining
-from vda_assets.flows.workflow import (
-    LABEL_RUN,
-    LABEL_WORK,
-    build_workflow,
-    labels_attempt,
-    run_prefix,
-    stage_of_task,
-)
+from vda_assets.flows.submissions import Submissions, Submitted, next_attempt, work_hash_in
+from vda_assets.flows.task_watch import WatchedWorkflow, look
+from vda_assets.flows.work import ClipWork, depending_on, remaining, without
+from vda_assets.flows.workflow import WORK_HASH_IN_NAME, build_workflow
 from vda_assets.osmo.client import OsmoClient
-from vda_assets.osmo.errors import OsmoError, OsmoRefused, OsmoServerError, OsmoUnavailable
-from vda_assets.osmo.models import TaskEntry, WorkflowEntry
-from vda_assets.osmo.statuses import meaning_of
+from vda_assets.osmo.errors import (
+    OsmoAlreadyFinished,
+    OsmoError,
+    OsmoNotFound,
+    OsmoRefused,
+    OsmoServerError,
+    OsmoUnavailable,
+)
 from vda_assets.storage.layout import RunLayout
 
 ResultT = TypeVar("ResultT")
+# Work over two minutes reports at least every two minutes.
 _HEARTBEAT_SECONDS = 110.0
 # How often a clip's work is submitted in one run when the cluster, not the work, is to blame.
 _MAX_TRIES = 3
 _CANCEL_BUDGET_SECONDS = 20.0
+_PARALLEL_CANCELS = 16
+# After how many looks without any of its tasks a workflow is taken to be lost.
+_LOOKS_UNTIL_LOST = 3
 
 
 class Report(Protocol):
@@ -46,24 +52,25 @@ class Report(Protocol):
     def stage_failed(self, work: ClipWork, failure: StageFailure) -> None: ...
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How often to look: quickly after something changed, ever more slowly while nothing does."""
-
-    shortest_seconds: float = 0.5
-    longest_seconds: float = 15.0
-    growth: float = 1.5
-    # For how long a service that does not answer is waited for.
-    patience_seconds: float = 900.0
+class IsWhole(Protocol):
+    def __call__(self, work: ClipWork, stage: Output, *, layout: RunLayout, work_hash: str) -> bool: ...
 
 
 @dataclass
 class _Active:
+    """`stages` are those of the work that the workflow does; an adopted one may do fewer than are needed."""
+
     work: ClipWork
     workflow_id: str
     layout: RunLayout
+    stages: frozenset[Output]
     tries: int = 1
     completed: set[Output] = field(default_factory=set)
+    looks_without_tasks: int = 0
+
+    @property
+    def left(self) -> list[Output]:
+        return [stage for stage in self.work.stages if stage not in self.completed]
 
 
 @dataclass(frozen=True)
@@ -72,98 +79,115 @@ class _Pending:
 
     work: ClipWork
     attempt: int
-    tries: int = 1
+    tries: int
 
 
 @dataclass
 class Dispatcher:
-    """`is_whole` tells whether a completed workflow's outputs still lie in storage; if not, the work is done anew."""
+    """`is_whole` tells whether a stage's outputs, made by the work of a hash, lie whole in a run's folder."""
 
     client: OsmoClient
     deployment: Deployment
     gpu_platform: str
     layout: RunLayout
     report: Report
-    is_whole: Callable[[ClipWork, RunLayout], bool]
+    is_whole: IsWhole
     log: Callable[[str], None]
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, works: Sequence[ClipWork]) -> None:
-        """Returns when every stage of every work was reported. An interrupt cancels what this run has on the pool."""
+        """Returns when every stage of every work was reported. An interrupt cancels what this run has on the pool.
+
+        Raises OsmoUnavailable when the service stays away; the workflows go on then, and a retried run adopts them.
+        """
         self._active: dict[str, _Active] = {}
         self._totals = Counter(stage for work in works for stage in work.stages)
         self._ended: Counter[Output] = Counter()
         self._started = time.monotonic()
+        self._rhythm = Rhythm(self.pace)
         try:
             self._run(works)
         except Exception:
-            raise  # the workflows go on: a retried run adopts them
+            raise
         except BaseException:
-            self._cancel_all()
+            self._cancel(list(self._active), "the Dagster run was terminated")
             raise
 
     def _run(self, works: Sequence[ClipWork]) -> None:
-        self._pending = deque(self._patiently(lambda: self._adopt(works)))
-        pause = self.pace.shortest_seconds
+        self._submissions = self._patiently(lambda: Submissions(self.client))
+        self._pending: deque[_Pending] = deque()
+        self._take_up(works, tries=1)
         heartbeat = time.monotonic()
         while self._pending or self._active:
             changed = self._fill()
-            changed |= self._patiently(self._look)
+            watched = self._patiently(self._look)
+            changed |= self._digest(watched)
             if time.monotonic() - heartbeat >= _HEARTBEAT_SECONDS:
                 heartbeat = time.monotonic()
                 self.log(self._progress())
-            if not (self._pending or self._active):
-                break
-            pause = self.pace.shortest_seconds if changed else min(pause * self.pace.growth, self.pace.longest_seconds)
-            self.sleep(pause)
+            if self._pending or self._active:
+                running = [task for one in watched.values() for task in one.running]
+                self.sleep(self._rhythm.next_pause(changed=changed, running=running))
 
     # Submitting
 
-    def _adopt(self, works: Sequence[ClipWork]) -> list[_Pending]:
-        """Takes over what runs or completed already; returns the rest with the attempt that each is to be."""
-        newest = self._find(works)
-        pending = []
+    def _take_up(self, works: Sequence[ClipWork], *, tries: int) -> None:
+        """Reports what former workflows finished, takes over what runs already, and lines the rest up."""
+        submitted = self._patiently(lambda: self._submissions.of(works))
         for work in works:
-            entry = newest.get(work.hash)
-            if entry is None:
-                pending.append(_Pending(work, 1))
+            former = submitted[work.clip.key]
+            left = remaining(work, self._report_finished(work, former))
+            if not left.stages:
                 continue
-            meaning = meaning_of(entry.status)
-            layout = RunLayout(self.layout.storage_url, self.layout.dataset, entry.labels[LABEL_RUN])
-            if not meaning.ended or (meaning.succeeded and self.is_whole(work, layout)):
-                self._active[entry.name] = _Active(work, entry.name, layout)
-                self.log(f"{work.clip.key}: adopted workflow {entry.name} ({entry.status})")
+            alive = [one for one in former if not one.meaning.ended and one.stages & set(left.stages)]
+            if alive:
+                self._adopt(left, max(alive, key=lambda one: len(one.stages & set(left.stages))), tries)
             else:
-                pending.append(_Pending(work, labels_attempt(entry.labels) + 1))
-        return pending
+                self._pending.append(_Pending(left, next_attempt(left, former), tries))
 
-    def _find(self, works: Iterable[ClipWork]) -> dict[str, WorkflowEntry]:
-        """The newest workflow of each work's hash, over all runs."""
-        newest: dict[str, WorkflowEntry] = {}
-        hashes = [work.hash for work in works]
-        for entry in self.client.workflows(labels={LABEL_WORK: hashes}) if hashes else ():
-            found = newest.get(entry.labels[LABEL_WORK])
-            if found is None or entry.submit_time > found.submit_time:
-                newest[entry.labels[LABEL_WORK]] = entry
-        return newest
+    def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Output, RunLayout]:
+        """Stages whose results a workflow that ended, well or not, left whole."""
+        finished: dict[Output, RunLayout] = {}
+        for one in reversed(former):
+            layout = self._layout_of(one.run_id)
+            for stage in one.stages - set(finished) if one.meaning.ended else ():
+                if self.is_whole(work, stage, layout=layout, work_hash=one.work_hash):
+                    finished[stage] = layout
+                    self._ended[stage] += 1
+                    self.log(f"{work.clip.key}: adopted {stage} of workflow {one.workflow_id} ({one.status})")
+                    self.report.stage_completed(work, stage, layout=layout, workflow_id=one.workflow_id)
+        return finished
+
+    def _adopt(self, work: ClipWork, one: Submitted, tries: int) -> None:
+        stages = one.stages & set(work.stages)
+        self._active[one.workflow_id] = _Active(work, one.workflow_id, self._layout_of(one.run_id), stages, tries)
+        self.log(f"{work.clip.key}: adopted workflow {one.workflow_id} ({one.status}) for {', '.join(sorted(stages))}")
+
+    def _layout_of(self, run_id: str) -> RunLayout:
+        return RunLayout(self.layout.storage_url, self.layout.dataset, run_id)
 
     def _fill(self) -> bool:
         """Submits until `max_in_flight` is reached; True when something was submitted or refused."""
-        changed = False
+        new: list[_Active] = []
+        refused = False
         while self._pending and len(self._active) < self.deployment.osmo.max_in_flight:
             pending = self._pending.popleft()
             work = pending.work
-            changed = True
             try:
                 workflow_id = self._patiently(partial(self._submit, work, pending.attempt))
             except (OsmoRefused, OsmoServerError) as error:
+                refused = True
                 for stage in work.stages:
                     self._fail(work, StageFailure(stage, f"the workflow was not accepted: {error}"))
                 continue
-            self._active[workflow_id] = _Active(work, workflow_id, self.layout, tries=pending.tries)
+            active = _Active(work, workflow_id, self.layout, frozenset(work.stages), pending.tries)
+            self._active[workflow_id] = active
+            new.append(active)
             self.log(f"{work.clip.key}: submitted workflow {workflow_id} ({', '.join(work.stages)})")
-        return changed
+        if new:
+            self._patiently(lambda: self._settle(new))
+        return bool(new) or refused
 
     def _submit(self, work: ClipWork, attempt: int) -> str:
         spec = build_workflow(
@@ -172,70 +196,93 @@ class Dispatcher:
             deployment=self.deployment,
             gpu_platform=self.gpu_platform,
             attempt=attempt,
+            labelled=self._submissions.labelled,
         )
         try:
             return self.client.submit(spec, pool=self.deployment.osmo.pool).name
         except OsmoUnavailable as error:
-            # A POST that broke may have been accepted: it is looked up before it is sent again.
             if not error.maybe_delivered:
                 raise
-            entry = self._patiently(lambda: self._find([work])).get(work.hash)
-            if entry is None or labels_attempt(entry.labels) < attempt:
+            # It may have been accepted: it is looked up before it is sent again.
+            former = self._patiently(lambda: self._submissions.of([work]))[work.clip.key]
+            accepted = [one for one in former if one.does_exactly(work) and one.attempt >= attempt]
+            if not accepted:
                 raise
-            return entry.name
+            return accepted[0].workflow_id
+
+    def _settle(self, new: Sequence[_Active]) -> None:
+        """Leaves the oldest workflow of each work, should another run or a doubled delivery have sent one before."""
+        submitted = self._submissions.of([active.work for active in new])
+        for active in new:
+            rivals = [one for one in submitted[active.work.clip.key] if one.does_all_of(active.work)]
+            first = next((one for one in rivals if not one.meaning.ended or one.meaning.succeeded), None)
+            if first is None or first.workflow_id == active.workflow_id or active.workflow_id not in self._active:
+                continue
+            del self._active[active.workflow_id]
+            self._cancel([active.workflow_id], f"{first.workflow_id} does the same work")
+            self._adopt(active.work, first, active.tries)
 
     # Watching
 
-    def _look(self) -> bool:
-        """One call for the tasks of all workflows of a run; True when a stage or a workflow ended."""
-        tasks: dict[str, dict[str, TaskEntry]] = {workflow_id: {} for workflow_id in self._active}
-        for run_id in sorted({active.layout.run_id for active in self._active.values()}):
-            for entry in self.client.tasks(workflow_id=run_prefix(run_id)):
-                of_workflow = tasks.get(entry.workflow_id)
-                if of_workflow is None:
-                    continue
-                known = of_workflow.get(entry.task_name)
-                if known is None or known.retry_id < entry.retry_id:
-                    of_workflow[entry.task_name] = entry
-        changed = False
-        for workflow_id, entries in tasks.items():
-            changed |= self._digest(self._active[workflow_id], list(entries.values()))
-        return changed
+    def _look(self) -> dict[str, WatchedWorkflow]:
+        """The tasks of all workflows that are on the pool; a stray of work that another one does is canceled."""
+        watched, strays = look(self.client, {one.workflow_id: one.layout.run_id for one in self._active.values()})
+        ours = {active.work.hash[:WORK_HASH_IN_NAME]: active for active in self._active.values()}
+        for workflow_id in strays:
+            twin = ours.get(work_hash_in(workflow_id) or "")
+            if twin is not None:
+                self._cancel([workflow_id], f"{twin.workflow_id} does the same work")
+        return watched
 
-    def _digest(self, active: _Active, entries: list[TaskEntry]) -> bool:
-        changed = False
-        meanings = [(stage_of_task(entry.task_name), meaning_of(entry.status)) for entry in entries]
-        for stage in active.work.stages:
-            of_stage = [meaning for its_stage, meaning in meanings if its_stage is stage]
-            if stage not in active.completed and of_stage and all(meaning.succeeded for meaning in of_stage):
-                active.completed.add(stage)
-                self._ended[stage] += 1
-                changed = True
-                self.report.stage_completed(active.work, stage, layout=active.layout, workflow_id=active.workflow_id)
-        if meanings and all(meaning.ended for _, meaning in meanings):
-            changed = True
-            failures = self._failures_of(active)
-            del self._active[active.workflow_id]
-            if failures and active.tries < _MAX_TRIES and worth_another_try(failures):
-                self._try_again(active, failures)
-            else:
-                for failure in failures:
-                    self._fail(active.work, failure)
-        return changed
+    def _digest(self, watched: dict[str, WatchedWorkflow]) -> bool:
+        """Reports what ended; True when something did."""
+        changes = [self._digest_one(self._active[workflow_id], one) for workflow_id, one in watched.items()]
+        return any(changes)
 
-    def _try_again(self, active: _Active, failures: Sequence[StageFailure]) -> None:
-        """Puts what is left of the work back to the others, as the next attempt of exactly that."""
-        left = remaining(active.work, dict.fromkeys(active.completed, active.layout))
-        entry = self._find([left]).get(left.hash)
-        attempt = labels_attempt(entry.labels) + 1 if entry else 1
-        self._pending.append(_Pending(left, attempt, active.tries + 1))
-        self.log(
-            f"{active.work.clip.key}: trying {', '.join(left.stages)} again: {failures[0].message.splitlines()[0]}"
-        )
+    def _digest_one(self, active: _Active, watched: WatchedWorkflow) -> bool:
+        new = [stage for stage in active.left if stage in watched.completed]
+        for stage in new:
+            active.completed.add(stage)
+            self._ended[stage] += 1
+            self._rhythm.ended(stage, watched.seconds_of(stage))
+            self.report.stage_completed(active.work, stage, layout=active.layout, workflow_id=active.workflow_id)
+        if not watched.ended and not self._is_lost(active, watched):
+            return bool(new)
+        del self._active[active.workflow_id]
+        if active.left:
+            self._go_on(active)
+        return True
 
-    def _failures_of(self, active: _Active) -> list[StageFailure]:
-        left = [stage for stage in active.work.stages if stage not in active.completed]
-        return explain_failures(self.client, active.workflow_id, left, flow=active.work.selection.flow) if left else []
+    def _go_on(self, active: _Active) -> None:
+        """A workflow ended before its clip's work did: fails what failed for good, takes up the rest."""
+        attempted = [stage for stage in active.left if stage in active.stages]
+        failures = self._patiently(lambda: explain_failures(self.client, active.workflow_id, attempted))
+        failed: set[Output] = set()
+        if failures and not (active.tries < _MAX_TRIES and worth_another_try(failures)):
+            for failure in failures:
+                self._fail(active.work, failure)
+            failed = {failure.stage for failure in failures}
+            for stage in sorted(depending_on(failed, active.work.selection) - failed):
+                self._fail(active.work, StageFailure(stage, f"not begun: {', '.join(sorted(failed))} failed"))
+                failed.add(stage)
+        elif failures:
+            self.log(f"{active.work.clip.key}: once more, since {failures[0].message.splitlines()[0]}")
+        done = dict.fromkeys(active.completed, active.layout)
+        left = remaining(without(active.work, failed), done)
+        if left.stages:
+            self._take_up([left], tries=active.tries + bool(failures))
+
+    def _is_lost(self, active: _Active, watched: WatchedWorkflow) -> bool:
+        """Whether the service has forgotten the workflow, say after its database was restored from a backup."""
+        active.looks_without_tasks = 0 if watched.tasks else active.looks_without_tasks + 1
+        if active.looks_without_tasks < _LOOKS_UNTIL_LOST:
+            return False
+        active.looks_without_tasks = 0
+        try:
+            self._patiently(lambda: self.client.workflow(active.workflow_id))
+        except OsmoNotFound:
+            return True
+        return False
 
     def _fail(self, work: ClipWork, failure: StageFailure) -> None:
         self._ended[failure.stage] += 1
@@ -244,18 +291,7 @@ class Dispatcher:
     # Waiting and ending
 
     def _patiently(self, call: Callable[[], ResultT]) -> ResultT:
-        """The call's result; a service that does not answer is waited for, up to the pace's patience."""
-        deadline = time.monotonic() + self.pace.patience_seconds
-        pause = self.pace.shortest_seconds
-        while True:
-            try:
-                return call()
-            except OsmoUnavailable as error:
-                if time.monotonic() >= deadline:
-                    raise
-                self.log(f"waiting for OSMO: {error}")
-                pause = min(pause * 2, 60.0)
-                self.sleep(pause)
+        return patiently(call, pace=self.pace, sleep=self.sleep, log=self.log)
 
     def _progress(self) -> str:
         stages = ", ".join(f"{stage} {self._ended[stage]} of {total}" for stage, total in sorted(self._totals.items()))
@@ -264,16 +300,29 @@ class Dispatcher:
         left = f", about {elapsed / ended * (total - ended) / 60:.0f} min left" if ended else ""
         return f"{len(self._active)} workflows on the pool, {len(self._pending)} waiting; ended: {stages}{left}"
 
-    def _cancel_all(self) -> None:
-        """Cancels what is on the pool, in bounded time, and says what it could not cancel."""
-        deadline = time.monotonic() + _CANCEL_BUDGET_SECONDS
-        for workflow_id in list(self._active):
-            if time.monotonic() >= deadline:
-                self.log(f"no time left to cancel {', '.join(self._active)}")
-                return
-            try:
-                self.client.cancel(workflow_id, message="the Dagster run was terminated")
-                self.log(f"canceled workflow {workflow_id}")
-            except OsmoError as error:
-                self.log(f"could not cancel workflow {workflow_id}: {error}")
-            del self._active[workflow_id]
+    def _cancel(self, workflow_ids: Iterable[str], message: str) -> None:
+        cancel_workflows(self.client, workflow_ids, message=message, log=self.log)
+
+
+def cancel_workflows(
+    client: OsmoClient, workflow_ids: Iterable[str], *, message: str, log: Callable[[str], None]
+) -> None:
+    """Asks for the end of all of them in bounded time, and says which it could not reach."""
+
+    def cancel(workflow_id: str) -> str:
+        try:
+            client.cancel(workflow_id, message=message)
+        except OsmoAlreadyFinished:
+            return f"workflow {workflow_id} had ended already"
+        except OsmoError as error:
+            return f"could not cancel workflow {workflow_id}: {error}"
+        return f"canceled workflow {workflow_id}: {message}"
+
+    pool = ThreadPoolExecutor(_PARALLEL_CANCELS)
+    asked = {pool.submit(cancel, workflow_id): workflow_id for workflow_id in workflow_ids}
+    done, late = wait(asked, timeout=_CANCEL_BUDGET_SECONDS)
+    pool.shutdown(wait=False, cancel_futures=True)
+    for future in done:
+        log(future.result())
+    if late:
+        log(f"no answer in time to the cancel of {', '.join(sorted(asked[future] for future in late))}")

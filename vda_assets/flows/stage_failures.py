@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vda_assets.flows.selection import Output
-from vda_assets.flows.workflow import group_name
+from vda_assets.flows.workflow import stage_of_task
 from vda_assets.osmo.client import OsmoClient
-from vda_assets.osmo.errors import OsmoError
+from vda_assets.osmo.errors import OsmoError, OsmoNotFound
 from vda_assets.osmo.models import Task, Workflow
 from vda_assets.osmo.statuses import TaskStatus, meaning_of, meaning_of_exit_code
 
@@ -31,12 +31,17 @@ class StageFailure:
     retry_can_help: bool | None = False
 
 
-def explain_failures(
-    client: OsmoClient, workflow_id: str, stages: Sequence[Output], *, flow: str | None
-) -> list[StageFailure]:
-    """One failure for each of the stages of an ended workflow. Raises OsmoError when it cannot be asked."""
-    workflow = client.workflow(workflow_id)
-    return [_explain(client, workflow, stage, group_name(stage, flow)) for stage in stages]
+def explain_failures(client: OsmoClient, workflow_id: str, stages: Sequence[Output]) -> list[StageFailure]:
+    """One failure for each of the stages of a workflow that ended, or that the service lost.
+
+    Raises OsmoError when it cannot be asked.
+    """
+    try:
+        workflow = client.workflow(workflow_id)
+    except OsmoNotFound:
+        lost = f"OSMO does not know workflow {workflow_id} any more"
+        return [StageFailure(stage, lost, retry_can_help=True) for stage in stages]
+    return [_explain(client, workflow, stage) for stage in stages]
 
 
 def worth_another_try(failures: Sequence[StageFailure]) -> bool:
@@ -45,8 +50,8 @@ def worth_another_try(failures: Sequence[StageFailure]) -> bool:
     return bool(causes) and all(causes)
 
 
-def _explain(client: OsmoClient, workflow: Workflow, stage: Output, group: str) -> StageFailure:
-    tasks = next(one.tasks for one in workflow.groups if one.name == group)
+def _explain(client: OsmoClient, workflow: Workflow, stage: Output) -> StageFailure:
+    tasks = [task for task in workflow.tasks if stage_of_task(task.name) is stage]
     task = next((one for one in tasks if not one.meaning.succeeded), tasks[0])
     message = _what_osmo_says(task)
     is_upstream = task.status == TaskStatus.FAILED_UPSTREAM

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from vda_assets.config.cookbook import Cookbook
@@ -56,6 +56,21 @@ def remaining(work: ClipWork, done: Mapping[Output, RunLayout]) -> ClipWork:
     return replace(
         work, selection=selection, existing={stage: known[stage] for stage in inputs_from_elsewhere(selection)}
     )
+
+
+def without(work: ClipWork, stages: Collection[Output]) -> ClipWork:
+    """The work minus stages that nobody waits for any more."""
+    return replace(work, selection=work.selection.only(set(work.stages) - set(stages)))
+
+
+def depending_on(stages: Collection[Output], selection: Selection) -> set[Output]:
+    """The selected stages that take in, directly or not, what the given ones make."""
+    dependants: set[Output] = set()
+    if Output.ORIGINAL_LABELS in stages and selection.super_resolution:
+        dependants.add(Output.AUGMENTED_VIDEOS)
+    if Output.AUGMENTED_VIDEOS in {*stages, *dependants}:
+        dependants.add(Output.AUGMENTED_LABELS)
+    return dependants & selection.outputs
 
 
 def output_hashes(

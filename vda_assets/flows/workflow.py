@@ -6,7 +6,7 @@ The stage `setup` of every flow is the pipeline's own: each worker takes the run
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from vda_assets.config.deployment import Deployment
 from vda_assets.flows.plan import PlannedAugmentation
@@ -32,6 +32,9 @@ LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
     "vda-work",
     "vda-attempt",
 )
+# How much of a work's hash its workflow's name carries; OSMO allows 64 characters in all.
+WORK_HASH_IN_NAME = 16
+HASH_IN_LABEL = 32
 _TASKS = {
     Output.ORIGINAL_LABELS: "pl_original_worker_{}",
     Output.AUGMENTED_VIDEOS: "cosmos_worker_{}",
@@ -55,8 +58,9 @@ def stage_of_task(task: str) -> Output | None:
 
 
 def workflow_name(layout: RunLayout, work: ClipWork) -> str:
-    """`vda-<run token>-<clip hash>`: the run token finds all workflows of a run and its retries in one call."""
-    return f"{run_prefix(layout.run_id)}{clip_hash(work.clip.key)}"
+    """`vda-<run token>-<clip hash>-<work hash>`: the run token finds all workflows of a run and its retries in one
+    call, and the hashes find a work's workflows on a service that keeps no labels."""
+    return f"{run_prefix(layout.run_id)}{clip_hash(work.clip.key)}-{work.hash[:WORK_HASH_IN_NAME]}"
 
 
 def run_prefix(run_id: str) -> str:
@@ -67,8 +71,14 @@ def clip_hash(key: str) -> str:
     return digest(key)[:12]
 
 
+def stage_label(stage: Output) -> str:
+    """The label that carries a stage's own hash: whoever needs that stage alone finds it in a larger work too."""
+    return f"vda-{stage}"
+
+
 def workflow_labels(layout: RunLayout, work: ClipWork, *, attempt: int) -> dict[str, str]:
     return {
+        **{stage_label(stage): work.hashes[stage][:HASH_IN_LABEL] for stage in work.stages},
         LABEL_DATASET: layout.dataset,
         LABEL_CLIP: clip_hash(work.clip.key),
         LABEL_RUN: layout.run_id,
@@ -78,9 +88,12 @@ def workflow_labels(layout: RunLayout, work: ClipWork, *, attempt: int) -> dict[
 
 
 def build_workflow(
-    work: ClipWork, *, layout: RunLayout, deployment: Deployment, gpu_platform: str, attempt: int
+    work: ClipWork, *, layout: RunLayout, deployment: Deployment, gpu_platform: str, attempt: int, labelled: bool = True
 ) -> WorkflowSpec:
-    """The finished spec; nothing in it is left to be rendered but OSMO's own tokens."""
+    """The finished spec; nothing in it is left to be rendered but OSMO's own tokens.
+
+    `labelled` is False for a service that refuses labels.
+    """
     builder = _Builder(work, layout, deployment, attempt)
     resources = {
         "auto_labeling": deployment.resources.auto_labeling,
@@ -90,7 +103,7 @@ def build_workflow(
     used["augmentation"] = Output.AUGMENTED_VIDEOS in work.selection
     return WorkflowSpec(
         name=workflow_name(layout, work),
-        labels=workflow_labels(layout, work, attempt=attempt),
+        labels=workflow_labels(layout, work, attempt=attempt) if labelled else {},
         groups=[builder.group(stage) for stage in work.stages],
         resources={name: _on_platform(resources[name], gpu_platform) for name in resources if used[name]},
         timeout=deployment.timeout,
@@ -170,8 +183,3 @@ def stage_outputs(layout: RunLayout, stage: Output, plans: Sequence[PlannedAugme
         return [layout.original_labels(plans[0].video)]
     where = layout.augmented_video if stage is Output.AUGMENTED_VIDEOS else layout.augmented_labels
     return [where(plan.video, plan.index) for plan in plans]
-
-
-def labels_attempt(labels: Mapping[str, str]) -> int:
-    text = labels.get(LABEL_ATTEMPT, "")
-    return int(text) if text.isdigit() else 1

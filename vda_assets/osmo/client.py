@@ -64,8 +64,11 @@ class OsmoClient:
         *,
         user_agent: str = "vda-assets",
         retry_budget_seconds: float = 60.0,
+        answer_seconds: float = 60.0,
     ) -> None:
-        self._transport = Transport(url, auth, user_agent=user_agent, retry_budget_seconds=retry_budget_seconds)
+        self._transport = Transport(
+            url, auth, user_agent=user_agent, retry_budget_seconds=retry_budget_seconds, answer_seconds=answer_seconds
+        )
         self.url = self._transport.url
 
     def __repr__(self) -> str:

@@ -26,7 +26,15 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 class Transport:
     """One `httpx.Client`; may be used by several threads."""
 
-    def __init__(self, url: str, auth: OsmoAuth | None, *, user_agent: str, retry_budget_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        auth: OsmoAuth | None,
+        *,
+        user_agent: str,
+        retry_budget_seconds: float,
+        answer_seconds: float = _READ_TIMEOUT_SECONDS,
+    ) -> None:
         parsed = httpx.URL(url)
         if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.userinfo:
             raise ValueError(
@@ -39,7 +47,7 @@ class Transport:
             base_url=self.url,
             auth=auth,
             headers={"user-agent": user_agent},
-            timeout=httpx.Timeout(_READ_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS),
+            timeout=httpx.Timeout(answer_seconds, connect=min(answer_seconds, _CONNECT_TIMEOUT_SECONDS)),
         )
 
     def close(self) -> None:

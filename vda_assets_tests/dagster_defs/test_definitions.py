@@ -52,6 +52,7 @@ def test_a_dataset_has_a_job_for_each_flow_and_its_sensors_start_as_they_should(
     assert sensors == {
         "vda_demo__uploads": dg.DefaultSensorStatus.RUNNING,
         "vda_demo__nightly": dg.DefaultSensorStatus.STOPPED,
+        "local__sweep": dg.DefaultSensorStatus.RUNNING,
     }
 
 

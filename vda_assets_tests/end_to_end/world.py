@@ -65,10 +65,11 @@ class World:
 
     def workflows(self) -> dict[str, str]:
         """Every workflow that was ever submitted -> its status."""
-        answer = httpx.get(
-            f"{self.osmo_url}/api/workflow", params={"all_users": True, "all_pools": True, "limit": 1000}
-        )
-        return {entry["name"]: entry["status"] for entry in answer.raise_for_status().json()["workflows"]}
+        return {entry["name"]: entry["status"] for entry in self.workflow_entries()}
+
+    def workflow_entries(self) -> list[dict]:
+        params = {"all_users": True, "all_pools": True, "limit": 1000}
+        return httpx.get(f"{self.osmo_url}/api/workflow", params=params).raise_for_status().json()["workflows"]
 
     def instance(self) -> dg.DagsterInstance:
         return dg.DagsterInstance.from_config(str(self.folder / "dagster"))
@@ -98,7 +99,7 @@ def make_world(folder: Path) -> World:
 def serving(world: World) -> Iterator[subprocess.Popen[bytes]]:
     """`vda osmo-local serve` as a process, until the block ends."""
     with running(world, "vda_assets.cli", "osmo-local", "serve", log="osmo.log") as server:
-        wait_for(lambda: answers(f"{world.osmo_url}/health"), "the embedded OSMO")
+        wait_for_answer(f"{world.osmo_url}/health", server, log=world.folder / "osmo.log")
         yield server
 
 
@@ -131,6 +132,14 @@ def wait_for(condition, what: str, seconds: float = START_SECONDS) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
         time.sleep(0.1)
+
+
+def wait_for_answer(url: str, process: subprocess.Popen[bytes], *, log: Path) -> None:
+    def answering() -> bool:
+        assert process.poll() is None, log.read_text()
+        return answers(url)
+
+    wait_for(answering, url)
 
 
 def answers(url: str) -> bool:

@@ -1,0 +1,72 @@
+"""One look at the tasks of all workflows of a run: which stages completed, which workflows ended, what still runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vda_assets.flows.selection import Output
+from vda_assets.flows.workflow import run_prefix, stage_of_task
+from vda_assets.osmo.client import OsmoClient
+from vda_assets.osmo.models import TaskEntry
+
+
+@dataclass(frozen=True)
+class WatchedWorkflow:
+    """The newest try of each task, by task name; empty when the service listed none."""
+
+    tasks: Mapping[str, TaskEntry]
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.tasks) and all(task.meaning.ended for task in self.tasks.values())
+
+    @property
+    def completed(self) -> frozenset[Output]:
+        """The stages of which every task completed."""
+        by_stage: dict[Output, list[bool]] = {}
+        for name, task in self.tasks.items():
+            stage = stage_of_task(name)
+            if stage is not None:
+                by_stage.setdefault(stage, []).append(task.meaning.succeeded)
+        return frozenset(stage for stage, succeeded in by_stage.items() if all(succeeded))
+
+    @property
+    def running(self) -> list[tuple[str, float]]:
+        """(stage, seconds since it started) of every task that runs."""
+        now = datetime.now(UTC)
+        return [
+            (str(stage_of_task(name)), (now - task.start_time).total_seconds())
+            for name, task in self.tasks.items()
+            if task.start_time is not None and not task.meaning.ended
+        ]
+
+    def seconds_of(self, stage: Output) -> float:
+        """How long the stage's longest task ran."""
+        spans = [
+            (task.end_time - task.start_time).total_seconds()
+            for name, task in self.tasks.items()
+            if stage_of_task(name) is stage and task.start_time and task.end_time
+        ]
+        return max(spans, default=0.0)
+
+
+def look(client: OsmoClient, run_of_workflow: Mapping[str, str]) -> tuple[dict[str, WatchedWorkflow], frozenset[str]]:
+    """What the workflows are at, and the ids of others that are alive under the same runs.
+
+    One call per 1,000 tasks of each run, however many of them changed.
+    """
+    tasks: dict[str, dict[str, TaskEntry]] = {workflow_id: {} for workflow_id in run_of_workflow}
+    others: set[str] = set()
+    for run_id in sorted(set(run_of_workflow.values())):
+        for entry in client.tasks(workflow_id=run_prefix(run_id)):
+            of_workflow = tasks.get(entry.workflow_id)
+            if of_workflow is None:
+                if not entry.meaning.ended:
+                    others.add(entry.workflow_id)
+                continue
+            known = of_workflow.get(entry.task_name)
+            if known is None or known.retry_id < entry.retry_id:
+                of_workflow[entry.task_name] = entry
+    return {workflow_id: WatchedWorkflow(found) for workflow_id, found in tasks.items()}, frozenset(others)

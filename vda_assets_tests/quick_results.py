@@ -1,0 +1,77 @@
+"""Results of both stages for one clip, made once by the real worker and stand-ins, to be handed out again and again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from vda_assets_tests.clips import cut
+from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving
+
+QUICK_CONTAINER = Path(__file__).parent / "quick_container"
+STAGES = {"auto_labeling": "outputs/pseudo_labeled/a", "augmentation": "outputs/augmented/a_aug0"}
+
+
+def make_quick_results(folder: Path) -> Path:
+    """Runs `e2e` once on a short clip; returns the folder that the quick container takes as QUICK_RESULTS.
+
+    It holds `clip.mp4` too: the clip that the results belong to.
+    """
+    world = make_world(folder / "maker")
+    clip = cut(world.clips / "a.mp4", frames=12)
+    with serving(world):
+        done = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = world.runs()
+    results = folder / "results"
+    for stage, where in STAGES.items():
+        shutil.copytree(run / where, results / stage)
+        outcome = json.loads((results / stage / "outcome.json").read_text())
+        outcome.update(name="@NAME@", work="@WORK@", attempt="@ATTEMPT@")
+        (results / stage / "outcome.json").unlink()
+        (results / f"{stage}.outcome.json").write_text(json.dumps(outcome))
+    shutil.copyfile(clip, results / "clip.mp4")
+    return results
+
+
+def use_quick_container(world: World, results: Path, *, seconds: float) -> None:
+    """Makes the world's workers quick ones, each of which takes `seconds`."""
+
+    def change(deployment: dict) -> None:
+        embedded = deployment["osmo_local"]
+        for image in embedded["images"].values():
+            image["path"] = [str(QUICK_CONTAINER)]
+            image["environment"] = {"QUICK_RESULTS": str(results), "QUICK_SECONDS": str(seconds)}
+        embedded["platforms"]["cpu-stand-in"] = {"gpus": 8, "cpus": 200}
+        embedded["services"] = {}
+        deployment["osmo"]["max_in_flight"] = 8
+
+    change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
+
+
+def go_through(world: World, url: str, *, answer_seconds: float = 60.0) -> None:
+    """Lets the dataset's runs find OSMO at `url`, say a proxy, while the service keeps its own address."""
+    deployments = world.folder / "assets_cfg/deployments"
+    shutil.copyfile(deployments / "local.yaml", deployments / "proxied.yaml")
+
+    def change(deployment: dict) -> None:
+        deployment["osmo"].update(url=url, answer_seconds=answer_seconds)
+
+    change_yaml(deployments / "proxied.yaml", change)
+    change_yaml(world.folder / f"assets_cfg/datasets/{DATASET}.yaml", lambda one: one.update(deployment="proxied"))
+
+
+def change_yaml(path: Path, change: Callable[[dict], object]) -> None:
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(yaml.safe_dump(content))
+
+
+def add_clips(world: World, results: Path, count: int) -> None:
+    """The clip that the results belong to, under `count` names."""
+    for number in range(count):
+        shutil.copyfile(results / "clip.mp4", world.clips / f"clip{number:03d}.mp4")
