@@ -134,7 +134,8 @@ class _Builder:
         arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}", "--model-cache", "{{input:2}}"]
         arguments += ["--clip-file", clip_file] if clip_file else []
         arguments += ["--name", self._name(stage, plan), "--output", "{{output}}"]
-        arguments += ["--work", self._work.hash, "--attempt", str(self._attempt)]
+        image: str = getattr(self._deployment.images, kind)
+        arguments += ["--work", self._work.hash, "--attempt", str(self._attempt), "--image", image]
         if stage is Output.ORIGINAL_LABELS and self._work.selection.super_resolution:
             arguments.append("--super-resolution")
         peers = self._count(stage)
@@ -143,7 +144,7 @@ class _Builder:
             arguments += ["--rank", str(index), "--peers", str(peers), "--lead-host", f"{{{{host:{lead}}}}}"]
         return TaskSpec(
             name=_TASKS[stage].format(index),
-            image=getattr(self._deployment.images, kind),
+            image=image,
             command=["python3"],
             args=[f"{{{{input:0}}}}/{WORKER_SCRIPT}", kind, *arguments],
             inputs=[UrlInput(url=str(self._layout.setup)), clip, UrlInput(url=str(cache))],

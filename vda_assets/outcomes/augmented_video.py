@@ -9,7 +9,7 @@ from typing import Any
 from vda_assets.flows.plan import PlannedAugmentation
 from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo, probe
-from vda_assets.outcomes.marker import OutputMissing, read_marker
+from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Outcome, Verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import AUGMENTATION_METADATA_FILE, AUGMENTED_VIDEO_FILE
@@ -25,8 +25,8 @@ def judge_augmented_video(
     try:
         marker = read_marker(storage, folder)
         info = probe_clip(storage, folder / AUGMENTED_VIDEO_FILE)
-        metadata = _metadata(storage, folder / AUGMENTATION_METADATA_FILE)
-    except (OutputMissing, MediaError) as error:
+        metadata = _metadata(storage, folder, marker)
+    except (OutputMissing, MediaError, FileNotFoundError) as error:
         return Outcome(Verdict.MISSING, (str(error),))
     mismatches = _mismatches(info, source)
     rejected, unverified = _gates(metadata, plan)
@@ -35,7 +35,7 @@ def judge_augmented_video(
         "size_bytes": marker.size_bytes,
         "files": len(marker.files),
         "seconds": marker.seconds.get("container", 0.0),
-        "hallucination_score": (metadata.get("hallucination_check") or {}).get("score"),
+        "hallucination_score": (_block(metadata, "hallucination_check") or {}).get("score"),
         "prompt": metadata.get("prompt") or "",
     }
     reasons = (*mismatches, *rejected, *unverified)
@@ -50,13 +50,22 @@ def probe_clip(storage: Storage, url: StorageUrl) -> ClipInfo:
         return probe(file, name=url.name)
 
 
-def _metadata(storage: Storage, url: StorageUrl) -> dict[str, Any]:
-    """Empty when there is none: nothing to judge by."""
+def _metadata(storage: Storage, folder: StorageUrl, marker: Marker) -> dict[str, Any]:
+    """Empty when there is none: nothing to judge by. Raises OutputMissing for another attempt's."""
+    if all(file.path != AUGMENTATION_METADATA_FILE for file in marker.files):
+        return {}
+    text = storage.read_bytes(folder / AUGMENTATION_METADATA_FILE)
+    marker.require(AUGMENTATION_METADATA_FILE, text)
     try:
-        content = json.loads(storage.read_bytes(url))
-    except (FileNotFoundError, ValueError):
+        content = json.loads(text)
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _block(metadata: Mapping[str, Any], gate: str) -> dict[str, Any] | None:
+    block = metadata.get(gate)
+    return block if isinstance(block, dict) else None
 
 
 def _mismatches(info: ClipInfo, source: ClipInfo) -> list[str]:
@@ -74,30 +83,37 @@ def _gates(metadata: Mapping[str, Any], plan: PlannedAugmentation) -> tuple[list
         return [], [f"no readable {AUGMENTATION_METADATA_FILE}"]
     rejected: list[str] = []
     unverified: list[str] = []
-    blocks = {gate: metadata.get(gate) for gate in _GATES}
+    blocks = {gate: _block(metadata, gate) for gate in _GATES}
     for gate, block in blocks.items():
-        if not isinstance(block, dict):
+        if block is None:
             unverified.append(f"{gate} did not run")
         elif "error" in block:
             unverified.append(f"{gate} crashed: {block['error']}")
+        elif unasked := [str(one.get("variable")) for one in _results(block) if one.get("error")]:
+            unverified.append(f"{gate} could not ask for {', '.join(unasked)}")
         elif not block.get("passed"):
             rejected.append(f"{gate} failed{_why(block)}")
-    attempts = {block["attempt"] for block in blocks.values() if isinstance(block, dict) and "attempt" in block}
+    attempts = {block["attempt"] for block in blocks.values() if block and "attempt" in block}
     if len(attempts) > 1:
         unverified.append(f"its checks belong to different attempts: {sorted(attempts)}")
     if metadata.get("selections") != dict(plan.sampled_vars):
         unverified.append(f"it was made for {metadata.get('selections')}, drawn was {dict(plan.sampled_vars)}")
-    checks = ((blocks["attribute_verification"] or {}).get("details") or {}).get("summary") or {}
-    if not unverified and checks.get("total_checks") != len(plan.sampled_vars):
-        unverified.append(f"{checks.get('total_checks', 0)} of {len(plan.sampled_vars)} attributes were verified")
+    asked = {one.get("variable") for one in _results(blocks["attribute_verification"] or {})}
+    if not unverified and (unasked := sorted(set(plan.sampled_vars) - asked)):
+        unverified.append(f"attribute_verification did not ask for {', '.join(unasked)}")
     if not metadata.get("prompt"):
         unverified.append("its prompt is empty")
     return rejected, unverified
 
 
+def _results(block: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One entry per question that the attribute verification asked."""
+    results: list[dict[str, Any]] = (block.get("details") or {}).get("results") or []
+    return results
+
+
 def _why(block: Mapping[str, Any]) -> str:
     if "score" in block:
-        return f": score {block['score']:.3f}, at least {block.get('threshold', 0):.3f} is needed"
-    results = (block.get("details") or {}).get("results") or []
-    wrong = [f"{one.get('variable')} is not {one.get('value')}" for one in results if not one.get("passed")]
+        return f": score {block['score']}, at least {block.get('threshold')} is needed"
+    wrong = [f"{one.get('variable')} is not {one.get('value')}" for one in _results(block) if not one.get("passed")]
     return f": {', '.join(wrong)}" if wrong else ""

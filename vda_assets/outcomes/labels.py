@@ -48,20 +48,31 @@ def judge_labels(storage: Storage, folder: StorageUrl, *, frame_count: int) -> O
 
 @contextmanager
 def local_scene(storage: Storage, folder: StorageUrl, marker: Marker) -> Iterator[Path]:
-    """The scene's texts in a local folder: its own when it lies on this machine, else a copy without videos."""
+    """The scene's texts as its worker wrote them, in a local folder; links to its videos when they lie on this machine.
+
+    What the marker does not list, such as a former attempt's answers, stays out. Raises OutputMissing.
+    """
     filesystem, path = storage.locate(folder)
-    if folder.scheme == FILE_SCHEME:
-        yield Path(path)
-        return
     with tempfile.TemporaryDirectory(prefix="vda-scene-") as temporary:
-        names = [file.path for file in marker.files if Path(file.path).suffix in _JUDGED_SUFFIXES]
-        targets = [Path(temporary, name) for name in names]
-        for target in targets:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        filesystem.get([f"{path}/{name}" for name in names], [str(target) for target in targets])
+        places = {file.path: Path(temporary, file.path) for file in marker.files}
+        texts = [name for name in places if Path(name).suffix in _JUDGED_SUFFIXES]
+        for place in places.values():
+            place.parent.mkdir(parents=True, exist_ok=True)
+        filesystem.get([f"{path}/{name}" for name in texts], [str(places[name]) for name in texts])
+        for name in texts:
+            marker.require(name, places[name].read_bytes())
+        if folder.scheme == FILE_SCHEME:
+            for name in places.keys() - set(texts):
+                places[name].symlink_to(f"{path}/{name}")
         yield Path(temporary)
 
 
 def _degradations(scene: LabelScene) -> list[str]:
     stages = scene.status.degraded_stages if scene.status else ()
-    return [f"stage {stage} is degraded" for stage in stages]
+    reasons = [f"stage {stage} is degraded" for stage in stages]
+    windows = scene.metadata.windows if scene.metadata else ()
+    failed = sum(bool(window.errors) for window in windows)
+    # When all have failed, validation says so itself.
+    if 0 < failed < len(windows):
+        reasons.append(f"{failed} of {len(windows)} windows have no answers")
+    return reasons

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vda_assets.storage.access import Storage
@@ -29,6 +31,8 @@ class Marker(BaseModel):
     name: str
     work: str
     attempt: int
+    image: str | None = None
+    seed: int | None = None
     models: dict[str, str] = {}
     seconds: dict[str, float] = {}
     files: list[MarkedFile]
@@ -36,6 +40,17 @@ class Marker(BaseModel):
     @property
     def size_bytes(self) -> int:
         return sum(file.size_bytes for file in self.files)
+
+    def require(self, path: str, content: bytes) -> None:
+        """Raises OutputMissing unless `content` is what the worker wrote under `path`, a key below the folder.
+
+        A retry uploads over what a former attempt left, in no order, so a file's size alone may deceive.
+        """
+        written = next((file for file in self.files if file.path == path), None)
+        if written is None:
+            raise OutputMissing(f"{path} is not among the files of {self.name}'s worker")
+        if hashlib.sha256(content).hexdigest() != written.sha256:
+            raise OutputMissing(f"{path} of {self.name} is not the file that its worker wrote; another attempt's?")
 
 
 def read_marker(storage: Storage, folder: StorageUrl) -> Marker:

@@ -1,0 +1,171 @@
+"""Every verdict on labels, from a real scene and from what is spoiled in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from moto.server import ThreadedMotoServer
+
+from vda_assets.outcomes.labels import judge_labels
+from vda_assets.outcomes.verdict import Outcome, Verdict
+from vda_assets.storage.access import DataCredential, Storage
+from vda_assets.storage.url import StorageUrl
+from vda_assets_tests.outcomes.conftest import Made, Output
+
+STATUS = "sidecars/pipeline_status.json"
+METADATA = "sidecars/metadata.json"
+OBJECTS = "contextual/objects.json"
+
+
+@pytest.fixture
+def judge(made: Made, labelled: Output) -> Callable[[], Outcome]:
+    return lambda: judge_labels(labelled.storage, labelled.url, frame_count=made.source.frame_count)
+
+
+def change(output: Output, name: str, changes: Callable[[Any], object]) -> None:
+    content = output.read(name)
+    changes(content)
+    output.write(name, content)
+
+
+def test_a_whole_scene_is_accepted(judge: Callable[[], Outcome], labelled: Output) -> None:
+    outcome = judge()
+    assert (outcome.verdict, outcome.reasons, outcome.stand_in) == (Verdict.ACCEPTED, (), True)
+    assert outcome.facts["files"] == len(labelled.read("outcome.json")["files"])
+    assert outcome.facts["summary"]
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[Storage]:
+    """s3://scenes at an object store on loopback."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    address, port = server.get_host_and_port()
+    credential = DataCredential(
+        "s3://scenes",
+        access_key_id="key",
+        access_key="secret",
+        region="us-east-1",
+        override_url=f"http://{address}:{port}",
+        addressing_style="path",
+    )
+    httpx.put(f"{credential.override_url}/scenes").raise_for_status()
+    yield Storage([credential])
+    server.stop()
+
+
+def test_a_scene_in_an_object_store_is_judged_the_same_way(made: Made, bucket: Storage) -> None:
+    url = StorageUrl.parse("s3://scenes/run/a")
+    filesystem, path = bucket.locate(url)
+    filesystem.put(f"{made.labelled}/", f"{path}/", recursive=True)
+    outcome = judge_labels(bucket, url, frame_count=made.source.frame_count)
+    assert (outcome.verdict, outcome.reasons) == (Verdict.ACCEPTED, ())
+    assert judge_labels(bucket, url, frame_count=7).verdict is Verdict.DEGRADED
+
+
+def drop_answers(output: Output) -> None:
+    for path in (output.folder / "task").iterdir():
+        output.remove(f"task/{path.name}")
+
+
+def without_vlm(output: Output) -> None:
+    def fail(metadata: dict[str, Any]) -> None:
+        for window in metadata["windows"]:
+            window |= {"vlm_caption": "", "llm_enhanced_caption": {}, "_errors": ["vlm_call_failed:APIConnectionError"]}
+
+    change(output, METADATA, fail)
+    drop_answers(output)
+
+
+def without_tracking(output: Output) -> None:
+    tracking = {"enabled": False, "status": "skipped", "degraded": False}
+    change(output, STATUS, lambda status: status["stages"].update(tracking=tracking))
+    for name in ("instances", "objects"):
+        output.remove(f"contextual/{name}.json")
+
+
+def with_a_failed_window(output: Output) -> None:
+    def fail(metadata: dict[str, Any]) -> None:
+        first = metadata["windows"][0]
+        metadata["windows"].append({**first, "_errors": ["llm_mcq_not_parseable:non_json_output"]})
+
+    change(output, METADATA, fail)
+
+
+def with_a_degraded_stage(output: Output) -> None:
+    degraded = {"degraded": True, "status": "completed_degraded", "degraded_stages": ["super_resolution"]}
+    change(output, STATUS, lambda status: status.update(degraded))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (without_vlm, "questions were asked for in config.yaml, but none is answered"),
+        (without_tracking, "config.yaml asks for tracking, but it did not run"),
+        (with_a_failed_window, "1 of 2 windows have no answers"),
+        (with_a_degraded_stage, "stage super_resolution is degraded"),
+        (lambda output: output.remove(STATUS), "it is missing: the labelling did not come to its end"),
+        (lambda output: change(output, OBJECTS, lambda it: it["frames"].popitem()), "29 frames"),
+        (lambda output: change(output, OBJECTS, lambda it: it.update(version="1")), "contextual/objects.json: "),
+    ],
+)
+def test_a_scene_that_lost_labels_is_degraded(
+    judge: Callable[[], Outcome], labelled: Output, spoil: Callable[[Output], object], reason: str
+) -> None:
+    spoil(labelled)
+    outcome = judge()
+    assert outcome.verdict is Verdict.DEGRADED
+    assert any(reason in found for found in outcome.reasons), outcome.reasons
+
+
+def test_answers_of_another_attempt_do_not_count(
+    judge: Callable[[], Outcome], labelled: Output, tmp_path: Path
+) -> None:
+    shutil.copytree(labelled.folder / "task", tmp_path / "task")
+    drop_answers(labelled)
+    shutil.copytree(tmp_path / "task", labelled.folder / "task", dirs_exist_ok=True)
+    outcome = judge()
+    assert outcome.verdict is Verdict.DEGRADED
+    assert any("none is answered" in reason for reason in outcome.reasons)
+
+
+def test_a_file_that_another_attempt_overwrote_is_not_believed(judge: Callable[[], Outcome], labelled: Output) -> None:
+    path = labelled.folder / STATUS
+    path.write_text(path.read_text().replace("completed", "completes"))
+    outcome = judge()
+    assert outcome.verdict is Verdict.MISSING
+    assert "is not the file that its worker wrote" in outcome.reasons[0]
+
+
+def test_a_file_that_cannot_be_read_makes_the_scene_count_as_missing(
+    judge: Callable[[], Outcome], labelled: Output
+) -> None:
+    labelled.write(OBJECTS, b'{"frames": ')
+    outcome = judge()
+    assert outcome.verdict is Verdict.MISSING
+    assert f"{OBJECTS}: Invalid JSON" in outcome.reasons[0]
+
+
+def test_without_its_marker_a_scene_is_missing(judge: Callable[[], Outcome], labelled: Output) -> None:
+    (labelled.folder / "outcome.json").unlink()
+    assert judge().verdict is Verdict.MISSING
+
+
+def test_without_one_of_its_files_a_scene_is_missing(judge: Callable[[], Outcome], labelled: Output) -> None:
+    (labelled.folder / OBJECTS).unlink()
+    outcome = judge()
+    assert outcome.verdict is Verdict.MISSING
+    assert f"{OBJECTS} is not there" in outcome.reasons[0]
+
+
+def test_a_marker_of_nothing_is_a_missing_scene(judge: Callable[[], Outcome], labelled: Output) -> None:
+    for file in labelled.read("outcome.json")["files"]:
+        labelled.remove(file["path"])
+    outcome = judge()
+    assert outcome.verdict is Verdict.MISSING
+    assert "holds no label scene" in outcome.reasons[0]
