@@ -27,6 +27,7 @@ from vda_assets.config.deployment import Deployment, EmbeddedOsmoConfig
 from vda_assets.config.errors import ConfigError
 from vda_assets.osmo_local.errors import EmbeddedOsmoError
 from vda_assets.osmo_local.leftovers import kill_leftovers
+from vda_assets.osmo_local.server import is_served
 from vda_assets.osmo_local.server import serve as serve_embedded
 from vda_assets.osmo_local.settings import EmbeddedSettings, PlatformCapacity, StandIn
 
@@ -83,10 +84,10 @@ def execute(deployment_name: str, command: tuple[str, ...]) -> None:
     """
     project = load()
     deployment = project.deployment(deployment_name)
-    embedded_settings(deployment, deployment_name)
+    settings = embedded_settings(deployment, deployment_name)
     ensure_dagster_home(project)
     with ExitStack() as stack:
-        if not answers(deployment.osmo.url):
+        if not is_served(settings):
             stack.enter_context(running_server(deployment, deployment_name))
         with _leaving_signals_to_children() as children, subprocess.Popen(command) as child:
             children.append(child)
@@ -136,7 +137,7 @@ def running_server(deployment: Deployment, name: str) -> Iterator[None]:
     command = [sys.executable, "-m", "vda_assets.cli", "osmo-local", "serve", "--deployment", name]
     with log.open("ab") as output, process(command, stdout=output, stderr=subprocess.STDOUT) as server:
         deadline = time.monotonic() + _START_SECONDS
-        while not answers(deployment.osmo.url):
+        while not answers(deployment.osmo.url) or server.poll() is not None:
             if server.poll() is not None or time.monotonic() > deadline:
                 said = log.read_text(errors="replace").splitlines()
                 raise click.ClickException(f"the embedded OSMO did not start: {said[-1] if said else 'see'} ({log})")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from types import FrameType
 from typing import Any
 
 import click
 import dagster as dg
+import psutil
 from rich.console import Console
 
 from vda_assets.cli.world import (
@@ -30,11 +32,15 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.config.project import Project
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.dataset_assets import CLIPS_PER_RUN
-from vda_assets.dagster_defs.finished import newest_materializations, text_of
+from vda_assets.dagster_defs.finished import text_of
 from vda_assets.dagster_defs.jobs import job_name, run_config
 from vda_assets.dagster_defs.names import REUSED, URI, VERDICT, asset_key, videos_partitions
 from vda_assets.flows.selection import Output, Selection
 from vda_assets.storage.clips import list_clips
+
+# Which process on which machine a run belongs to, so that a killed one can be told from one that works.
+HOST_TAG, PROCESS_TAG = "vda/host", "vda/process"
+_INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 
 
 @click.command()
@@ -63,9 +69,10 @@ def run(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs: t
         raise click.ClickException(f"no usable clip in {dataset.dataset_url}")
     signal.signal(signal.SIGTERM, _interrupt)
     with dagster_instance(project) as instance:
-        keys = [clip.key for clip in clips]
-        succeeded = _Runs(project, dataset, selection, instance).run(keys)
-        _summarise(dataset, selection, instance, keys)
+        fail_dead_runs(instance)
+        runs = _Runs(project, dataset, selection, instance)
+        succeeded = runs.run([clip.key for clip in clips])
+    _summarise(runs.materialized)
     if not succeeded or unusable:
         raise click.exceptions.Exit(1)
 
@@ -78,6 +85,7 @@ class _Runs:
         self._job = definitions.resolve_job_def(job_name(dataset, "e2e"))
         self._dataset, self._selection, self._instance = dataset, selection, instance
         self._console = Console(highlight=False, soft_wrap=True)
+        self.materialized: dict[tuple[Output, str], dg.AssetMaterialization] = {}
 
     def run(self, keys: Sequence[str]) -> bool:
         """True when every run succeeded; a failed one does not keep the next from running."""
@@ -91,9 +99,12 @@ class _Runs:
 
     def _run_range(self, keys: Sequence[str]) -> bool:
         run_id = str(uuid.uuid4())
+        me = psutil.Process()
         self._instance.add_event_listener(run_id, self._show)
         tags = {
             "dataset": self._dataset.name,
+            "vda/flow": self._selection.flow or "selected outputs",
+            HOST_TAG: socket.gethostname(), PROCESS_TAG: f"{me.pid} {me.create_time()}",
             "dagster/asset_partition_range_start": keys[0],
             "dagster/asset_partition_range_end": keys[-1],
         }
@@ -109,12 +120,18 @@ class _Runs:
                 raise_on_error=False,
             )
         for event in result.get_step_failure_events():
+            if event.step_failure_data.error and event.step_failure_data.error.cls_name in _INTERRUPTS:
+                raise click.Abort
             click.echo(f"FAILED: {_reason(event.step_failure_data)}", err=True)
         return bool(result.success)
 
     def _show(self, entry: dg.EventLogEntry) -> None:
-        """Prints what the step says; Dagster's own events stay in the UI."""
-        if entry.dagster_event is None and entry.user_message:
+        """Prints what the step says and keeps what it made; Dagster's own events stay in the UI."""
+        event = entry.dagster_event
+        if event is not None and event.is_step_materialization:
+            made = event.step_materialization_data.materialization
+            self.materialized[Output(made.asset_key.path[-1]), str(made.partition)] = made
+        if event is None and entry.user_message:
             clock = time.strftime("%H:%M:%S", time.localtime(entry.timestamp))
             self._console.print(f"{clock} {entry.user_message}", markup=False)
 
@@ -139,17 +156,28 @@ def contiguous(order: Sequence[str], wanted: set[str], *, at_most: int) -> Itera
         yield chunk
 
 
-def _summarise(dataset: Dataset, selection: Selection, instance: dg.DagsterInstance, keys: Sequence[str]) -> None:
-    """One line per output that there is: what, whose, how good, where, and whether it was there before."""
-    for output in Output:
-        if output not in selection:
-            continue
-        newest = newest_materializations(instance, asset_key(dataset, output), keys)
-        for key in keys:
-            if found := newest.get(key):
-                kept = "  (finished before)" if text_of(found, REUSED) == "True" else ""
-                verdict = text_of(found, VERDICT) or "done"
-                click.echo(f"{output}  {key}  {verdict}  {text_of(found, URI)}{kept}")
+def _summarise(materialized: Mapping[tuple[Output, str], dg.AssetMaterialization]) -> None:
+    """One line per output that there is now: what, whose, how good, where, and whether it was there before."""
+    for (output, key), made in sorted(
+        materialized.items(), key=lambda item: (list(Output).index(item[0][0]), item[0][1])
+    ):
+        kept = "  (finished before)" if text_of(made, REUSED) == "True" else ""
+        click.echo(f"{output}  {key}  {text_of(made, VERDICT) or 'done'}  {text_of(made, URI)}{kept}")
+
+
+def fail_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Ends in Dagster's books what a killed `vda run` of this machine left there as running: nobody else would."""
+    running = dg.RunsFilter(
+        tags={HOST_TAG: socket.gethostname()}, statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
+    )
+    for run in instance.get_runs(running):
+        pid, _, created = run.tags.get(PROCESS_TAG, "0 0").partition(" ")
+        try:
+            alive = psutil.Process(int(pid)).create_time() == float(created)
+        except psutil.NoSuchProcess:
+            alive = False
+        if not alive:
+            instance.report_run_failed(run, "the process of `vda run` was killed")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -50,6 +50,8 @@ def ensure_dagster_home(project: Project) -> None:
     settings = project.folder.parent / "dagster.yaml"
     if settings.is_file():
         shutil.copyfile(settings, home / "dagster.yaml")
+    elif not (home / "dagster.yaml").exists():
+        (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
     os.environ["DAGSTER_HOME"] = str(home)
 
 

@@ -1,7 +1,9 @@
 """Renders side-by-side videos in a few processes of its own while the GPUs work on."""
 
 import multiprocessing
+import os
 import tempfile
+import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +28,8 @@ class ComparisonPool:
     def __init__(self, storage: Storage, processes: int = 2) -> None:
         self._storage = storage
         # Not forked: the parent has threads and open event-log connections.
-        self._pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+        spawn = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_with_parent)
 
     def __enter__(self) -> Self:
         return self
@@ -36,6 +39,18 @@ class ComparisonPool:
 
     def submit(self, source: StorageUrl, augmented: StorageUrl, output: StorageUrl) -> Future[Comparison]:
         return self._pool.submit(render, self._storage, source, augmented, output)
+
+
+def _end_with_parent() -> None:
+    """A renderer whose run was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def render(storage: Storage, source: StorageUrl, augmented: StorageUrl, output: StorageUrl) -> Comparison:

@@ -52,6 +52,15 @@ def serve(settings: EmbeddedSettings, *, ready: Callable[[str], None] | None = N
         _Server(settings, listener, ready or (lambda _: None)).run_on(listener)
 
 
+def is_served(settings: EmbeddedSettings) -> bool:
+    """Whether an embedded OSMO of this very state folder runs now; another one may have the same port."""
+    try:
+        with _locked_state(settings):
+            return False
+    except StateFolderTaken:
+        return True
+
+
 class EmbeddedOsmo:
     """The service in a thread of this process, for the time of a `with` block; `url` is where it answers."""
 

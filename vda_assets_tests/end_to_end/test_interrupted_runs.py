@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from vda_assets_tests.clips import cut
@@ -61,6 +62,31 @@ def test_a_run_outlives_a_restart_of_osmo(world: World) -> None:
         said = (world.folder / "run.log").read_text
         assert run.wait(120) == 0, said()
         # What ran when the service was killed is lost, which is no fault of the work: it is sent once more.
-        assert "again: task" in said()
+        assert "once more, since task" in said()
         assert "restarted while" in said()
         assert sorted(world.workflows().values()) == ["COMPLETED", "FAILED"]
+
+
+def test_a_killed_run_does_not_stay_running_in_dagsters_books_and_leaves_no_process(world: World) -> None:
+    with serving(world):
+        run = start_run(world)
+        wait_for(lambda: "augmented_videos" in (world.folder / "run.log").read_text(), "an augmented clip")
+        family = psutil.Process(run.pid).children(recursive=True)
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        assert psutil.wait_procs(family, timeout=20)[1] == []
+
+        world.vda("run", "--dataset", DATASET, "--flow", "e2e")
+
+        with world.instance() as instance:
+            assert [one.status.value for one in instance.get_runs()] == ["SUCCESS", "FAILURE"]
+
+
+def test_an_interrupted_run_says_so_in_a_word(world: World) -> None:
+    with serving(world):
+        run = start_run(world)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(30) == 130
+        said = (world.folder / "run.log").read_text()
+        assert said.splitlines()[-1] == "stopped"
+        assert "Traceback" not in said
