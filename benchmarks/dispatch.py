@@ -91,7 +91,7 @@ def task_ends(world: World) -> dict[str, float]:
     ends: dict[str, float] = {}
     for offset in range(0, 100_000, 1000):
         params = {"workflow_id": "vda-", "all_users": True, "all_pools": True, "limit": 1000, "offset": offset}
-        page = httpx.get(f"{world.osmo_url}/api/task", params=params, timeout=60).json()["tasks"]
+        page = httpx.get(f"{world.osmo_url}/api/task", params=params, headers=world.login, timeout=60).json()["tasks"]
         for raw in page:
             task = TaskEntry.model_validate(raw)
             if task.end_time is not None:

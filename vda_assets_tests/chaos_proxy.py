@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 
@@ -58,6 +60,8 @@ class Proxy:
     broken: Counter[tuple[str, str]] = field(default_factory=Counter)
     # No server may hold a connection for longer than a test waits for it.
     hold_seconds: float = 30.0
+    # Answers as a service from before labels: refuses them in a spec, ignores them in a list.
+    without_labels: bool = False
 
     @property
     def url(self) -> str:
@@ -77,6 +81,8 @@ def proxying(proxy: Proxy) -> Iterator[Proxy]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             kind = kind_of(self.command, self.path)
             proxy.calls[kind] += 1
+            if proxy.without_labels and self.answer_as_before_labels(kind, body):
+                return
             trouble = proxy.trouble.choose()
             if trouble == "doubled" and self.command != "POST":
                 trouble = "none"
@@ -91,6 +97,19 @@ def proxying(proxy: Proxy) -> Iterator[Proxy]:
                 self.pass_on(body, trouble)
 
         do_GET = do_POST = do_DELETE = answer  # noqa: N815
+
+        def answer_as_before_labels(self, kind: str, body: bytes) -> bool:
+            if kind == "GET version":
+                self.give(200, b'{"major": "6", "minor": "3", "revision": "1", "hash": ""}', {})
+            elif kind == "POST submit" and b"labels:" in body:
+                refusal = {"message": "workflow.labels Extra inputs are not permitted", "error_code": "USAGE"}
+                self.give(400, json.dumps(refusal).encode(), {})
+            else:
+                path, _, query = self.path.partition("?")
+                kept = [(name, value) for name, value in parse_qsl(query) if name != "label"]
+                self.path = f"{path}?{urlencode(kept)}"
+                return False
+            return True
 
         def pass_on(self, body: bytes, trouble: str) -> None:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 import click
 import httpx
 import psutil
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from vda_assets.cli.world import ensure_dagster_home, load
 from vda_assets.config.deployment import Deployment, EmbeddedOsmoConfig
@@ -55,6 +56,7 @@ def serve(deployment_name: str) -> None:
     """
     deployment = load().deployment(deployment_name)
     settings = embedded_settings(deployment, deployment_name)
+    settings = settings.model_copy(update={"token": _token(deployment)})
     assert deployment.osmo_local is not None
     services = deployment.osmo_local.services
     # uvicorn raises the signal that ended it once more, for whoever handled it before.
@@ -114,6 +116,24 @@ def embedded_settings(deployment: Deployment, name: str) -> EmbeddedSettings:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise ConfigError(f"deployment {name!r}: osmo_local.{problems}") from None
+
+
+def _token(deployment: Deployment) -> SecretStr | None:
+    """The token that the server asks for: whoever may call it runs commands on this machine."""
+    if deployment.osmo.token_env:
+        return SecretStr(os.environ.get(deployment.osmo.token_env, ""))
+    path = deployment.token_file
+    if path is None:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return SecretStr(path.read_text())
+    token = secrets.token_urlsafe(32)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token)
+    return SecretStr(token)
 
 
 def _images(config: EmbeddedOsmoConfig) -> dict[str, StandIn]:

@@ -104,7 +104,8 @@ class _Runs:
         tags = {
             "dataset": self._dataset.name,
             "vda/flow": self._selection.flow or "selected outputs",
-            HOST_TAG: socket.gethostname(), PROCESS_TAG: f"{me.pid} {me.create_time()}",
+            HOST_TAG: socket.gethostname(),
+            PROCESS_TAG: f"{me.pid} {me.create_time()}",
             "dagster/asset_partition_range_start": keys[0],
             "dagster/asset_partition_range_end": keys[-1],
         }

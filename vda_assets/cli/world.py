@@ -61,8 +61,15 @@ def dagster_instance(project: Project) -> dg.DagsterInstance:
 
 
 def osmo_client(deployment: Deployment) -> OsmoClient:
-    osmo = deployment.osmo
-    return connect(osmo.url, token_env=osmo.token_env, user=osmo.user, environment=os.environ)
+    """For commands that answer a person: trouble is told in seconds, not waited out."""
+    return connect(
+        deployment.osmo.url,
+        token_env=deployment.osmo.token_env,
+        token_file=deployment.token_file,
+        user=deployment.osmo.user,
+        environment=os.environ,
+        retry_budget_seconds=3,
+    )
 
 
 def dataset_and_deployment(project: Project, name: str) -> tuple[Dataset, Deployment]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -25,7 +26,8 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", descriptio
 
 
 class OsmoService(ConfigModel):
-    """How to reach and enter the service. Without `token_env` and `user` the `osmo` command's login is used."""
+    """How to reach and enter the service. Without `token_env` and `user` the `osmo` command's login is used, and for
+    the embedded OSMO the token that it makes itself; with `user` it asks for none."""
 
     url: HttpUrl
     pool: str = "default"
@@ -140,6 +142,13 @@ class Deployment(ConfigModel):
     task_credentials: dict[str, dict[str, str]] = {}
     storage: list[StorageProfile] = []
     osmo_local: EmbeddedOsmoConfig | None = None
+
+    @property
+    def token_file(self) -> Path | None:
+        """Where the embedded OSMO keeps its access token; None where another login is configured."""
+        if self.osmo_local is None or self.osmo.user or self.osmo.token_env:
+            return None
+        return Path(self.osmo_local.state_folder) / "access_token"
 
     @property
     def is_stand_in(self) -> bool:

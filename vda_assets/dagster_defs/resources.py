@@ -1,6 +1,7 @@
 """The ways out of Dagster: an OSMO service and a deployment's storage. Secrets are read when they are used."""
 
 import os
+from pathlib import Path
 
 import dagster as dg
 
@@ -12,10 +13,11 @@ from vda_assets.storage.access import Storage
 
 
 class OsmoResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # takes no argument at run time
-    """`token_env` names the variable that holds an access token; without it and `user`, the `osmo` login is used."""
+    """`token_env` or `token_file` names where an access token is; without them and `user`, the `osmo` login is used."""
 
     url: str
     token_env: str | None = None
+    token_file: str | None = None
     user: str | None = None
     answer_seconds: float = 60.0
 
@@ -24,6 +26,7 @@ class OsmoResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # takes 
         return connect(
             self.url,
             token_env=self.token_env,
+            token_file=Path(self.token_file) if self.token_file else None,
             user=self.user,
             environment=os.environ,
             answer_seconds=self.answer_seconds,
@@ -54,6 +57,7 @@ def deployment_resources(name: str, deployment: Deployment) -> dict[str, object]
         osmo_resource_key(name): OsmoResource(
             url=deployment.osmo.url,
             token_env=deployment.osmo.token_env,
+            token_file=str(deployment.token_file) if deployment.token_file else None,
             user=deployment.osmo.user,
             answer_seconds=deployment.osmo.answer_seconds,
         ),

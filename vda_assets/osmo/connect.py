@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from vda_assets.osmo.auth import AccessTokenAuth, DevUserAuth, OsmoAuth
 from vda_assets.osmo.client import OsmoClient
+from vda_assets.osmo.errors import OsmoUnauthorized
 from vda_assets.osmo.login_file import LoginFileAuth, login_file_path
 
 
 def connect(
-    url: str, *, token_env: str | None, user: str | None, environment: Mapping[str, str], answer_seconds: float = 60.0
+    url: str,
+    *,
+    token_env: str | None = None,
+    token_file: Path | None = None,
+    user: str | None = None,
+    environment: Mapping[str, str],
+    answer_seconds: float = 60.0,
+    retry_budget_seconds: float = 60.0,
 ) -> OsmoClient:
-    """Logs in with the access token in the variable `token_env`, else as dev user `user`, else as `osmo login` did.
+    """Logs in with the access token in the variable `token_env` or in `token_file`, else as dev user `user`, else as
+    `osmo login` did.
 
-    `answer_seconds` is how long one answer is waited for. Raises OsmoUnauthorized when the variable is empty; a missing
-    login file is noticed by the first call.
+    `answer_seconds` is how long one answer is waited for, `retry_budget_seconds` for how long reads are tried again.
+    Raises OsmoUnauthorized when there is no token; a missing login file is noticed by the first call.
     """
     auth: OsmoAuth
     if token_env:
         token = environment.get(token_env, "")
         auth = AccessTokenAuth(url, access_token=token, source=f"the variable {token_env}")
+    elif token_file:
+        auth = AccessTokenAuth(url, access_token=_token_in(token_file), source=str(token_file))
     elif user:
         auth = DevUserAuth(user)
     else:
         auth = LoginFileAuth(login_file_path(environment))
-    return OsmoClient(url, auth, answer_seconds=answer_seconds)
+    return OsmoClient(url, auth, answer_seconds=answer_seconds, retry_budget_seconds=retry_budget_seconds)
+
+
+def _token_in(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise OsmoUnauthorized(f"the access token in {path} cannot be read: {error.strerror}") from None

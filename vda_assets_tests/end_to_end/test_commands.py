@@ -68,7 +68,7 @@ def test_a_rendered_workflow_is_accepted_by_osmo(finished: World) -> None:
         f"{finished.osmo_url}/api/pool/default/workflow",
         params={"validation_only": "True"},
         json={"file": done.stdout},
-        headers={"x-osmo-user": "somebody"},
+        headers=finished.login,
     )
     assert answer.json()["logs"] == "Workflow validation succeeded.", answer.text
 
@@ -116,3 +116,12 @@ def test_a_downstream_asset_gets_references_that_were_seen_in_storage(finished: 
         assert not failed.success
         (event,) = failed.get_step_failure_events()
         assert "augmented_video.mp4 is not there" in event.step_failure_data.error.to_string()
+
+
+def test_the_embedded_osmo_asks_for_its_token_which_only_its_owner_can_read(finished: World) -> None:
+    refused = httpx.get(f"{finished.osmo_url}/api/workflow", params={"all_users": True, "all_pools": True})
+    assert refused.status_code == 401
+    token = finished.folder / "home/osmo/access_token"
+    assert token.stat().st_mode & 0o077 == 0
+    said = "".join(path.read_text(errors="replace") for path in finished.folder.glob("*.log"))
+    assert token.read_text() not in said

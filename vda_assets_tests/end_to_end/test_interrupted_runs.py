@@ -9,8 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from vda_assets.cli.world import osmo_client
+from vda_assets.config.project import load_project
+from vda_assets.dagster_defs.sweep import belongs, cancel_leftovers
+from vda_assets_tests.chaos_proxy import Proxy, Trouble, proxying
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving, stop, wait_for
+from vda_assets_tests.quick_results import go_through
 
 
 @pytest.fixture
@@ -90,3 +95,33 @@ def test_an_interrupted_run_says_so_in_a_word(world: World) -> None:
         said = (world.folder / "run.log").read_text()
         assert said.splitlines()[-1] == "stopped"
         assert "Traceback" not in said
+
+
+def test_what_a_canceled_run_left_on_osmo_is_swept(world: World) -> None:
+    with serving(world):
+        run = start_run(world)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        project = load_project(world.environment)
+        with world.instance() as instance, osmo_client(project.deployments["local"]) as client:
+            (dead,) = instance.get_runs()
+            assert belongs(dead, list(project.datasets.values()))
+            instance.report_run_canceled(dead)
+            (line,) = cancel_leftovers(client, instance, dead)
+        assert line.startswith("canceled workflow vda-")
+        wait_for(lambda: list(world.workflows().values()) == ["FAILED_CANCELED"], "the end of the workflow")
+
+
+def test_a_service_without_labels_is_dispatched_to_by_name(world: World) -> None:
+    with serving(world), proxying(Proxy(world.osmo_url, Trouble(), without_labels=True)) as old_service:
+        go_through(world, old_service.url)
+        run = start_run(world)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+
+        again = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
+
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert "adopted workflow" in again.stdout
+        (entry,) = world.workflow_entries()
+        assert (entry["status"], entry["labels"]) == ("COMPLETED", {})

@@ -69,7 +69,13 @@ class World:
 
     def workflow_entries(self) -> list[dict]:
         params = {"all_users": True, "all_pools": True, "limit": 1000}
-        return httpx.get(f"{self.osmo_url}/api/workflow", params=params).raise_for_status().json()["workflows"]
+        answer = httpx.get(f"{self.osmo_url}/api/workflow", params=params, headers=self.login)
+        return answer.raise_for_status().json()["workflows"]
+
+    @property
+    def login(self) -> dict[str, str]:
+        """The header that the served OSMO asks for."""
+        return {"Authorization": f"Bearer {(self.folder / 'home/osmo/access_token').read_text()}"}
 
     def instance(self) -> dg.DagsterInstance:
         return dg.DagsterInstance.from_config(str(self.folder / "dagster"))
