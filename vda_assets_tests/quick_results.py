@@ -72,6 +72,8 @@ def change_yaml(path: Path, change: Callable[[dict], object]) -> None:
 
 
 def add_clips(world: World, results: Path, count: int) -> None:
-    """The clip that the results belong to, under `count` names."""
+    """The clip that the results belong to, under `count` names; those that are there stay."""
     for number in range(count):
-        shutil.copyfile(results / "clip.mp4", world.clips / f"clip{number:03d}.mp4")
+        clip = world.clips / f"clip{number:03d}.mp4"
+        if not clip.exists():
+            shutil.copyfile(results / "clip.mp4", clip)

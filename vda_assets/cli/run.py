@@ -40,6 +40,8 @@ from vda_assets.storage.clips import list_clips
 
 # Which process on which machine a run belongs to, so that a killed one can be told from one that works.
 HOST_TAG, PROCESS_TAG = "vda/host", "vda/process"
+# Dagster's remark on checks of partitions, which can only be logged, not yielded.
+_NOT_OURS = "did not yield or return expected outputs"
 _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 
 
@@ -132,7 +134,7 @@ class _Runs:
         if event is not None and event.is_step_materialization:
             made = event.step_materialization_data.materialization
             self.materialized[Output(made.asset_key.path[-1]), str(made.partition)] = made
-        if event is None and entry.user_message:
+        if event is None and entry.user_message and _NOT_OURS not in entry.user_message:
             clock = time.strftime("%H:%M:%S", time.localtime(entry.timestamp))
             self._console.print(f"{clock} {entry.user_message}", markup=False)
 

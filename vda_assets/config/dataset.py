@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
@@ -43,12 +43,29 @@ class Nightly(ConfigModel):
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 
+Treatment = Literal["pass", "flag", "fail"]
+
+
+class VerdictPolicy(ConfigModel):
+    """What becomes of an output with each verdict; a missing one always fails.
+
+    `pass`: materialized. `flag`: materialized, its check fails, and it is kept out of releases. `fail`: not
+    materialized, its clip counts as failed; what was made stays in storage as evidence.
+    """
+
+    accepted: Literal["pass"] = "pass"
+    degraded: Treatment = "pass"
+    unverified: Treatment = "flag"
+    rejected: Treatment = "flag"
+
+
 class Dataset(ConfigModel):
     description: str = ""
     url: Annotated[str, AfterValidator(_dataset_url)]
     deployment: str
     cookbook: str = "city_traffic"
     nightly: Nightly = Nightly()
+    verdicts: VerdictPolicy = VerdictPolicy()
     owners: Annotated[list[str], Field(description="`team:<name>` or an e-mail address each")] = []
 
     @property

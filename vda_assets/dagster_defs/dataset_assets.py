@@ -10,7 +10,9 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.dagster_defs.automation import nightly
 from vda_assets.dagster_defs.names import (
+    LOOK_CHECK,
     SOURCE_VIDEOS,
+    VERDICT_CHECK,
     asset_key,
     io_manager_key,
     run_id_of,
@@ -20,7 +22,7 @@ from vda_assets.dagster_defs.names import (
 )
 from vda_assets.dagster_defs.production import Production
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.flows.selection import Output, Selection
+from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.osmo.errors import OsmoError
 from vda_assets.readiness.finding import NotReady, require
 from vda_assets.readiness.preflight import check_gate
@@ -106,6 +108,7 @@ def vda_assets(scope: DatasetScope) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=step_name(dataset),
         specs=specs,
+        check_specs=_check_specs(dataset),
         can_subset=True,
         partitions_def=videos_partitions(dataset),
         backfill_policy=dg.BackfillPolicy.multi_run(CLIPS_PER_RUN),
@@ -120,6 +123,23 @@ def vda_assets(scope: DatasetScope) -> dg.AssetsDefinition:
         yield from ()
 
     return vda
+
+
+def _check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
+    verdicts = [
+        dg.AssetCheckSpec(
+            VERDICT_CHECK,
+            asset=asset_key(dataset, stage),
+            description="Whether the clip's output passes the dataset's policy on verdicts.",
+        )
+        for stage in STAGES
+    ]
+    look = dg.AssetCheckSpec(
+        LOOK_CHECK,
+        asset=asset_key(dataset, Output.AUGMENTED_LABELS),
+        description="Whether the labels of the augmented clip answer what was drawn for it.",
+    )
+    return [*verdicts, look]
 
 
 def produce(context: dg.AssetExecutionContext, scope: DatasetScope, selection: Selection) -> None:

@@ -9,6 +9,7 @@ import dagster as dg
 from vda_assets.dagster_defs import names
 from vda_assets.dagster_defs.comparison_pool import Comparison
 from vda_assets.flows.plan import PlannedAugmentation
+from vda_assets.flows.selection import Output
 from vda_assets.outcomes.verdict import Outcome, worst
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
@@ -29,6 +30,7 @@ def stage_materialization(
     metadata: dict[str, Any] = {
         names.VERDICT: dg.MetadataValue.text(worst(outcomes).value),
         names.REASONS: dg.MetadataValue.text("; ".join(reason for one in outcomes for reason in one.reasons) or "-"),
+        names.DOUBTS: dg.MetadataValue.text("; ".join(doubt for one in outcomes for doubt in one.doubts) or "-"),
         names.RUN_ID: dg.MetadataValue.text(layout.run_id),
         names.WORKFLOW: dg.MetadataValue.text(workflow_id),
         names.URI: dg.MetadataValue.text(str(urls[0])),
@@ -45,6 +47,31 @@ def stage_materialization(
     if summaries:
         metadata[names.SUMMARY] = dg.MetadataValue.md("\n\n".join(summaries))
     return _materialization(key, partition, work_hash=work_hash, metadata=metadata)
+
+
+def stage_checks(
+    key: dg.AssetKey, partition: str, outcomes: Sequence[Outcome], *, flagged: bool
+) -> list[dg.AssetCheckEvaluation]:
+    """The clip's verdict, and for augmented labels whether they say what was drawn, as checks of its partition."""
+    reasons = [reason for one in outcomes for reason in one.reasons]
+    checks = [_check(key, names.VERDICT_CHECK, partition, not flagged, reasons)]
+    if key.path[-1] == Output.AUGMENTED_LABELS:
+        doubts = [doubt for one in outcomes for doubt in one.doubts]
+        checks.append(_check(key, names.LOOK_CHECK, partition, not doubts, doubts))
+    return checks
+
+
+def _check(
+    key: dg.AssetKey, name: str, partition: str, passed: bool, reasons: Sequence[str]
+) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=name,
+        partition=partition,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={names.REASONS: dg.MetadataValue.text("; ".join(reasons) or "-")},
+    )
 
 
 def comparison_materialization(

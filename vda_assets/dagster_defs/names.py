@@ -10,6 +10,7 @@ SOURCE_VIDEOS = "source_videos"
 RUN_ID = "run_id"  # text: which run's folder holds the output
 VERDICT = "verdict"  # text: accepted, rejected, degraded, unverified
 REASONS = "reasons"  # text
+DOUBTS = "worth_a_look"  # text: answers that do not fit what was drawn
 REUSED = "reused"  # bool: finished before this run
 STAND_IN = "stand_in"  # bool: made by a CPU stand-in
 SAMPLED_VARS = "sampled_vars"  # JSON: augmentation index -> variable -> value
@@ -21,6 +22,8 @@ FILES = "files"  # int
 SECONDS = "seconds"  # float: of the container
 FRAMES = "frames"  # int
 URI = "dagster/uri"
+VERDICT_CHECK = "verdict"
+LOOK_CHECK = "looks_as_drawn"
 DATA_VERSION_TAG = "dagster/data_version"
 
 

@@ -16,7 +16,12 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.dagster_defs.comparison_pool import Comparison, ComparisonPool
 from vda_assets.dagster_defs.finished import newest_materializations, text_of, with_hash
-from vda_assets.dagster_defs.materializing import comparison_materialization, reused, stage_materialization
+from vda_assets.dagster_defs.materializing import (
+    comparison_materialization,
+    reused,
+    stage_checks,
+    stage_materialization,
+)
 from vda_assets.dagster_defs.names import RUN_ID, asset_key
 from vda_assets.flows.dispatcher import Dispatcher
 from vda_assets.flows.plan import PlannedAugmentation
@@ -30,6 +35,7 @@ from vda_assets.media.probe import ClipInfo
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.outcomes.augmented_video import judge_augmented_video, probe_clip
 from vda_assets.outcomes.labels import judge_labels
+from vda_assets.outcomes.look import Look
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Outcome, Verdict, worst
 from vda_assets.storage.access import Storage
@@ -61,7 +67,7 @@ class Production:
     layout: RunLayout
     storage: Storage
     instance: dg.DagsterInstance
-    log_event: Callable[[dg.AssetMaterialization], None]
+    log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None]
     log: Callable[[str], None]
     failures: dict[tuple[str, Output], str] = field(default_factory=dict)
     _items: dict[str, Item] = field(default_factory=dict)
@@ -209,8 +215,9 @@ class Production:
         outcomes = [self._judge(work, stage, index, layout=layout) for index in range(len(urls))]
         reasons = "; ".join(reason for outcome in outcomes for reason in outcome.reasons)
         verdict = worst(outcomes)
-        if verdict is Verdict.MISSING:
-            self._fail_stage(work.clip.key, stage, f"workflow {workflow_id} completed, but: {reasons}")
+        treatment = "fail" if verdict is Verdict.MISSING else getattr(self.dataset.verdicts, verdict)
+        if treatment == "fail":
+            self._fail_stage(work.clip.key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}")
             return
         self.log_event(
             stage_materialization(
@@ -224,6 +231,8 @@ class Production:
                 workflow_id=workflow_id,
             )
         )
+        for check in stage_checks(asset_key(self.dataset, stage), work.clip.key, outcomes, flagged=treatment == "flag"):
+            self.log_event(check)
         self.log(f"{work.clip.key}: {stage} {verdict}{f' ({reasons})' if reasons else ''}")
         if stage is Output.AUGMENTED_VIDEOS and Output.COMPARISONS in self.selection:
             self._render(work.clip.key, layout)
@@ -235,7 +244,8 @@ class Production:
         item = self._items[work.clip.key]
         url = stage_outputs(layout, stage, item.plans)[index]
         if stage is not Output.AUGMENTED_VIDEOS:
-            return judge_labels(self.storage, url, frame_count=item.info.frame_count)
+            look = self._look_of(item.plans[index]) if stage is Output.AUGMENTED_LABELS else {}
+            return judge_labels(self.storage, url, frame_count=item.info.frame_count, look=look)
         source = item.info
         if work.selection.super_resolution:
             enhanced = work.existing.get(Output.ORIGINAL_LABELS, layout).original_labels(item.clip.video)
@@ -244,6 +254,10 @@ class Production:
             except (MediaError, OSError) as error:
                 return Outcome(Verdict.MISSING, (f"the enhanced original cannot be read: {error}",))
         return judge_augmented_video(self.storage, url, plan=item.plans[index], source=source)
+
+    def _look_of(self, plan: PlannedAugmentation) -> dict[str, Look]:
+        variables = self.cookbook.draw.variables
+        return {name: Look(value, frozenset(variables[name])) for name, value in plan.sampled_vars.items()}
 
     # Comparisons
 

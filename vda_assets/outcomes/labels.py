@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from vda_assets.labels.problems import Severity
 from vda_assets.labels.scene import LabelScene, read_scene
 from vda_assets.labels.summarise import summarise
 from vda_assets.labels.validate import validate_scene
+from vda_assets.outcomes.look import Look, unexpected_answers
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Outcome, Verdict
 from vda_assets.storage.access import Storage
@@ -22,8 +23,11 @@ _JUDGED_SUFFIXES = {".json", ".yaml", ".md"}
 _STAND_IN_FILE = "sidecars/stand_in.json"
 
 
-def judge_labels(storage: Storage, folder: StorageUrl, *, frame_count: int) -> Outcome:
-    """`frame_count` is the labelled clip's: every frame must be listed."""
+def judge_labels(
+    storage: Storage, folder: StorageUrl, *, frame_count: int, look: Mapping[str, Look] | None = None
+) -> Outcome:
+    """`frame_count` is the labelled clip's: every frame must be listed. `look` is how an augmented clip was to look, by
+    variable: answers that say otherwise are doubts."""
     try:
         marker = read_marker(storage, folder)
         with local_scene(storage, folder, marker) as local:
@@ -43,7 +47,8 @@ def judge_labels(storage: Storage, folder: StorageUrl, *, frame_count: int) -> O
     }
     stand_in = any(file.path == _STAND_IN_FILE for file in marker.files)
     verdict = Verdict.DEGRADED if reasons else Verdict.ACCEPTED
-    return Outcome(verdict, tuple(reasons), stand_in=stand_in, facts=facts)
+    doubts = tuple(unexpected_answers(scene.mcq, look or {}))
+    return Outcome(verdict, tuple(reasons), doubts=doubts, stand_in=stand_in, facts=facts)
 
 
 @contextmanager

@@ -22,10 +22,14 @@ _ORDER = list(Verdict)
 
 @dataclass(frozen=True)
 class Outcome:
-    """`reasons` say what kept it from being accepted. `facts` are numbers and texts for the metadata."""
+    """`reasons` say what kept it from being accepted, `doubts` what is worth a look although it was.
+
+    `facts` are numbers and texts for the metadata.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     stand_in: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,36 @@
+"""Compares how an augmented clip was meant to look with what its labels answer about weather, light or surface."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from vda_assets.labels.scene import Question
+
+_LETTER = re.compile(r"^[A-Z][.)]\s*")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One sampled variable: the drawn value, and all that could have been drawn."""
+
+    value: str
+    vocabulary: frozenset[str]
+
+
+def unexpected_answers(questions: Iterable[Question], look: Mapping[str, Look]) -> Iterator[str]:
+    """One line per question whose options are a variable's vocabulary and whose answer is another value than the drawn.
+
+    Cookbooks' questions 2_1 and 2_2 mirror their variables so (`Clear, Overcast, Rain` for the variable weather).
+    """
+    for question in questions:
+        options = frozenset(_folded(option) for option in question.options.values())
+        answer = _folded(question.answer_text)
+        for variable, drawn in look.items():
+            if options == frozenset(map(_folded, drawn.vocabulary)) and answer != _folded(drawn.value):
+                yield f"meant to be {variable} {drawn.value}, answered {answer!r} to {question.question!r}"
+
+
+def _folded(option: str) -> str:
+    return _LETTER.sub("", option).strip().casefold()
