@@ -10,6 +10,7 @@ import sys
 import click
 
 from vda_assets.cli.clips import datasets, videos
+from vda_assets.cli.cookbook import cookbook
 from vda_assets.cli.embedded import osmo_local
 from vda_assets.cli.preflight import preflight
 from vda_assets.cli.render import render
@@ -27,7 +28,7 @@ def vda() -> None:
     """
 
 
-for command in (datasets, videos, preflight, run, render, osmo_local):
+for command in (datasets, videos, preflight, run, render, cookbook, osmo_local):
     vda.add_command(command)
 
 

@@ -11,8 +11,10 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
+from vda_assets.config.errors import ConfigError
 from vda_assets.config.project import Project, load_project
 from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, outputs_named
+from vda_assets.flows.setup import check_configs
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
 from vda_assets.storage.clips import Clip, Listing
@@ -78,7 +80,22 @@ def dataset_and_deployment(project: Project, name: str) -> tuple[Dataset, Deploy
 
 
 def load() -> Project:
-    return load_project(os.environ)
+    """The project, with every dataset's cookbook fit for the containers of its deployment.
+
+    Raises ConfigError with all problems.
+    """
+    project = load_project(os.environ)
+    problems = set()
+    for dataset in project.datasets.values():
+        deployment = project.deployment_of(dataset)
+        cookbook = project.cookbooks[dataset.cookbook]
+        try:
+            check_configs(cookbook, endpoints=deployment.endpoints, images=deployment.images)
+        except ConfigError as error:
+            problems.add(str(error))
+    if problems:
+        raise ConfigError("\n".join(sorted(problems)))
+    return project
 
 
 def chosen_clips(listing: Listing, videos: tuple[str, ...]) -> tuple[list[Clip], dict[str, str]]:

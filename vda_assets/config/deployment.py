@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel
@@ -45,11 +46,34 @@ class OsmoService(ConfigModel):
         return self
 
 
+AugmentationVersion = Literal["1.0.0", "1.1.0"]
+_AUTO_LABELING_VERSIONS = ("1.0.0",)
+_TAG = re.compile(r":v?(\d+\.\d+\.\d+)(?:[-_.][^/:@]*)?(?:@[^/@]*)?$")
+
+
+def _version_of(image: str, known: tuple[str, ...]) -> str:
+    match = _TAG.search(image)
+    if match is None or match[1] not in known:
+        raise ValueError(f"configs can be written for {' and '.join(known)} alone; use an image whose tag begins so")
+    return match[1]
+
+
 class Images(ConfigModel):
-    """The containers that the workers run in. Their version decides which configs are generated."""
+    """The containers that the workers run in. Their tags say which versions the configs are written for."""
 
     augmentation: str = "nvcr.io/nvidia/paidf-augmentation:1.0.0"
     auto_labeling: str = "nvcr.io/nvidia/paidf-auto-labeling:1.0.0"
+
+    @field_validator("augmentation", "auto_labeling")
+    @classmethod
+    def _version_is_known(cls, image: str, field: ValidationInfo) -> str:
+        known = get_args(AugmentationVersion) if field.field_name == "augmentation" else _AUTO_LABELING_VERSIONS
+        _version_of(image, known)
+        return image
+
+    @property
+    def augmentation_version(self) -> AugmentationVersion:
+        return cast(AugmentationVersion, _version_of(self.augmentation, get_args(AugmentationVersion)))
 
 
 class Endpoint(ConfigModel):
@@ -58,7 +82,10 @@ class Endpoint(ConfigModel):
 
 
 class Endpoints(ConfigModel):
-    """The OpenAI-compatible endpoints that both containers ask; the defaults are the cluster's own NIMs."""
+    """The OpenAI-compatible endpoints that both containers ask; the defaults are the cluster's own NIMs.
+
+    `video_transfer` is Cosmos Transfer as a service: paidf-augmentation 1.1.0 runs no model of its own.
+    """
 
     vlm: Endpoint = Endpoint(
         url="http://qwen3-vl.osmo-nims.svc.cluster.local:8000/v1", model="Qwen/Qwen3-VL-30B-A3B-Instruct"
@@ -66,6 +93,7 @@ class Endpoints(ConfigModel):
     llm: Endpoint = Endpoint(
         url="http://qwen25-14b.osmo-nims.svc.cluster.local:8000/v1", model="Qwen/Qwen2.5-14B-Instruct"
     )
+    video_transfer: Endpoint | None = None
 
 
 class Resources(ConfigModel):
@@ -140,8 +168,19 @@ class Deployment(ConfigModel):
     timeout: TimeoutSpec = TimeoutSpec(exec_timeout="24h", queue_timeout="2h")
     # OSMO credential -> {environment variable: key}, referenced by name in every worker task.
     task_credentials: dict[str, dict[str, str]] = {}
+    # The indexes of one clip: in one group that ends together at its barrier, or in a group each.
+    augmentation_grouping: Literal["barrier", "separate"] = "barrier"
     storage: list[StorageProfile] = []
     osmo_local: EmbeddedOsmoConfig | None = None
+
+    @model_validator(mode="after")
+    def _can_generate(self) -> Self:
+        if self.images.augmentation_version == "1.1.0" and self.endpoints.video_transfer is None:
+            raise ValueError(
+                "endpoints.video_transfer: is missing; paidf-augmentation 1.1.0 makes its videos at an endpoint "
+                "of Cosmos Transfer, give its url and model"
+            )
+        return self
 
     @property
     def token_file(self) -> Path | None:

@@ -47,16 +47,33 @@ class Project:
         return {name: self._cookbook(name) for name in sorted({data.cookbook for data in self.datasets.values()})}
 
     def _cookbook(self, name: str) -> Cookbook:
-        own = Path(name).expanduser()
-        folder = own if "/" in name else self.folder / "cookbooks" / name
-        if not folder.is_absolute():
-            folder = self.folder / folder
-        if not folder.is_dir():
-            raise UnknownName("cookbook", name, [path.name for path in (self.folder / "cookbooks").glob("*/")])
+        folder = cookbook_folder(name, config_folder=self.folder, own_below=self.folder)
         return read_cookbook(folder, name=folder.name)
 
     def storage_of(self, deployment: Deployment, environment: Mapping[str, str]) -> Storage:
         return Storage(profile.credential(environment) for profile in deployment.storage)
+
+
+def cookbook_folder(name: str, *, config_folder: Path, own_below: Path) -> Path:
+    """The folder of a scene of `cookbooks/`, or with a `/` in its name one of the user's own.
+
+    Raises UnknownName that lists the scenes.
+    """
+    scenes = config_folder / "cookbooks"
+    folder = own_below / Path(name).expanduser() if "/" in name else scenes / name
+    if not folder.is_dir():
+        raise UnknownName("cookbook", name, [path.name for path in scenes.glob("*/")])
+    return folder
+
+
+def config_folder(environment: Mapping[str, str]) -> Path:
+    """`$VDA_ASSETS_CFG`, else `./assets_cfg`. Raises ConfigError when there is no such folder."""
+    folder = Path(environment.get(CONFIG_FOLDER_VARIABLE) or "assets_cfg").resolve()
+    if not folder.is_dir():
+        raise ConfigError(
+            f"there is no folder {folder}; run in the project's folder, or point {CONFIG_FOLDER_VARIABLE} at your own"
+        )
+    return folder
 
 
 def project_home(environment: Mapping[str, str], folder: Path) -> Path:
@@ -64,13 +81,9 @@ def project_home(environment: Mapping[str, str], folder: Path) -> Path:
 
 
 def load_project(environment: Mapping[str, str] | None = None) -> Project:
-    """Reads `$VDA_ASSETS_CFG`, else `./assets_cfg`. Raises ConfigError with all problems of every file."""
+    """Reads the configuration's folder. Raises ConfigError with all problems of every file."""
     environment = os.environ if environment is None else environment
-    folder = Path(environment.get(CONFIG_FOLDER_VARIABLE) or "assets_cfg").resolve()
-    if not folder.is_dir():
-        raise ConfigError(
-            f"there is no folder {folder}; run in the project's folder, or point {CONFIG_FOLDER_VARIABLE} at your own"
-        )
+    folder = config_folder(environment)
     home = project_home(environment, folder)
     variables = {**environment, HOME_VARIABLE: str(home)}
     problems: list[ConfigError] = []

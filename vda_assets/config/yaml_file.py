@@ -48,7 +48,12 @@ def read_model(path: Path, model: type[ModelT], *, variables: Mapping[str, str])
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise BadConfigFile(path, [_problem(dict(one), model) for one in error.errors()]) from None
+        raise BadConfigFile(path, problems_of(error, model)) from None
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One line per problem that `model` found: key, what is wrong, what is allowed."""
+    return [_problem(dict(one), model) for one in error.errors()]
 
 
 def read_yaml(path: Path) -> Any:
@@ -88,7 +93,10 @@ def _problem(error: dict[str, Any], model: type[BaseModel]) -> str:
         case "model_type" | "dict_type":
             return f"{key}: must be a mapping, not {type(error['input']).__name__}"
         case _:
-            return f"{key}: {error['msg'].removeprefix('Value error, ')} (got {error['input']!r})"
+            message = error["msg"].removeprefix("Value error, ")
+            if isinstance(error["input"], dict):
+                return f"{key}: {message}" if location else message
+            return f"{key}: {message} (got {error['input']!r})"
 
 
 def _allowed_keys(model: type[BaseModel], location: list[Any]) -> list[str]:

@@ -8,6 +8,7 @@ import dagster as dg
 from vda_assets.config.cookbook import Cookbook
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
+from vda_assets.config.errors import ConfigError
 from vda_assets.dagster_defs.automation import nightly
 from vda_assets.dagster_defs.names import (
     LOOK_CHECK,
@@ -26,6 +27,7 @@ from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.osmo.errors import OsmoError
 from vda_assets.readiness.finding import NotReady, require
 from vda_assets.readiness.preflight import check_gate
+from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 
 # Planned events cost 8 to 35 ms per partition and asset before a run starts (Dagster 1.13).
@@ -165,8 +167,10 @@ def produce(context: dg.AssetExecutionContext, scope: DatasetScope, selection: S
             require(gate.findings)
             assert gate.gpu_platform is not None
             production.run(keys, client=client, gpu_platform=gate.gpu_platform)
-    except NotReady as error:
+    except (NotReady, ConfigError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
+    except StorageError as error:
+        raise dg.Failure(str(error)) from error
     except OsmoError as error:
         raise dg.Failure(f"OSMO at {scope.deployment.osmo.url}: {error}") from error
     if production.failures:

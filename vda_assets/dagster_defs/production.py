@@ -197,6 +197,7 @@ class Production:
             cookbook=self.cookbook,
             endpoints=self.deployment.endpoints,
             super_resolution=self.selection.super_resolution,
+            images=self.deployment.images,
         )
         write_setup(self.storage, self.layout, files)
         self.log(f"setup for {len(works)} clips written to {self.layout.setup}")

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from importlib import resources
 from typing import Any
 
 import yaml
 
-from vda_assets.config.cookbook import Cookbook
-from vda_assets.config.deployment import Endpoints
-from vda_assets.flows.plan import PlannedAugmentation
+from vda_assets.config.cookbook import AUTO_LABELING_CONFIG, Cookbook
+from vda_assets.config.deployment import AugmentationVersion, Endpoints, Images
+from vda_assets.flows.containers.generate import augmentation_config, auto_labeling_config
+from vda_assets.flows.plan import PlannedAugmentation, plan_augmentations
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
@@ -29,20 +29,28 @@ def setup_files(
     cookbook: Cookbook,
     endpoints: Endpoints,
     super_resolution: bool,
+    images: Images = Images(),  # noqa: B008 - a frozen value
 ) -> dict[str, bytes]:
-    """Path below `setup_b0/` -> content. `plans` are the run's plans by the clip's path under the dataset."""
-    environment = environment_file(endpoints, super_resolution=super_resolution)
+    """Path below `setup_b0/` -> content. `plans` are the run's plans by the clip's path under the dataset.
+
+    Raises BadConfigFile when the cookbook holds keys or values that the containers of `images` do not have.
+    """
+    version = images.augmentation_version
+    environment = environment_file(endpoints, super_resolution=super_resolution, augmentation_version=version)
     files = {
         WORKER_SCRIPT: resources.files("vda_assets.workers").joinpath(WORKER_SCRIPT).read_bytes(),
         ".env": environment,
         "runtime.env": environment,
     }
     files.update({f"configs/{path}": content for path, content in cookbook.files.items()})
+    files[f"configs/{AUTO_LABELING_CONFIG}"] = _dump(auto_labeling_config(cookbook, endpoints=endpoints))
     entries = []
     for clip_path, clip_plans in plans.items():
         for plan in clip_plans:
             config = f"{plan.name}.yaml"
-            files[f"configs/{config}"] = _dump(augmentation_config(cookbook, plan, endpoints))
+            files[f"configs/{config}"] = _dump(
+                augmentation_config(cookbook, plan, endpoints=endpoints, version=version)
+            )
             entries.append(
                 {
                     "video": clip_path,
@@ -56,31 +64,15 @@ def setup_files(
     return files
 
 
-def augmentation_config(cookbook: Cookbook, plan: PlannedAugmentation, endpoints: Endpoints) -> dict[str, Any]:
-    """The config of paidf-augmentation 1.0.0 for one pair; the worker overrides what only it knows (paths).
-
-    `variables` holds the drawn value alone, since the container takes the first of each list;
-    `verification_options` holds the whole vocabulary, so that the check of the attributes can fail.
-    """
-    config = deepcopy(dict(cookbook.augmentation))
-    # A block of controls must exist for the weighted modalities, so the cookbook's own is kept.
-    controls = config["data"][0]["inputs"].get("controls") if config.get("data") else None
-    config["data"] = [
-        {
-            "inputs": {"rgb": f"{plan.video}.mp4", "controls": controls or {}},
-            "output": {"video": "augmented_video.mp4", "caption": "caption.txt", "metadata": "metadata.json"},
-        }
-    ]
-    config["endpoints"] = endpoints.model_dump(mode="json")
-    llm = config.setdefault("captioning", {}).setdefault("llm", {})
-    llm["variables"] = {name: [value] for name, value in plan.sampled_vars.items()}
-    llm["verification_options"] = {name: list(cookbook.draw.variables[name]) for name in plan.sampled_vars}
-    llm["seed"] = plan.prompt_seed
-    config.setdefault("augmentation", {}).setdefault("parameters", {})["seed"] = plan.generation_seed
-    return config
+def check_configs(cookbook: Cookbook, *, endpoints: Endpoints, images: Images) -> None:
+    """Raises BadConfigFile as `setup_files` would for any clip."""
+    any_clip = {"any.mp4": plan_augmentations(cookbook.draw, "any")[:1]}
+    setup_files(any_clip, cookbook=cookbook, endpoints=endpoints, super_resolution=False, images=images)
 
 
-def environment_file(endpoints: Endpoints, *, super_resolution: bool) -> bytes:
+def environment_file(
+    endpoints: Endpoints, *, super_resolution: bool, augmentation_version: AugmentationVersion
+) -> bytes:
     """The `.env` that every worker loads; it holds no secret."""
     values = {
         "ACCEPT_EULA": "Y",
@@ -94,6 +86,7 @@ def environment_file(endpoints: Endpoints, *, super_resolution: bool) -> bytes:
         "VLM_ENDPOINT_MODEL": endpoints.vlm.model,
         "LLM_ENDPOINT": endpoints.llm.url,
         "LLM_ENDPOINT_MODEL": endpoints.llm.model,
+        "PAIDF_AUGMENTATION_VERSION": augmentation_version,
         "SUPER_RESOLUTION_ENABLED": str(super_resolution).lower(),
     }
     return "".join(f"{name}={value}\n" for name, value in values.items()).encode()

@@ -52,7 +52,9 @@ def worth_another_try(failures: Sequence[StageFailure]) -> bool:
 
 def _explain(client: OsmoClient, workflow: Workflow, stage: Output) -> StageFailure:
     tasks = [task for task in workflow.tasks if stage_of_task(task.name) is stage]
-    task = next((one for one in tasks if not one.meaning.succeeded), tasks[0])
+    failed = [task for task in tasks if not task.meaning.succeeded] or tasks
+    # With a group per index, one task may have failed by itself and another for its own upstream.
+    task = min(failed, key=lambda one: one.status == TaskStatus.FAILED_UPSTREAM)
     message = _what_osmo_says(task)
     is_upstream = task.status == TaskStatus.FAILED_UPSTREAM
     if not is_upstream and task.status != TaskStatus.FAILED_CANCELED:

@@ -1,4 +1,4 @@
-"""One clip's work as one OSMO workflow: a group per stage, a task per (video, index).
+"""One clip's work as one OSMO workflow: a group per stage, or per stage and index, and a task per (video, index).
 
 The stage `setup` of every flow is the pipeline's own: each worker takes the run's setup folder as its first input.
 """
@@ -104,7 +104,7 @@ def build_workflow(
     return WorkflowSpec(
         name=workflow_name(layout, work),
         labels=workflow_labels(layout, work, attempt=attempt) if labelled else {},
-        groups=[builder.group(stage) for stage in work.stages],
+        groups=[group for stage in work.stages for group in builder.groups(stage)],
         resources={name: _on_platform(resources[name], gpu_platform) for name in resources if used[name]},
         timeout=deployment.timeout,
     )
@@ -118,10 +118,17 @@ class _Builder:
     def __init__(self, work: ClipWork, layout: RunLayout, deployment: Deployment, attempt: int) -> None:
         self._work, self._layout, self._deployment, self._attempt = work, layout, deployment, attempt
 
-    def group(self, stage: Output) -> GroupSpec:
+    def groups(self, stage: Output) -> list[GroupSpec]:
+        """One group, or one per augmentation index when they need not end together."""
+        name = group_name(stage, self._work.selection.flow)
         tasks = [self._task(stage, index) for index in range(self._count(stage))]
+        if self._is_separate(stage):
+            return [GroupSpec(name=f"{name}_{index}", tasks=[task]) for index, task in enumerate(tasks)]
         tasks[0].lead = True
-        return GroupSpec(name=group_name(stage, self._work.selection.flow), tasks=tasks)
+        return [GroupSpec(name=name, tasks=tasks)]
+
+    def _is_separate(self, stage: Output) -> bool:
+        return stage is not Output.ORIGINAL_LABELS and self._deployment.augmentation_grouping == "separate"
 
     def _count(self, stage: Output) -> int:
         return 1 if stage is Output.ORIGINAL_LABELS else len(self._work.plans)
@@ -138,7 +145,7 @@ class _Builder:
         arguments += ["--work", self._work.hash, "--attempt", str(self._attempt), "--image", image]
         if stage is Output.ORIGINAL_LABELS and self._work.selection.super_resolution:
             arguments.append("--super-resolution")
-        peers = self._count(stage)
+        peers = 1 if self._is_separate(stage) else self._count(stage)
         if peers > 1:
             lead = _TASKS[stage].format(0)
             arguments += ["--rank", str(index), "--peers", str(peers), "--lead-host", f"{{{{host:{lead}}}}}"]

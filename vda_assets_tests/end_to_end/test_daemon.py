@@ -48,9 +48,10 @@ def test_clips_put_into_their_dataset_become_partitions_and_are_observed(
         return {record.partition_key: record.asset_observation for record in records}
 
     # A clip that was changed within three seconds is left for the sensor's next tick, 30 seconds later.
+    # A tick writes its observations first and its partitions a moment later.
     wait_for(lambda: set(observed()) == clips, "an observation of each clip", seconds=90)
+    wait_for(lambda: set(instance.get_dynamic_partitions("vda_demo_videos")) == clips, "a partition of each clip")
 
-    assert set(instance.get_dynamic_partitions("vda_demo_videos")) == clips
     for name, observation in observed().items():
         assert name is not None
         assert observation is not None

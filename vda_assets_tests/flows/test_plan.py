@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vda_assets.config.cookbook import AugmentationDraw
+from vda_assets.config.cookbook import AugmentationDraw, read_cookbook, read_draw
+from vda_assets.config.deployment import Endpoints
 from vda_assets.config.errors import UnknownName
 from vda_assets.flows.plan import plan_augmentations, seed
 from vda_assets.flows.selection import FLOWS, Output, flow_named, outputs_named
+from vda_assets.flows.setup import setup_files
 
+SCENES = sorted((Path(__file__).parents[2] / "assets_cfg/cookbooks").iterdir())
 CITY = AugmentationDraw(
     n_augmentations=2,
     variables={
@@ -28,12 +32,27 @@ def test_a_draw_is_the_same_on_every_machine_and_in_every_version() -> None:
     assert first.prompt_seed == seed("bikes_0") == 1482336315
 
 
-def test_over_ten_thousand_clips_each_value_comes_as_often_as_its_weight_says() -> None:
-    draws = [plan_augmentations(CITY, f"clip{number}")[0].sampled_vars for number in range(10_000)]
-    for variable, weights in CITY.variables.items():
-        counts = Counter(draw[variable] for draw in draws)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_over_ten_thousand_clips_each_value_comes_as_often_as_its_weight_says(scene: Path) -> None:
+    draw = read_draw(scene)
+    draws = [plan_augmentations(draw, f"clip{number}")[0].sampled_vars for number in range(10_000)]
+    for variable, weights in draw.variables.items():
+        counts = Counter(drawn[variable] for drawn in draws)
+        assert set(counts) <= set(weights)
         for value, weight in weights.items():
             assert abs(counts[value] / len(draws) - weight) < 0.02
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_the_clips_around_it_change_nothing_of_a_clips_config(scene: Path) -> None:
+    cookbook = read_cookbook(scene, name=scene.name)
+
+    def configs_of(*videos: str) -> dict[str, bytes]:
+        plans = {f"{video}.mp4": plan_augmentations(cookbook.draw, video) for video in videos}
+        return setup_files(plans, cookbook=cookbook, endpoints=Endpoints(), super_resolution=False)
+
+    alone = configs_of("bikes")["configs/bikes_aug0.yaml"]
+    assert configs_of("aaa", "bikes", "zzz")["configs/bikes_aug0.yaml"] == alone
 
 
 @given(st.text(min_size=1), st.integers(0, 5))

@@ -115,6 +115,35 @@ def test_several_augmentations_have_a_worker_each_and_meet_at_their_lead(project
     assert relabel["tasks"][2]["inputs"][1] == {"task": "cosmos_worker_2"}
 
 
+def test_separate_groups_let_each_index_go_its_own_way(project: Project) -> None:
+    work = work_of(project, "e2e", n=2)
+    deployment = project.deployments["local"].model_copy(update={"augmentation_grouping": "separate"})
+    spec = build_workflow(work, layout=LAYOUT, deployment=deployment, gpu_platform="h100", attempt=1)
+    workflow = yaml.safe_load(check_finished(to_yaml(spec)))["workflow"]
+    assert groups_of(workflow) == {
+        "auto_labeling_original_group": ["pl_original_worker_0"],
+        "augmentation_group_0": ["cosmos_worker_0"],
+        "augmentation_group_1": ["cosmos_worker_1"],
+        "auto_labeling_augmented_group_0": ["pl_augmented_worker_0"],
+        "auto_labeling_augmented_group_1": ["pl_augmented_worker_1"],
+    }
+    for group in workflow["groups"]:
+        (task,) = group["tasks"]
+        assert task["lead"]
+        assert "--peers" not in task["args"]
+        upstream = [one["task"] for one in task["inputs"] if "task" in one]
+        index = group["name"][-1]
+        assert upstream == ([f"cosmos_worker_{index}"] if "augmented" in group["name"] else [])
+    assert len({task["name"] for group in workflow["groups"] for task in group["tasks"]}) == 5
+    assert VersionedWorkflowSpec.model_validate(yaml.safe_load(to_yaml(spec))).workflow == spec
+
+
+def test_any_number_of_augmentations_gives_as_many_workers(project: Project) -> None:
+    augment, relabel = workflow_of(project, "augmentation_and_al", n=33)["groups"]
+    assert len(augment["tasks"]) == len(relabel["tasks"]) == 33
+    assert len({task["outputs"][0]["url"] for task in augment["tasks"]}) == 33
+
+
 def test_super_resolution_gates_the_augmentation_on_the_enhanced_original(project: Project) -> None:
     label, augment, _ = workflow_of(project, "e2e_super_resolution")["groups"]
     assert "--super-resolution" in label["tasks"][0]["args"]

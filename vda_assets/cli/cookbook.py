@@ -1,0 +1,91 @@
+"""`vda cookbook`: is a scene's folder fit for use, and what its weights draw for the clips of a dataset."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast, get_args
+
+import click
+
+from vda_assets.cli.clips import show
+from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
+from vda_assets.config.cookbook import AugmentationDraw
+from vda_assets.config.deployment import AugmentationVersion
+from vda_assets.config.project import config_folder, cookbook_folder
+from vda_assets.flows.cookbook_check import Level, check_cookbook
+from vda_assets.flows.plan import PlannedAugmentation, plan_augmentations
+from vda_assets.storage.clips import list_clips
+
+
+@click.group()
+def cookbook() -> None:
+    """Check a cookbook, and see what it draws."""
+
+
+@cookbook.command()
+@click.argument("path")
+@click.option(
+    "--augmentation",
+    "version",
+    type=click.Choice(get_args(AugmentationVersion)),
+    default=get_args(AugmentationVersion)[0],
+    show_default=True,
+    help="The version of paidf-augmentation that it is for.",
+)
+def check(path: str, version: str) -> None:
+    """Check the cookbook in the folder PATH, or the shipped scene of that name. Exit code 1 when it has errors.
+
+    \b
+    Examples:
+      vda cookbook check piazza
+      vda cookbook check ./my_scene
+    """
+    configuration = config_folder(os.environ)
+    is_own = Path(path).is_dir() and not (configuration / "cookbooks" / path).is_dir()
+    folder = cookbook_folder(f"./{path}" if is_own else path, config_folder=configuration, own_below=Path.cwd())
+    problems = check_cookbook(folder.resolve(), version=cast(AugmentationVersion, version))
+    for problem in problems:
+        click.echo(problem)
+    errors = sum(problem.level is Level.ERROR for problem in problems)
+    click.echo(f"{folder}: {errors} errors, {len(problems) - errors} warnings", err=True)
+    if errors:
+        raise click.exceptions.Exit(1)
+
+
+@cookbook.command()
+@dataset_option
+def plan(dataset_name: str) -> None:
+    """List what is drawn for each clip of a dataset, and how that spreads against the weights.
+
+    A clip's draw depends on its name alone: clips that come or go change no other's.
+
+    Example: vda cookbook plan --dataset vda-demo
+    """
+    project = load()
+    dataset, deployment = dataset_and_deployment(project, dataset_name)
+    draw = project.cookbooks[dataset.cookbook].draw
+    listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
+    rows: list[list[str]] = []
+    plans: list[PlannedAugmentation] = []
+    for clip in listing.clips:
+        for one in plan_augmentations(draw, clip.video):
+            plans.append(one)
+            drawn = [one.sampled_vars[name] for name in draw.variables]
+            rows.append([clip.key, str(one.index), *drawn, str(one.generation_seed)])
+    show(["clip", "index", *draw.variables, "seed"], rows)
+    click.echo()
+    show(["variable", "value", "count", "share", "weight"], _spread(draw, plans))
+
+
+def _spread(draw: AugmentationDraw, plans: Sequence[PlannedAugmentation]) -> list[list[str]]:
+    """One row per value of each variable."""
+    rows = []
+    for name, weights in draw.variables.items():
+        counts = Counter(one.sampled_vars[name] for one in plans)
+        for value, weight in weights.items():
+            share = f"{counts[value] / len(plans):.3f}" if plans else "-"
+            rows.append([name, value, str(counts[value]), share, f"{weight:.3f}"])
+    return rows
