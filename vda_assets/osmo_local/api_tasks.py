@@ -41,6 +41,7 @@ def list_tasks(
     limit: int = 20,
     order: Order = "ASC",
     summary: bool = False,
+    aggregate_by_workflow: bool = False,
     priority: Annotated[list[Priority] | None, Query()] = None,
 ) -> dict[str, Any]:
     listing.check_page(limit, offset)
@@ -55,10 +56,10 @@ def list_tasks(
     conditions.add_any_of("t.node", nodes)
     conditions.add_any_of("w.priority", priority)
     if started_after:
-        conditions.add("(t.start_time IS NULL OR t.start_time > ?)", listing.as_stored(started_after))
+        conditions.add("(t.start_time IS NULL OR t.start_time >= ?)", listing.as_stored(started_after))
     if started_before:
         conditions.add("t.start_time < ?", listing.as_stored(started_before))
-    if summary:
-        return {"summaries": listing.sum_resources(service.store, conditions)}
+    if summary or aggregate_by_workflow:
+        return {"summaries": listing.sum_resources(service.store, conditions, by_workflow=not summary)}
     rows = listing.list_tasks(service.store, conditions, limit=limit, offset=offset, ascending=order == "ASC")
     return {"tasks": [views.task_entry(row, base_url=service.url) for row in rows]}

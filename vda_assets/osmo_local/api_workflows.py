@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from vda_assets.osmo_local.logs import (
     MAX_WORKFLOW_LINES,
     error_lines,
     follow,
+    follow_events,
     line_filter,
 )
 from vda_assets.osmo_local.outcomes import has_error_logs, is_finished
@@ -98,6 +98,8 @@ def list_workflows(
     all_pools: bool = False,
     submitted_before: datetime | None = None,
     submitted_after: datetime | None = None,
+    tags: Texts = None,
+    app: str | None = None,
     priority: Annotated[list[Priority] | None, Query()] = None,
     label: Texts = None,
     no_label: Texts = None,
@@ -118,7 +120,9 @@ def list_workflows(
     if submitted_before:
         conditions.add("w.submit_time < ?", listing.as_stored(submitted_before))
     if submitted_after:
-        conditions.add("w.submit_time > ?", listing.as_stored(submitted_after))
+        conditions.add("w.submit_time >= ?", listing.as_stored(submitted_after))
+    if tags or app:
+        conditions.add("0")  # no workflow has any here
     for selector in label or ():
         conditions.add_label(selector)
     for key in no_label or ():
@@ -156,7 +160,7 @@ def logs(
         service.engine.workflow_folder(workflow["id"]) / LOG_FILE,
         keep=_filter(task_name, query),
         last_lines=_last_lines(last_n_lines, MAX_TASK_LINES if task_name else MAX_WORKFLOW_LINES),
-        ended=lambda: service.is_closing or is_finished(service.workflow(name)["status"]),
+        ended=lambda: _is_over(service, workflow["id"]),
     )
     return StreamingResponse(lines, headers=_LOG_HEADERS)
 
@@ -201,10 +205,15 @@ def events(
     service: TheService,
     task_name: str | None = None,
     retry_id: int | None = None,  # noqa: ARG001 - tasks have one try
-) -> PlainTextResponse:
+) -> StreamingResponse:
     workflow_id = service.workflow(name)["id"]
-    tasks = [task for task in service.store.tasks(workflow_id) if task_name in (None, task["name"])]
-    return PlainTextResponse(views.events_text(service.store.groups(workflow_id), tasks), headers=_LOG_HEADERS)
+
+    def read() -> str:
+        with service.store.lock:
+            tasks = [task for task in service.store.tasks(workflow_id) if task_name in (None, task["name"])]
+            return views.events_text(service.store.groups(workflow_id), tasks)
+
+    return StreamingResponse(follow_events(read, ended=lambda: _is_over(service, workflow_id)), headers=_LOG_HEADERS)
 
 
 @router.get("/api/workflow/{name}/spec")
@@ -236,11 +245,15 @@ def _submitted(service: Service, request: Submission) -> dict[str, Any]:
     return views.submit_response(accepted.name, logs=VALIDATION_SUCCEEDED)
 
 
+def _is_over(service: Service, workflow_id: str) -> bool:
+    return service.is_closing or is_finished(service.workflow(workflow_id)["status"])
+
+
 def _filter(task_name: str | None, query: str | None) -> Any:
     try:
         return line_filter(task_name, query)
-    except re.error as error:
-        raise ApiError(f"Invalid query {query!r}: {error}") from error
+    except ValueError as error:
+        raise ApiError(f"Invalid query: {error}") from error
 
 
 def _last_lines(asked: int | None, kept: int) -> int:

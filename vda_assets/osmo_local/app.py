@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from vda_assets.osmo_local import api_credentials, api_pools, api_tasks, api_workflows
@@ -37,6 +40,7 @@ def create_app(service: Service) -> FastAPI:
         app.add_api_route(path, lambda: VERSION)
     app.add_api_route("/health", lambda: {"status": "OK"})
     app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unforeseen)
     app.middleware("http")(_gate)
     return app
@@ -59,15 +63,32 @@ async def _gate(request: Request, go_on: Callable[[Request], Awaitable[Response]
 def _from_a_web_page(request: Request) -> bool:
     """A foreign page in this machine's browser must not start commands, neither directly nor by a name of its own."""
     settings = request.app.state.service.settings
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    except ValueError:
+        host = None
     return "origin" in request.headers or (
         settings.is_loopback and host not in {settings.host, "localhost", "127.0.0.1"}
     )
 
 
 async def _api_error(_: Request, error: Any) -> Response:
-    return JSONResponse(error.body(), status_code=error.status)
+    return _plain_json(error.body(), error.status)
 
 
 async def _unforeseen(_: Request, error: Exception) -> Response:
-    return JSONResponse(server_error(str(error)).body(), status_code=500)
+    return _plain_json(server_error(str(error)).body(), 500)
+
+
+async def _invalid(_: Request, error: Any) -> Response:
+    try:
+        return _plain_json({"detail": jsonable_encoder(error.errors())}, 422)
+    except (ValueError, RecursionError):
+        # What was sent is nothing that JSON can say: bytes that are no UTF-8, NaN, a thousand nested lists.
+        said = [{key: each[key] for key in ("type", "loc", "msg")} for each in error.errors()]
+        return _plain_json({"detail": said}, 422)
+
+
+def _plain_json(body: Any, status: int) -> Response:
+    """In ASCII: a caller's text that comes back in a message may hold half a surrogate pair."""
+    return Response(json.dumps(body, allow_nan=False), status_code=status, media_type="application/json")

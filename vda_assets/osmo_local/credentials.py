@@ -75,7 +75,7 @@ class Credentials:
         if len(given) != 1:
             kinds = str(list(CredentialOptions.model_fields))
             raise ApiError(f"Exactly one of the following must be set dict_keys({kinds})")
-        if not NAME_PATTERN.match(name):
+        if not NAME_PATTERN.fullmatch(name):
             raise ApiError(f"Credential name {name} must match {NAME_PATTERN.pattern}")
         kind, profile, payload = _stored(given[0])
         with self._store.transaction():

@@ -14,6 +14,9 @@ from vda_assets.osmo_local.store import Row, Store
 MAX_LIMIT = 1000
 _MAX_SELECTOR_BYTES = 4096
 _MAX_EXPANSIONS = 32
+# SQLite nests them, and takes 1000 levels; its numbers have 64 bits.
+_MAX_CONDITIONS = 500
+_MAX_OFFSET = 2**63 - 1
 
 
 @dataclass
@@ -45,16 +48,18 @@ class Conditions:
 
     @property
     def where(self) -> str:
+        if len(self.parts) > _MAX_CONDITIONS:
+            raise ApiError(f"A list takes at most {_MAX_CONDITIONS} conditions.", error_code="USAGE")
         return " AND ".join(self.parts) or "1"
 
 
 def parse_selector(selector: str) -> tuple[str, list[str]]:
     """`(key, GLOB patterns)` of `key=value` with `*` and `(a|b)`; raises USAGE for any other form."""
+    if len(selector.encode()) > _MAX_SELECTOR_BYTES:
+        raise _bad_selector(f"must not be longer than {_MAX_SELECTOR_BYTES} bytes")
     key, separator, value = selector.partition("=")
     if not separator or not key or not value:
         raise _bad_selector("must use key=value format")
-    if len(selector.encode()) > _MAX_SELECTOR_BYTES:
-        raise _bad_selector(f"must not be longer than {_MAX_SELECTOR_BYTES} bytes")
     patterns = [""]
     for piece in re.findall(r"\([^()]*\)|[^()]+|[()]", value):
         if piece in ("(", ")"):
@@ -73,14 +78,18 @@ def check_page(limit: int, offset: int) -> None:
         raise ApiError("Limit must be less than 1000.")
     if limit <= 0:
         raise ApiError("Limit must be greater than 0.")
-    if offset < 0:
-        raise ApiError("Parameter start must not be negative.", error_code="USAGE")
+    if not 0 <= offset <= _MAX_OFFSET:
+        raise ApiError(f"Parameter start must be 0 to {_MAX_OFFSET}.", error_code="USAGE")
 
 
 def as_stored(time: datetime) -> str:
-    """A query's time as times are stored: naive UTC."""
-    utc = time.astimezone(UTC) if time.tzinfo else time
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    """A query's time as times are stored: naive UTC, here whole seconds as in OSMO 6.4."""
+    try:
+        utc = time.astimezone(UTC) if time.tzinfo else time
+    except OverflowError:
+        # At the first or last hours that there are, a zone makes no difference.
+        utc = time
+    return utc.replace(tzinfo=None, microsecond=0).isoformat(timespec="microseconds")
 
 
 def list_workflows(
@@ -97,11 +106,12 @@ def list_workflows(
 
 
 def list_tasks(store: Store, conditions: Conditions, *, limit: int, offset: int, ascending: bool) -> list[Row]:
-    """A page of tasks: not yet started first, then the latest started."""
+    """A page of tasks in OSMO 6.4's order: those in the queue, starting, running; then the latest started."""
     rows = store.all(
         "SELECT t.*, NULL AS spec, w.user, w.uuid AS workflow_uuid, w.pool, w.priority "  # noqa: S608 - marks only
         f"FROM task t JOIN workflow w ON w.id = t.workflow WHERE {conditions.where} "
-        "ORDER BY t.start_time IS NULL DESC, t.start_time DESC, t.id DESC LIMIT ? OFFSET ?",
+        "ORDER BY CASE t.status WHEN 'SCHEDULING' THEN 1 WHEN 'INITIALIZING' THEN 2 WHEN 'RUNNING' THEN 3 ELSE 4 END, "
+        "t.start_time IS NULL DESC, t.start_time DESC, w.seq DESC, t.name DESC LIMIT ? OFFSET ?",
         *conditions.values,
         limit,
         offset,
@@ -109,12 +119,13 @@ def list_tasks(store: Store, conditions: Conditions, *, limit: int, offset: int,
     return _turned(rows, ascending)
 
 
-def sum_resources(store: Store, conditions: Conditions) -> list[Row]:
-    """Totals of what the tasks ask for, by user, pool and priority."""
+def sum_resources(store: Store, conditions: Conditions, *, by_workflow: bool) -> list[Row]:
+    """Totals of what the tasks ask for, by user, pool and priority, or by workflow."""
+    workflow = "w.id AS workflow_id, " if by_workflow else ""
     return store.all(
-        "SELECT w.user, w.pool, sum(t.storage) AS storage, sum(t.cpu) AS cpu, sum(t.memory) AS memory, "  # noqa: S608 - marks only
+        f"SELECT {workflow}w.user, w.pool, sum(t.storage) AS storage, sum(t.cpu) AS cpu, sum(t.memory) AS memory, "  # noqa: S608 - marks only
         "sum(t.gpu) AS gpu, w.priority FROM task t JOIN workflow w ON w.id = t.workflow "
-        f"WHERE {conditions.where} GROUP BY w.user, w.pool, w.priority",
+        f"WHERE {conditions.where} GROUP BY {'w.id, ' if by_workflow else ''}w.user, w.pool, w.priority",
         *conditions.values,
     )
 

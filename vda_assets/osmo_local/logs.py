@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from vda_assets.osmo_local.patterns import compile_pattern
+
 LOG_FILE = "workflow_logs.txt"
 MAX_WORKFLOW_LINES = 10_000
 MAX_TASK_LINES = 1_000
@@ -72,9 +74,9 @@ def append_dump(file: Path, lines: list[str]) -> None:
 
 
 def line_filter(task_name: str | None, query: str | None) -> Callable[[str], bool]:
-    """Raises re.error for a bad `query`."""
+    """Raises ValueError for a bad `query`."""
     task = re.compile(rf"^[^ ]+ [^ ]+ \[{re.escape(task_name)}( retry-\d+)?\]") if task_name else None
-    wanted = re.compile(query) if query else None
+    wanted = compile_pattern(query) if query else None
     return lambda line: (task is None or bool(task.search(line))) and (wanted is None or bool(wanted.search(line)))
 
 
@@ -92,6 +94,20 @@ async def follow(
         first = False
         if text:
             yield text
+        if done:
+            return
+        await asyncio.sleep(_FOLLOW_SECONDS)
+
+
+async def follow_events(read: Callable[[], str], *, ended: Callable[[], bool]) -> AsyncIterator[str]:
+    """The events so far, then every new one, until the workflow has ended; `read` tells all there are."""
+    told: set[str] = set()
+    while True:
+        done = await asyncio.to_thread(ended)
+        lines = (await asyncio.to_thread(read)).splitlines(keepends=True)
+        if text := "".join(line for line in lines if line not in told):
+            yield text
+        told.update(lines)
         if done:
             return
         await asyncio.sleep(_FOLLOW_SECONDS)

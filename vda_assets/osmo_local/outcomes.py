@@ -15,7 +15,7 @@ IMAGE_PULL_EXIT_CODE = 301
 UPSTREAM_EXIT_CODE = 3000
 BACKEND_EXIT_CODE = 3001
 MAX_RETRIES_PER_TASK = 0
-EXIT_CODES_PATTERN = re.compile(r"^\d+(-\d+)?(,\d+(-\d+)?)*$")
+EXIT_CODES_PATTERN = re.compile(r"\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*")
 EXIT_ACTIONS = ("COMPLETE", "FAIL", "RESCHEDULE")
 
 UNSTARTED = frozenset({TaskStatus.SUBMITTING, TaskStatus.WAITING, TaskStatus.PROCESSING, TaskStatus.SCHEDULING})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _UNIT_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -25,9 +26,9 @@ def _seconds(text: str) -> float:
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     if match := re.fullmatch(r"(\d+)(d|h|m|s|ms|us)", text):
-        return int(match[1]) * _UNIT_SECONDS[match[2]]
+        return float(match[1]) * _UNIT_SECONDS[match[2]]
     if (match := _ISO_DURATION.fullmatch(text)) and any(match.groups()):
-        return sum(int(part or 0) * factor for part, factor in zip(match.groups(), (86400, 3600, 60, 1), strict=True))
+        return sum(float(part or 0) * factor for part, factor in zip(match.groups(), (86400, 3600, 60, 1), strict=True))
     raise ValueError(f"Invalid timeout {text!r}: use seconds, <number><d|h|m|s|ms|us> or ISO 8601 PnDTnHnMnS")
 
 
@@ -36,4 +37,7 @@ def parse_gib(text: str | None) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip()) if text else None
     if text and (match is None or match[2] not in _UNIT_KIB):
         raise ValueError(f"{text!r} is no size; use a number and one of B, Ki, Mi, Gi, Ti")
-    return float(match[1]) * _UNIT_KIB[match[2]] / 1024**2 if match else 0.0
+    gib = float(match[1]) * _UNIT_KIB[match[2]] / 1024**2 if match else 0.0
+    if math.isinf(gib):
+        raise ValueError(f"{text!r} is larger than any machine")
+    return gib

@@ -161,7 +161,8 @@ class TaskRun:
                     errors="replace",
                     start_new_session=True,
                 )
-            except OSError as error:
+            # ValueError: a NUL character in a word, a "=" in the name of a variable.
+            except (OSError, ValueError) as error:
                 log.control(f"Command could not be started: {error}")
                 return _NO_SUCH_COMMAND
         self._report(pid=process.pid, pid_created=_created(process.pid))

@@ -19,13 +19,14 @@ from vda_assets.osmo.spec import (
     VersionedWorkflowSpec,
     WorkflowSpec,
 )
+from vda_assets.osmo.statuses import WorkflowStatus
 from vda_assets.osmo_local.credentials import Credentials
 from vda_assets.osmo_local.errors import ApiError
 from vda_assets.osmo_local.quantities import parse_duration
 from vda_assets.osmo_local.redact import redact
 from vda_assets.osmo_local.settings import EmbeddedSettings
 from vda_assets.osmo_local.store import NewWorkflow, Row, Store
-from vda_assets.osmo_local.templating import dump_yaml, load_yaml, render_workflow, split_pair
+from vda_assets.osmo_local.templating import render_workflow, split_pair
 from vda_assets.osmo_local.validation import (
     check_credentials,
     check_cross_inputs,
@@ -35,6 +36,7 @@ from vda_assets.osmo_local.validation import (
     plan_groups,
     upstream_groups,
 )
+from vda_assets.osmo_local.yaml_text import dump_yaml, load_yaml
 
 SPEC_FILE = "workflow_spec.yaml"
 TEMPLATE_FILE = "templated_workflow_spec.yaml"
@@ -109,9 +111,14 @@ class Submitter:
         return Accepted(name, stored=row)
 
     def saved_spec(self, workflow: Row, *, use_template: bool = False) -> str:
-        """The spec as it was stored: secrets masked, OSMO's tokens still in it. Empty without an uploaded template."""
-        file = self._folder(workflow["id"]) / (TEMPLATE_FILE if use_template else SPEC_FILE)
-        return file.read_text(encoding="utf-8") if file.exists() else ""
+        """The spec as it was stored: secrets masked, OSMO's tokens still in it. Empty for a refused submission.
+
+        The template is what was uploaded as such; without one it is the spec (OSMO 6.4).
+        """
+        folder = self._folder(workflow["id"])
+        names = [TEMPLATE_FILE, SPEC_FILE] if use_template else [SPEC_FILE]
+        found = next((folder / name for name in names if (folder / name).exists()), None)
+        return found.read_text(encoding="utf-8") if found else ""
 
     def again(self, workflow: Row, request: Submission) -> Submission:
         """The request that submits the stored spec of `workflow` once more."""
@@ -136,6 +143,8 @@ class Submitter:
                 f"WorkflowStatus.{workflow['status']}",
                 error_code="SUBMISSION",
             )
+        if workflow["status"] == WorkflowStatus.FAILED_SUBMISSION:
+            raise ApiError(f"Workflow {workflow['id']} was refused: nothing of it ran.", error_code="SUBMISSION")
         document = load_yaml(self.saved_spec(workflow))
         groups = document["workflow"]["groups"]
         failed = {group["name"] for group in self._store.groups(workflow["id"]) if group["status"].startswith("FAILED")}
@@ -155,15 +164,17 @@ class Submitter:
         )
 
     def _labels(self, document: dict[str, Any], request: Submission, name: str) -> dict[str, str]:
-        own = document["workflow"].get("labels") or {}
+        own = document["workflow"].get("labels")
+        # What is no mapping is left to the spec's own check, which comes after a dry run.
+        own = own if isinstance(own, dict) else {}
         labels = {**own, **request.base_labels, **dict(map(split_pair, request.labels))}
         if len(labels) > MAX_LABELS:
             raise ApiError(f"A workflow has at most {MAX_LABELS} labels.", error_code="USAGE", workflow_id=name)
         for key, value in labels.items():
-            if not LABEL_KEY_PATTERN.match(str(key)):
+            if not LABEL_KEY_PATTERN.fullmatch(str(key)) or len(str(key).partition("/")[0]) > 253:
                 message = f'Workflow label key "{key}" is not a valid Kubernetes label key.'
                 raise ApiError(message, error_code="USAGE", workflow_id=name)
-            if not LABEL_VALUE_PATTERN.match(str(value)):
+            if not LABEL_VALUE_PATTERN.fullmatch(str(value)):
                 message = f'Workflow label value "{value}" is not a valid non-empty Kubernetes label value.'
                 raise ApiError(message, error_code="USAGE", workflow_id=name)
         return {str(key): str(value) for key, value in labels.items()}
@@ -179,6 +190,7 @@ class Submitter:
             exec_timeout, queue_timeout = (
                 parse_duration(text) for text in (spec.timeout.exec_timeout, spec.timeout.queue_timeout)
             )
+            groups = plan_groups(spec, upstream, resources)
         except ValueError as error:
             raise ApiError(str(error), error_code="USAGE", workflow_id=spec.name) from error
         return NewWorkflow(
@@ -190,7 +202,7 @@ class Submitter:
             exec_timeout_seconds=exec_timeout,
             queue_timeout_seconds=queue_timeout,
             labels=spec.labels,
-            groups=plan_groups(spec, upstream, resources),
+            groups=groups,
             parent=request.parent,
         )
 
@@ -230,10 +242,13 @@ def _parse(document: dict[str, Any], labels: dict[str, str]) -> WorkflowSpec:
     name = document["workflow"].get("name")
     try:
         spec = VersionedWorkflowSpec.model_validate(document).workflow
+        groups = spec.groups or [GroupSpec(name=f"{task.name}-group", tasks=[task]) for task in spec.tasks]
+        # The names of groups that nobody wrote must be unique too.
+        return WorkflowSpec.model_validate(
+            dict(spec) | {"groups": groups, "tasks": [], "labels": labels, "pool": "", "backend": ""}
+        )
     except ValidationError as error:
         raise ApiError(str(error), error_code="USAGE", workflow_id=name if isinstance(name, str) else None) from error
-    groups = spec.groups or [GroupSpec(name=f"{task.name}-group", tasks=[task]) for task in spec.tasks]
-    return spec.model_copy(update={"groups": groups, "tasks": [], "labels": labels, "pool": "", "backend": ""})
 
 
 def _with_environment(spec: WorkflowSpec, env_vars: Sequence[str]) -> WorkflowSpec:

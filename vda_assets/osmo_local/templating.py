@@ -9,17 +9,14 @@ import hashlib
 import re
 from typing import Any
 
-import yaml
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from vda_assets.osmo.spec import TOKEN_PATTERN
-from vda_assets.osmo_local.errors import ApiError
+from vda_assets.osmo_local.errors import ApiError, server_error
+from vda_assets.osmo_local.yaml_text import load_section
 
 _TOP_LEVEL_KEY = re.compile(r"^([a-zA-Z][a-zA-Z0-9_-]*):", re.MULTILINE)
-# Specs carry files of tens of kB, on which the pure Python classes spend a tenth of a second.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _SECTIONS = ("workflow", "default-values", "version")
 
 
@@ -27,13 +24,14 @@ def split_sections(text: str) -> dict[str, str]:
     """Top-level key -> its raw text. What stands above the first key is dropped, as the service does."""
     starts = list(_TOP_LEVEL_KEY.finditer(text))
     sections: dict[str, str] = {}
-    for start, following in zip(starts, [*starts[1:], None], strict=True):
+    ends = [*(start.start() for start in starts[1:]), len(text)]
+    for start, end in zip(starts, ends, strict=False):
         key = start[1]
         if key not in _SECTIONS:
             raise ApiError(f'Unknown top-level key "{key}" found in the workflow spec.')
         if key in sections:
             raise ApiError(f'Duplicate top-level key "{key}" found in the workflow spec.')
-        sections[key] = text[start.start() : following.start() if following else len(text)]
+        sections[key] = text[start.start() : end]
     if "workflow" not in sections:
         raise ApiError("Workflow spec not found.")
     return sections
@@ -44,13 +42,16 @@ def render_workflow(text: str, *, set_variables: list[str], set_string_variables
     sections = split_sections(text)
     variables: dict[str, Any] = {}
     if "default-values" in sections:
-        variables |= load_yaml(sections["default-values"])["default-values"] or {}
+        defaults = load_section(sections["default-values"], "default-values") or {}
+        if not isinstance(defaults, dict):
+            raise ApiError("default-values must be a mapping", error_code="USAGE")
+        variables |= defaults
     variables |= {key: _cast(value) for key, value in map(split_pair, set_variables)}
     variables |= dict(map(split_pair, set_string_variables))
-    document = load_yaml(_render(sections["workflow"], variables))
-    if not isinstance(document["workflow"], dict):
+    workflow = load_section(_render(sections["workflow"], variables), "workflow")
+    if not isinstance(workflow, dict):
         raise ApiError("Workflow spec is not properly formatted: workflow must be a mapping", error_code="USAGE")
-    return document
+    return {"workflow": workflow}
 
 
 def split_pair(pair: str) -> tuple[str, str]:
@@ -72,25 +73,14 @@ def _render(text: str, variables: dict[str, Any]) -> str:
     environment = SandboxedEnvironment(undefined=StrictUndefined)
     try:
         return environment.from_string(TOKEN_PATTERN.sub(protect, text)).render({**variables, **protected})
-    except TemplateError as error:
+    # The last two are Python's words for a template that nests too deep to be compiled.
+    except (TemplateError, MemoryError, RecursionError, SyntaxError) as error:
         raise ApiError(f"Jinja substitution failure: {type(error)}: {error}", error_code="USAGE") from error
     except TypeError as error:
         raise ApiError(f"Jinja Template Error: {error}", error_code="USAGE") from error
-
-
-def load_yaml(text: str) -> dict[str, Any]:
-    """The mapping in the text; raises USAGE for text that is no YAML."""
-    try:
-        document: dict[str, Any] = yaml.load(text, Loader=_LOADER)  # noqa: S506 - both are safe loaders
-    except yaml.YAMLError as error:
-        raise ApiError(f"Workflow spec is not properly formatted: {error}", error_code="USAGE") from error
-    return document
-
-
-def dump_yaml(document: dict[str, Any]) -> str:
-    """With sorted keys, as the service writes specs."""
-    text: str = yaml.dump(document, Dumper=_DUMPER)
-    return text
+    # What else a template can do wrong the service does not foresee, such as a range beyond the sandbox's 100000.
+    except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
+        raise server_error(str(error)) from error
 
 
 def _cast(value: str) -> int | float | str:

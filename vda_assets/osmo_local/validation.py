@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vda_assets.osmo.spec import GroupSpec, TaskInput, TaskSpec, WorkflowSpec
 from vda_assets.osmo_local.errors import ApiError, server_error
 from vda_assets.osmo_local.outcomes import EXIT_ACTIONS, EXIT_CODES_PATTERN, is_finished
+from vda_assets.osmo_local.patterns import compile_pattern
 from vda_assets.osmo_local.quantities import parse_gib
 from vda_assets.osmo_local.settings import EmbeddedSettings
 from vda_assets.osmo_local.store import NewGroup, NewTask, Store
@@ -18,6 +18,7 @@ from vda_assets.storage.errors import BadStorageUrl
 from vda_assets.storage.url import StorageUrl
 
 _DEFAULT_CPUS = 1
+_MAX_AMOUNT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def check_resources(spec: WorkflowSpec, settings: EmbeddedSettings) -> dict[str,
         platform = wanted.platform or settings.default_platform
         if platform not in settings.platforms:
             raise ApiError(f"Platform {platform} does not exist in pool {settings.pool}!", error_code="RESOURCE")
+        if any(not 0 <= (amount or 0) <= _MAX_AMOUNT for amount in (wanted.cpu, wanted.gpu)):
+            raise ApiError(f"Resource {name}: cpu and gpu must be 0 to {_MAX_AMOUNT}", error_code="RESOURCE")
         try:
             memory, storage = parse_gib(wanted.memory), parse_gib(wanted.storage)
         except ValueError as error:
@@ -86,7 +89,8 @@ def check_files(tasks: Iterable[TaskSpec]) -> None:
         for file in task.files:
             parts = file.path.split("/")
             inside_osmo = parts[1:2] == ["osmo"] and not file.path.startswith("/osmo/data/output/")
-            if not file.path.startswith("/") or ".." in parts or inside_osmo or file.path in seen:
+            names_a_file = file.path.startswith("/") and not file.path.endswith("/") and file.path.isprintable()
+            if not names_a_file or ".." in parts or inside_osmo or file.path in seen:
                 raise ApiError(
                     f"Task {task.name}: file path {file.path} must be absolute, unique and outside of /osmo",
                     error_code="USAGE",
@@ -109,11 +113,11 @@ def check_urls(tasks: Iterable[TaskSpec]) -> None:
                 raise server_error(str(error) if known else f"Unknown URI scheme: {scheme}") from error
         for pattern in [source.regex for source in [*task.inputs, *task.outputs]]:
             try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ApiError(f"Task {task.name}: regex {pattern!r}: {error}", error_code="USAGE") from error
+                compile_pattern(pattern)
+            except ValueError as error:
+                raise ApiError(f"Task {task.name}: {error}", error_code="USAGE") from error
         for action, codes in task.exitActions.items():
-            if action.upper() not in EXIT_ACTIONS or not EXIT_CODES_PATTERN.match(codes):
+            if action.upper() not in EXIT_ACTIONS or not EXIT_CODES_PATTERN.fullmatch(codes):
                 raise ApiError(f"Task {task.name}: invalid exitActions {action}: {codes}", error_code="USAGE")
 
 
