@@ -16,12 +16,15 @@ from vda_assets.flows.selection import Output
 from vda_assets.storage.clips import list_clips
 
 
-@click.command()
-def datasets() -> None:
-    """List the datasets of assets_cfg/.
+@click.group(invoke_without_command=True)
+@click.pass_context
+def datasets(context: click.Context) -> None:
+    """List the datasets of assets_cfg/; with a command, do something else with one.
 
     Example: vda datasets
     """
+    if context.invoked_subcommand is not None:
+        return
     project = load()
     rows = [[one.name, one.deployment, one.cookbook, str(one.dataset_url)] for one in project.datasets.values()]
     show(["dataset", "deployment", "cookbook", "clips at"], rows)

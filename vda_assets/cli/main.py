@@ -15,6 +15,8 @@ from vda_assets.cli.embedded import osmo_local
 from vda_assets.cli.preflight import preflight
 from vda_assets.cli.render import render
 from vda_assets.cli.run import run
+from vda_assets.cli.stage import stage
+from vda_assets.cli.transfer import upload
 from vda_assets.config.errors import ConfigError
 from vda_assets.osmo.errors import OsmoError
 from vda_assets.storage.errors import StorageError
@@ -28,7 +30,7 @@ def vda() -> None:
     """
 
 
-for command in (datasets, videos, preflight, run, render, cookbook, osmo_local):
+for command in (datasets, videos, cookbook, preflight, run, render, stage, upload, osmo_local):
     vda.add_command(command)
 
 

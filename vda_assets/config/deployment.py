@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel
 from vda_assets.osmo.spec import ResourceSpec, TimeoutSpec
-from vda_assets.storage.access import DataCredential
-from vda_assets.storage.url import StorageUrl
+from vda_assets.storage.backends import DataCredential
+from vda_assets.storage.url import parse_profile
 
 
 def _base_url(url: str) -> str:
@@ -106,19 +106,12 @@ class Resources(ConfigModel):
 class StorageProfile(ConfigModel):
     """How to enter one storage profile. Secrets are named by environment variable, never written here."""
 
-    profile: str
+    profile: Annotated[str, AfterValidator(parse_profile)]
     access_key_id_env: EnvironmentName | None = None
     access_key_env: EnvironmentName | None = None
     region: str | None = None
     override_url: HttpUrl | None = None
     addressing_style: Literal["virtual", "path", "auto"] | None = None
-
-    @model_validator(mode="after")
-    def _is_a_profile(self) -> Self:
-        expected = StorageUrl.parse(self.profile).profile
-        if expected != self.profile:
-            raise ValueError(f"profile must be {expected!r}: a credential opens a whole profile, not a path")
-        return self
 
     def credential(self, environment: Mapping[str, str]) -> DataCredential:
         """The credential with its secrets; raises ConfigError naming a variable that is not set."""

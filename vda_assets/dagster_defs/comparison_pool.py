@@ -61,14 +61,13 @@ def render(storage: Storage, source: StorageUrl, augmented: StorageUrl, output: 
         left = local_copy(storage, source, scratch / f"source-{source.name}")
         right = local_copy(storage, augmented, scratch / f"augmented-{augmented.name}")
         video = side_by_side(left, right, rendered)
-        storage.write_bytes(output, rendered.read_bytes())
+        storage.upload(rendered, output)
         return Comparison(output, video, preview(rendered, name=str(output)))
 
 
 def local_copy(storage: Storage, url: StorageUrl, copy: Path) -> Path:
     """The object as a local file: itself when it is one already."""
-    filesystem, path = storage.locate(url)
     if url.scheme == FILE_SCHEME:
-        return Path(path)
-    filesystem.get_file(path, str(copy))
+        return Path("/", url.key)
+    storage.download(url, copy)
     return copy

@@ -5,9 +5,11 @@ per partition, and reads the objects itself with `Storage.locate`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import dagster as dg
 
@@ -22,6 +24,8 @@ from vda_assets.storage.clips import Clip, clip_at, video_of
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
+
+_PARALLEL_WRITES = 16
 
 
 @dataclass(frozen=True)
@@ -41,33 +45,52 @@ Reference = Clip | OutputReference
 class ReferenceIOManager(dg.IOManager):
     """One partition is loaded as a reference, several as a mapping by partition key.
 
-    Small results of Python-side assets are kept as JSON under `data/reports/` of the dataset's storage root.
+    Small results of Python-side assets are kept as JSON under `data/reports/` of the dataset's storage root, one file
+    per partition: an asset that makes a range of them at once returns a mapping by partition key.
     """
 
     def __init__(self, dataset: Dataset, storage: Storage) -> None:
         self._dataset, self._storage = dataset, storage
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        url = self._report(context.asset_key, context.asset_partition_keys if context.has_asset_partitions else [])
-        self._storage.write_bytes(url, json.dumps(obj, indent=1, ensure_ascii=False).encode())
-        context.add_output_metadata({"dagster/uri": str(url)})
+        keys: list[str | None] = [*context.asset_partition_keys] if context.has_asset_partitions else [None]
+        if isinstance(obj, Mapping) and obj.keys() == set(keys):
+            contents = obj
+        elif len(keys) == 1:
+            contents = {keys[0]: obj}
+        else:
+            name = context.asset_key.to_user_string()
+            message = f"{name} was made for {len(keys)} partitions: return a mapping with exactly their keys"
+            raise dg.Failure(message, allow_retries=False)
+        with ThreadPoolExecutor(_PARALLEL_WRITES) as threads:
+            list(threads.map(lambda item: self._write(context.asset_key, *item), contents.items()))
+        place = self._report(context.asset_key, keys[0])
+        context.add_output_metadata({"dagster/uri": str(place if len(keys) == 1 else place.parent)})
 
     def load_input(self, context: dg.InputContext) -> Any:
         partitions = list(context.asset_partition_keys) if context.has_asset_partitions else []
         name = context.asset_key.path[-1]
-        if name != SOURCE_VIDEOS and name not in list(Output):
-            return json.loads(self._storage.read_bytes(self._report(context.asset_key, partitions)))
-        references = self._references(context, name, partitions)
-        return references[partitions[0]] if len(partitions) == 1 else references
-
-    def _references(self, context: dg.InputContext, name: str, keys: list[str]) -> Mapping[str, Reference]:
         try:
-            if name == SOURCE_VIDEOS:
-                return {key: clip_at(self._storage, self._dataset.dataset_url, key) for key in keys}
-            newest = newest_materializations(context.instance, context.asset_key, keys)
-            return {key: self._output(Output(name), key, newest.get(key)) for key in keys}
+            if name != SOURCE_VIDEOS and name not in list(Output):
+                loaded: Mapping[Any, Any] = self._reports(context.asset_key, partitions or [None])
+            else:
+                loaded = self._references(context, name, partitions)
         except (OutputMissing, StorageError, FileNotFoundError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
+        return next(iter(loaded.values())) if len(partitions) <= 1 else loaded
+
+    def _references(self, context: dg.InputContext, name: str, keys: list[str]) -> Mapping[str, Reference]:
+        if name == SOURCE_VIDEOS:
+            return {key: clip_at(self._storage, self._dataset.dataset_url, key) for key in keys}
+        newest = newest_materializations(context.instance, context.asset_key, keys)
+        return {key: self._output(Output(name), key, newest.get(key)) for key in keys}
+
+    def _reports(self, asset_key: dg.AssetKey, keys: Sequence[str | None]) -> dict[str | None, Any]:
+        return {key: json.loads(self._storage.read_bytes(self._report(asset_key, key))) for key in keys}
+
+    def _write(self, asset_key: dg.AssetKey, partition: str | None, content: Any) -> None:
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        self._storage.write_bytes(self._report(asset_key, partition), text.encode())
 
     def _output(self, output: Output, key: str, materialization: dg.AssetMaterialization | None) -> OutputReference:
         if materialization is None:
@@ -97,9 +120,10 @@ class ReferenceIOManager(dg.IOManager):
                 read_marker(self._storage, url)
         return tuple(urls)
 
-    def _report(self, key: dg.AssetKey, partitions: list[str] | Any) -> StorageUrl:
+    def _report(self, key: dg.AssetKey, partition: str | None) -> StorageUrl:
         folder = self._dataset.storage_url / f"data/reports/{'/'.join(key.path)}"
-        return folder / f"{partitions[0]}.json" if partitions else folder / "report.json"
+        # Clips' keys stay as they are; what other partitions are called may hold anything.
+        return folder / (f"{quote(partition, safe='=')}.json" if partition is not None else "report.json")
 
 
 class ReferenceIOManagerFactory(dg.ConfigurableIOManagerFactory):  # type: ignore[type-arg]

@@ -284,7 +284,7 @@ class Production:
             del self._rendering[key]
             try:
                 comparisons = [future.result() for future in futures]
-            except (MediaError, OSError) as error:
+            except (MediaError, OSError, StorageError) as error:
                 self._fail(key, {Output.COMPARISONS}, f"the side-by-side video could not be rendered: {error}")
                 continue
             self.log_event(

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from vda_assets.osmo.spec import NAME_PATTERN
 from vda_assets.osmo_local.errors import ApiError, server_error
 from vda_assets.osmo_local.store import Row, Store
-from vda_assets.storage.access import DataCredential
+from vda_assets.storage.backends import DataCredential
 from vda_assets.storage.errors import BadStorageUrl
-from vda_assets.storage.url import StorageUrl
+from vda_assets.storage.url import parse_profile
 
 _ORDER = "CASE type WHEN 'DATA' THEN 0 WHEN 'REGISTRY' THEN 1 ELSE 2 END, name"
 _DOCKER_HUB = "registry-1.docker.io"
@@ -113,14 +113,7 @@ def _stored(
     if isinstance(given, RegistryCredential):
         return "REGISTRY", given.registry or _DOCKER_HUB, {"username": given.username, "auth": given.auth}
     try:
-        profile = _profile(given.endpoint.rstrip("/"))
+        profile = parse_profile(given.endpoint)
     except BadStorageUrl as error:
         raise server_error(str(error)) from error
     return "DATA", profile, given.model_dump(exclude={"endpoint"}, exclude_none=True)
-
-
-def _profile(endpoint: str) -> str:
-    """The endpoint itself, when it is a profile and nothing more, as the service demands."""
-    if StorageUrl.parse(f"{endpoint}/x").profile != endpoint:
-        raise BadStorageUrl(f"{endpoint} is no profile such as s3://bucket or azure://account")
-    return endpoint

@@ -23,6 +23,7 @@ from vda_assets.osmo_local.store import utc_now
 from vda_assets.osmo_local.transfer import download, files_below, upload
 from vda_assets.osmo_local.workplace import TaskPlan, config_folder, environment_of, furnish, make_folders, secrets_of
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import AccessRefused
 
 _INPUT_FAILED = 2010
 _OUTPUT_FAILED = 2012
@@ -210,7 +211,8 @@ class _Transfer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
             self._log.control(f"Could not {self._what}: {type(error).__name__}: {error}")
-            raise _Failed(_NOT_ALLOWED if isinstance(error, PermissionError) else self._exit_code) from error
+            refused = isinstance(error, (PermissionError, AccessRefused))
+            raise _Failed(_NOT_ALLOWED if refused else self._exit_code) from error
 
 
 def _forward(pipe: IO[str], log: TaskLog) -> None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.url import FILE_SCHEME, StorageUrl
+from vda_assets.storage.url import StorageUrl
 
 
 def download(storage: Storage, url_text: str, *, regex: str, target: Path) -> int:
@@ -20,32 +19,19 @@ def download(storage: Storage, url_text: str, *, regex: str, target: Path) -> in
     A URL without trailing slash is tried as one object first, and then `regex` plays no part. Nothing found: no error.
     """
     url = StorageUrl.parse(url_text)
-    filesystem, path = storage.locate(url)
-    if not url_text.endswith("/") and filesystem.isfile(path):
-        filesystem.get_file(path, str(target / url.name))
+    if not url_text.endswith("/") and _is_object(storage, url):
+        storage.download(url, target / url.name)
         return 1
-    try:
-        keys = [key for key in storage.find(url) if _wanted(key, regex)]
-    except FileNotFoundError:
-        return 0
-    places = [target / key for key in keys]
-    for folder in {place.parent for place in places}:
-        folder.mkdir(parents=True, exist_ok=True)
-    if keys:
-        filesystem.get([f"{path.rstrip('/')}/{key}" for key in keys], [str(place) for place in places])
+    keys = [found.path for found in storage.walk(url) if _wanted(found.path, regex)]
+    storage.download_all((url / key, target / key) for key in keys)
     return len(keys)
 
 
 def upload(storage: Storage, folder: Path, *, url_text: str, regex: str) -> int:
     """Copies every file of the folder, dotfiles too, below the URL; returns their count. Removes nothing there."""
     url = StorageUrl.parse(url_text)
-    filesystem, path = storage.locate(url)
     keys = [key for key in files_below(folder) if _wanted(key, regex)]
-    if url.scheme == FILE_SCHEME:
-        for key in keys:
-            _copy_whole(folder / key, Path(path) / key)
-    elif keys:
-        filesystem.put([str(folder / key) for key in keys], [f"{path.rstrip('/')}/{key}" for key in keys])
+    storage.upload_all((folder / key, url / key) for key in keys)
     return len(keys)
 
 
@@ -60,11 +46,9 @@ def _wanted(key: str, regex: str) -> bool:
     return inside and (not regex or re.match(regex, key) is not None)
 
 
-def _copy_whole(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+def _is_object(storage: Storage, url: StorageUrl) -> bool:
     try:
-        shutil.copyfile(source, part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+        storage.info(url)
+    except FileNotFoundError:
+        return False
+    return True

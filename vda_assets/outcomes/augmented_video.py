@@ -44,9 +44,8 @@ def judge_augmented_video(
 
 
 def probe_clip(storage: Storage, url: StorageUrl) -> ClipInfo:
-    """What the clip in storage is. Raises MediaError or OSError naming it."""
-    filesystem, path = storage.locate(url)
-    with filesystem.open(path, "rb") as file:
+    """What the clip in storage is. Raises MediaError, OSError or StorageUnavailable naming it."""
+    with storage.reading(url) as file:
         return probe(file, name=url.name)
 
 

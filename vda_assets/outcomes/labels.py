@@ -57,18 +57,17 @@ def local_scene(storage: Storage, folder: StorageUrl, marker: Marker) -> Iterato
 
     What the marker does not list, such as a former attempt's answers, stays out. Raises OutputMissing.
     """
-    filesystem, path = storage.locate(folder)
     with tempfile.TemporaryDirectory(prefix="vda-scene-") as temporary:
         places = {file.path: Path(temporary, file.path) for file in marker.files}
         texts = [name for name in places if Path(name).suffix in _JUDGED_SUFFIXES]
         for place in places.values():
             place.parent.mkdir(parents=True, exist_ok=True)
-        filesystem.get([f"{path}/{name}" for name in texts], [str(places[name]) for name in texts])
+        storage.download_all((folder / name, places[name]) for name in texts)
         for name in texts:
             marker.require(name, places[name].read_bytes())
         if folder.scheme == FILE_SCHEME:
             for name in places.keys() - set(texts):
-                places[name].symlink_to(f"{path}/{name}")
+                places[name].symlink_to(f"/{folder.key}/{name}")
         yield Path(temporary)
 
 

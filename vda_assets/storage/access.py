@@ -1,106 +1,179 @@
-"""storage_url -> (fsspec filesystem, path): the one place that knows how to enter each backend."""
+"""storage_url -> (fsspec filesystem, path), and what everybody does with it, the same on every backend."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
 
-import fsspec
 from fsspec import AbstractFileSystem
 
-from vda_assets.storage.errors import StorageUnavailable
+from vda_assets.storage.backends import DEFAULT_LIMITS, DataCredential, Limits, open_backend, open_filesystem
+from vda_assets.storage.errors import StorageError
+from vda_assets.storage.faults import Fault, comes_from_storage, explain
+from vda_assets.storage.objects import Backend, StoredObject
+from vda_assets.storage.parallel import in_parallel
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 
-@dataclass(frozen=True)
-class DataCredential:
-    """OSMO's DATA credential (6.4): what opens one profile. Without keys the ambient identity is used.
+class Storage:
+    """Every backend behind one door. Filesystems are kept one per profile, backends one per container.
 
-    For `azure://` the access_key is the whole connection string.
+    Raises StorageUnavailable when a backend refuses or does not answer, FileNotFoundError that names a missing object.
     """
 
-    profile: str
-    access_key_id: str | None = None
-    access_key: str | None = field(default=None, repr=False)
-    region: str | None = None
-    override_url: str | None = None
-    addressing_style: str | None = None
-
-
-class Storage:
-    """Every backend behind one call, `locate`. Filesystems are kept, one per profile."""
-
-    def __init__(self, credentials: Iterable[DataCredential] = ()) -> None:
+    def __init__(self, credentials: Iterable[DataCredential] = (), *, limits: Limits = DEFAULT_LIMITS) -> None:
         self._credentials = {credential.profile: credential for credential in credentials}
+        self._limits = limits
         self._filesystems: dict[str, AbstractFileSystem] = {}
+        self._backends: dict[tuple[str, str], Backend] = {}
+        self._entered: set[tuple[str, str]] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (tuple(self._credentials.values()), self._limits)
 
     def locate(self, url: StorageUrl) -> tuple[AbstractFileSystem, str]:
         """The filesystem of the URL's backend, and the URL's path in that filesystem's own spelling."""
         if url.profile not in self._filesystems:
-            credential = self._credentials.get(url.profile, DataCredential(url.profile))
-            self._filesystems[url.profile] = _filesystem(url, credential)
+            self._filesystems[url.profile] = open_filesystem(url, self._credential(url), self._limits)
         if url.scheme == FILE_SCHEME:
             return self._filesystems[url.profile], f"/{url.key}"
         return self._filesystems[url.profile], f"{url.container}/{url.key}".rstrip("/")
 
-    def read_bytes(self, url: StorageUrl) -> bytes:
-        """The whole object. Raises FileNotFoundError that names the URL."""
-        filesystem, path = self.locate(url)
+    def info(self, url: StorageUrl, *, with_checksum: bool = False) -> StoredObject:
+        """The object; its path is its name. `with_checksum`: with its MD5 even where that is asked for separately."""
+        with self._explained(url):
+            return self._backend(url).info(url.key, with_checksum=with_checksum)
+
+    def exists(self, url: StorageUrl) -> bool:
+        """True for an object, and for a folder that has any."""
         try:
-            content: bytes = filesystem.cat_file(path)
+            self.info(url)
         except FileNotFoundError:
-            raise FileNotFoundError(f"{url} does not exist") from None
-        return content
+            return next(self.walk(url), None) is not None
+        return True
+
+    def walk(self, url: StorageUrl, *, after: str = "", with_checksums: bool = False) -> Iterator[StoredObject]:
+        """Every object below the URL whose path relative to it sorts behind `after`, in byte order, page by page.
+
+        `with_checksums` asks for MD5s even where that makes the listing slower.
+        """
+        with self._explained(url):
+            yield from self._backend(url).walk(url.key, after=after, with_checksums=with_checksums)
+
+    def find(self, url: StorageUrl) -> dict[str, dict[str, Any]]:
+        """Every object below the URL: path relative to it -> its size in bytes and mtime; empty when there is none."""
+        return {found.path: {"size": found.size_bytes, "mtime": found.modified} for found in self.walk(url)}
+
+    def read_bytes(self, url: StorageUrl) -> bytes:
+        with self._explained(url):
+            return self._backend(url).read(url.key)
 
     def write_bytes(self, url: StorageUrl, content: bytes) -> None:
         """Writes the object in one piece: a reader sees the old content or the new one, never a part."""
-        filesystem, path = self.locate(url)
-        if url.scheme != FILE_SCHEME:
-            filesystem.pipe_file(path, content)
-            return
-        filesystem.makedirs(filesystem._parent(path), exist_ok=True)
-        temporary = f"{path}.{os.getpid()}.part"
-        filesystem.pipe_file(temporary, content)
-        os.replace(temporary, path)  # noqa: PTH105 - both are the filesystem's own strings
+        with self._explained(url):
+            self._backend(url).write(url.key, content)
 
-    def exists(self, url: StorageUrl) -> bool:
-        filesystem, path = self.locate(url)
-        return bool(filesystem.exists(path))
+    @contextmanager
+    def reading(self, url: StorageUrl) -> Iterator[BinaryIO]:
+        """The object as a file to seek in: a reader of a video takes only what it needs."""
+        with self._explained(url):
+            filesystem, path = self.locate(url)
+            with filesystem.open(path, "rb") as file:
+                yield file
 
-    def find(self, url: StorageUrl) -> dict[str, dict[str, Any]]:
-        """Every object below the URL, key relative to it -> fsspec's info; empty when there is none."""
-        filesystem, path = self.locate(url)
-        filesystem.invalidate_cache(path)
-        found = filesystem.find(path, detail=True)
-        prefix = path.rstrip("/") + "/"
-        return {name.removeprefix(prefix): info for name, info in found.items() if name.startswith(prefix)}
+    def download(self, url: StorageUrl, target: Path, *, hashed: bool = False) -> tuple[StoredObject, str]:
+        """Copies the object into the file; returns what was copied and, when `hashed`, the MD5 of what came."""
+        with self._explained(url):
+            return self._backend(url).download(url.key, target, hashed=hashed)
 
+    def upload(self, source: Path, url: StorageUrl) -> None:
+        """Copies the file to the URL, whole or not at all."""
+        with self._explained(url):
+            self._backend(url).upload(source, url.key)
 
-def _filesystem(url: StorageUrl, credential: DataCredential) -> AbstractFileSystem:
-    match url.scheme:
-        case "file":
-            return fsspec.filesystem("file", skip_instance_cache=True)
-        case "s3" | "swift" | "tos":
-            endpoint = credential.override_url or (f"https://{url.parts[0]}" if url.scheme != "s3" else None)
-            style = {"addressing_style": credential.addressing_style} if credential.addressing_style else {}
-            return fsspec.filesystem(
-                "s3",
-                key=credential.access_key_id,
-                secret=credential.access_key,
-                endpoint_url=endpoint,
-                client_kwargs={"region_name": credential.region} if credential.region else {},
-                config_kwargs={"s3": style} if style else {},
-                skip_instance_cache=True,
+    def create(self, source: Path, url: StorageUrl) -> None:
+        """Like `upload`, but raises FileExistsError when there is something, however late it came."""
+        # adlfs would make a container that is missing, or try to without end.
+        if url.scheme != FILE_SCHEME and (refusal := self._refusal(url)):
+            raise refusal.error
+        with self._explained(url):
+            self._backend(url).create(source, url.key)
+
+    def download_all(self, pairs: Iterable[tuple[StorageUrl, Path]]) -> None:
+        """Copies several at once; folders are made."""
+        made: set[Path] = set()
+
+        def copy(pair: tuple[StorageUrl, Path]) -> None:
+            url, target = pair
+            if target.parent not in made:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.add(target.parent)
+            self.download(url, target)
+
+        for _ in in_parallel(copy, pairs, url_of=lambda pair: pair[0]):
+            pass
+
+    def upload_all(self, pairs: Iterable[tuple[Path, StorageUrl]]) -> None:
+        """Copies several at once."""
+        for _ in in_parallel(lambda pair: self.upload(*pair), pairs, url_of=lambda pair: pair[1]):
+            pass
+
+    def _credential(self, url: StorageUrl) -> DataCredential:
+        return self._credentials.get(url.profile) or DataCredential(url.profile)
+
+    def _backend(self, url: StorageUrl) -> Backend:
+        place = (url.profile, url.container)
+        if place not in self._backends:
+            self._backends[place] = open_backend(
+                url, self._credential(url), limits=self._limits, filesystem=lambda: self.locate(url)[0]
             )
-        case "gs":
-            # gcsfs 2026.10 reads this at its import: it would probe every bucket, and stalls on emulators.
-            os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-            options = {"endpoint_url": credential.override_url} if credential.override_url else {}
-            return fsspec.filesystem("gs", token=credential.access_key, skip_instance_cache=True, **options)
-        case "azure":
-            if credential.access_key:
-                return fsspec.filesystem("abfs", connection_string=credential.access_key, skip_instance_cache=True)
-            return fsspec.filesystem("abfs", account_name=url.parts[0], anon=False, skip_instance_cache=True)
-    raise StorageUnavailable(f"{url}: no filesystem for {url.scheme}://")
+        return self._backends[place]
+
+    @contextmanager
+    def _explained(self, url: StorageUrl) -> Iterator[None]:
+        try:
+            yield
+        except StorageError:
+            raise
+        except Exception as error:
+            translated = self._translated(error, url)
+            if translated is error:
+                raise
+            raise translated from error
+
+    def _translated(self, error: Exception, url: StorageUrl) -> Exception:
+        if url.scheme == FILE_SCHEME:
+            if isinstance(error, FileNotFoundError) and str(error.filename or f"/{url.key}") == f"/{url.key}":
+                return FileNotFoundError(f"{url} does not exist")
+            if isinstance(error, FileExistsError) and str(error.filename2) == f"/{url.key}":
+                return FileExistsError(f"{url} exists already")
+            return error
+        if not comes_from_storage(error):
+            return error
+        fault = explain(error, url, self._credential(url), self._limits)
+        if not fault.is_specific:
+            fault = self._refusal(url) or fault
+        if isinstance(error, FileNotFoundError) and not fault.is_specific:
+            return FileNotFoundError(f"{url} does not exist")
+        if isinstance(error, FileExistsError):
+            return FileExistsError(f"{url} exists already")
+        return fault.error
+
+    def _refusal(self, url: StorageUrl) -> Fault | None:
+        """Why nobody enters the container: a listing is answered with the reason where a HEAD request is not."""
+        place = (url.profile, url.container)
+        if place in self._entered:
+            return None
+        folder = url.key.rpartition("/")[0]
+        try:
+            next(iter(self._backend(url).walk(folder, after="", with_checksums=False)), None)
+        except Exception as error:  # noqa: BLE001 - it only says more about an error that is being raised
+            return explain(error, url, self._credential(url), self._limits)
+        self._entered.add(place)
+        return None
+
+
+def _restored(credentials: Iterable[DataCredential], limits: Limits) -> Storage:
+    return Storage(credentials, limits=limits)

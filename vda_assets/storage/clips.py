@@ -6,17 +6,17 @@ becomes `=XX`. Its `video` is the key without the extension: the name of its fol
 
 from __future__ import annotations
 
+import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import BadClipName, BadStorageUrl
+from vda_assets.storage.objects import StoredObject
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 CLIP_EXTENSIONS = (".mp4", ".avi", ".mkv")
@@ -49,6 +49,14 @@ class Clip:
     def suffix(self) -> str:
         """The extension in lower case, with its dot."""
         return f".{self.key.rsplit('.', 1)[1].lower()}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An object that looks like a clip, by its path under the dataset's folder, and why it cannot be used."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -94,67 +102,76 @@ def list_clips(storage: Storage, dataset_url: StorageUrl, *, settled: bool = Fal
 
     With `settled`, files of a local folder that changed within `SETTLE_SECONDS` are left out for now.
     """
-    grew_after = time.time() - SETTLE_SECONDS if settled and dataset_url.scheme == FILE_SCHEME else None
     clips: list[Clip] = []
     left_out: dict[str, str] = {}
-    for path, info in sorted(storage.find(dataset_url).items()):
-        if PurePosixPath(path).suffix.lower() not in CLIP_EXTENSIONS or PurePosixPath(path).name.startswith("."):
+    for found in iterate_clips(storage, dataset_url, settled=settled):
+        if isinstance(found, Clip):
+            clips.append(found)
+        else:
+            left_out[found.path] = found.reason
+    return Listing(tuple(sorted(clips, key=lambda clip: clip.key)), left_out)
+
+
+def iterate_clips(
+    storage: Storage, dataset_url: StorageUrl, *, after_key: str | None = None, settled: bool = False
+) -> Iterator[Clip | LeftOut]:
+    """The same one by one, in the order of their paths, in memory that does not grow with the dataset.
+
+    Goes on behind the clip `after_key`, whether that still exists or not.
+    """
+    after = path_of(after_key) if after_key is not None else ""
+    now = time.time()
+    grows_since = now - SETTLE_SECONDS if settled and dataset_url.scheme == FILE_SCHEME else math.inf
+    # Clips that differ only in their extension would write into the same folders. All paths that begin with one's name
+    # and a dot follow each other, so the names to remember are those that the present path begins with.
+    namesakes: list[tuple[str, str]] = []
+    for found in storage.walk(dataset_url, after=_before_namesakes(after)):
+        place = PurePosixPath(found.path)
+        if place.suffix.lower() not in CLIP_EXTENSIONS or place.name.startswith("."):
             continue
-        if grew_after is not None and info["mtime"] > grew_after:
-            left_out[path] = "it was changed just now and may still be growing"
-            continue
-        try:
-            clips.append(_clip(path, info, dataset_url))
-        except (BadClipName, BadStorageUrl) as error:
-            left_out[path] = str(error)
-    return _without_namesakes(clips, left_out)
+        while namesakes and not found.path.startswith(f"{namesakes[-1][0]}."):
+            namesakes.pop()
+        clip = _clip_or_reason(found, dataset_url, grows_since=grows_since, now=now)
+        if isinstance(clip, Clip):
+            name = str(place.with_suffix(""))
+            if namesakes and namesakes[-1][0] == name:
+                clip = LeftOut(found.path, f"its outputs would mix with those of {namesakes[-1][1]!r}; rename one")
+            else:
+                namesakes.append((name, found.path))
+        if found.path > after:
+            yield clip
+
+
+def _before_namesakes(path: str) -> str:
+    """From where a listing must begin so that namesakes of what follows `path` are seen."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.partition('.')[0]}" if path else ""
+
+
+def _clip_or_reason(found: StoredObject, dataset_url: StorageUrl, *, grows_since: float, now: float) -> Clip | LeftOut:
+    if grows_since < found.modified <= now:
+        return LeftOut(found.path, "it was changed just now and may still be growing")
+    try:
+        return _clip(found, dataset_url)
+    except (BadClipName, BadStorageUrl) as error:
+        return LeftOut(found.path, str(error))
 
 
 def clip_at(storage: Storage, dataset_url: StorageUrl, key: str) -> Clip:
     """The clip of a key. Raises BadClipName for an unusable one, FileNotFoundError when nothing lies there."""
     path = path_of(key)
-    url = dataset_url / path
-    filesystem, location = storage.locate(url)
     try:
-        info = filesystem.info(location)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{url} does not exist; upload it again, or leave it out") from None
-    return _clip(path, info, dataset_url)
+        found = storage.info(dataset_url / path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; upload it again, or leave it out") from None
+    return _clip(found._replace(path=path), dataset_url)
 
 
-def _clip(path: str, info: dict[str, Any], dataset_url: StorageUrl) -> Clip:
+def _clip(found: StoredObject, dataset_url: StorageUrl) -> Clip:
+    path = found.path
     if PurePosixPath(path).suffix.lower() not in CLIP_EXTENSIONS:
         raise BadClipName(f"{path!r} is no clip: only {', '.join(CLIP_EXTENSIONS)} are taken")
-    if info["size"] == 0:
+    if found.size_bytes == 0:
         raise BadClipName(f"{path!r} has zero bytes; upload it again")
     url = dataset_url / path
-    return Clip(
-        key=key_of(path), url=url, size_bytes=int(info["size"]), version=_version(info), modified=_modified(info)
-    )
-
-
-def _version(info: dict[str, Any]) -> str:
-    etag = info.get("ETag") or info.get("etag")
-    return str(etag).strip('"') if etag else f"{info['size']}-{_modified(info):.6f}"
-
-
-def _modified(info: dict[str, Any]) -> float:
-    """s3fs, adlfs, gcsfs and the local filesystem each have their own name for it."""
-    for name in ("mtime", "LastModified", "last_modified", "updated"):
-        value = info.get(name)
-        if value is None:
-            continue
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        return value.timestamp() if isinstance(value, datetime) else float(value)
-    return 0.0
-
-
-def _without_namesakes(clips: Iterable[Clip], left_out: dict[str, str]) -> Listing:
-    """Clips that differ only in their extension would write into the same folders; the first keeps its place."""
-    kept: dict[str, Clip] = {}
-    for clip in clips:
-        first = kept.setdefault(clip.video, clip)
-        if first is not clip:
-            left_out[path_of(clip.key)] = f"its outputs would mix with those of {path_of(first.key)!r}; rename one"
-    return Listing(tuple(sorted(kept.values(), key=lambda clip: clip.key)), left_out)
+    return Clip(key=key_of(path), url=url, size_bytes=found.size_bytes, version=found.version, modified=found.modified)

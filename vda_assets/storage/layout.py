@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from vda_assets.storage.url import DATASETS_FOLDER, StorageUrl
@@ -11,6 +12,9 @@ SETUP_FOLDER = "setup_b0"
 OUTCOME_FILE = "outcome.json"
 AUGMENTED_VIDEO_FILE = "augmented_video.mp4"
 AUGMENTATION_METADATA_FILE = "metadata.json"
+_OUTPUT_PATTERN = (
+    r"outputs/(?:pseudo_labeled/(?P<original>[^/]+)|(?:augmented|pseudo_labeled_augmented)/(?P<made>[^/]+)_aug\d+)/"
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,17 @@ class RunLayout:
 
     def augmented_labels(self, video: str, index: int) -> StorageUrl:
         return self.root / f"outputs/pseudo_labeled_augmented/{video}_aug{index}"
+
+    def video_at(self, path: str) -> str | None:
+        """The video that a path below the run's root belongs to; None for what all of them share."""
+        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.mp4"
+        match = re.match(rf"{_OUTPUT_PATTERN}|{display}", path)
+        return next((video for video in match.groupdict().values() if video), None) if match else None
+
+    def output_folder_at(self, path: str) -> str | None:
+        """The folder of one stage's output, relative to the root, that the path lies in."""
+        match = re.match(_OUTPUT_PATTERN, path)
+        return match[0].rstrip("/") if match else None
 
     def comparison(self, video: str, index: int) -> StorageUrl:
         return self.root / f"display/{self.dataset}_{video}_aug{index}_compare.mp4"

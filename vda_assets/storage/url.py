@@ -88,6 +88,14 @@ class StorageUrl:
         return f"{self.scheme}://{'/'.join(self.parts[: _PROFILE_DEPTH[self.scheme]])}"
 
 
+def parse_profile(text: str) -> str:
+    """The profile that the text is, such as `s3://bucket` or `azure://account`; raises BadStorageUrl for a path."""
+    profile = StorageUrl.parse(f"{text.rstrip('/')}/x").profile
+    if profile != text.rstrip("/"):
+        raise BadStorageUrl(f"{text!r} is no profile: a credential opens a whole one, such as {profile!r}, not a path")
+    return profile
+
+
 def split_dataset_url(url: StorageUrl) -> tuple[StorageUrl, str]:
     """`(storage_url, dataset)` of a dataset's own URL, `<storage_url>/datasets/<dataset>`.
 

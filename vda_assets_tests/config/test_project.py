@@ -109,7 +109,7 @@ def test_a_storage_profile_with_a_path_is_refused_and_its_secrets_come_from_the_
     path = folder / "deployments" / "local.yaml"
     good = path.read_text()
     path.write_text(good + "storage:\n- {profile: s3://bucket/prefix}\n")
-    assert "storage.0: profile must be 's3://bucket'" in problems_of(folder)
+    assert "a credential opens a whole one, such as 's3://bucket', not a path" in problems_of(folder)
 
     path.write_text(good + "storage:\n- {profile: s3://bucket, access_key_id_env: KEY_ID, access_key_env: KEY}\n")
     (profile,) = load(folder).deployments["local"].storage

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import clip_at, key_of, list_clips, path_of
+from vda_assets.storage.clips import clip_at, iterate_clips, key_of, list_clips, path_of
 from vda_assets.storage.errors import BadClipName
 from vda_assets.storage.url import StorageUrl
 
@@ -87,3 +88,37 @@ def test_a_clip_has_another_version_once_its_content_changed(tmp_path: Path) -> 
 def test_a_clip_that_vanished_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"gone\.mp4 does not exist"):
         clip_at(Storage(), dataset(tmp_path), "gone.mp4")
+
+
+names = st.sampled_from(
+    ["a.mp4", "a.avi", "a.b.mp4", "a.b.MKV", "a.b.c.avi", "a-.mp4", "ab.mp4", "b/a.mp4", "b/a.avi", "b.mp4"]
+)
+
+
+@given(st.sets(names, min_size=1), names)
+def test_a_listing_that_goes_on_behind_a_clip_says_what_the_whole_one_says(
+    tmp_path_factory: pytest.TempPathFactory, present: set[str], after: str
+) -> None:
+    folder = tmp_path_factory.mktemp("clips")
+    put(folder, *present)
+    whole = list(iterate_clips(Storage(), dataset(folder)))
+    rest = list(iterate_clips(Storage(), dataset(folder), after_key=key_of(after)))
+    assert rest == [found for found in whole if found.path > after]
+
+
+def test_a_large_dataset_is_gone_through_in_little_memory(tmp_path: Path) -> None:
+    for number in range(100):
+        put(tmp_path, *(f"{number:03}/{clip:03}.mp4" for clip in range(100)), age_seconds=0)
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in iterate_clips(Storage(), dataset(tmp_path)))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 10_000
+    assert peak_bytes < 500_000
+
+
+def test_a_file_from_the_future_is_not_waited_for(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", age_seconds=-3600)
+    assert len(list_clips(Storage(), dataset(tmp_path), settled=True).clips) == 1

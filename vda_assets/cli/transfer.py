@@ -1,0 +1,122 @@
+"""`vda upload` and `vda datasets fetch-demo`: clips of this machine or of the public demo set into a dataset."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from vda_assets.cli.clips import datasets
+from vda_assets.cli.copying import finish, show
+from vda_assets.cli.world import dataset_and_deployment, load
+from vda_assets.storage.access import Storage
+from vda_assets.storage.clips import CLIP_EXTENSIONS, key_of, video_of
+from vda_assets.storage.errors import BadClipName, BadStorageUrl
+from vda_assets.storage.transfer import Copy, Problem, only_one, upload_clips
+from vda_assets.storage.url import FILE_SCHEME, StorageUrl
+
+DEMO_REPOSITORY = "nvidia/video-data-augmentation-demo"
+DEMO_DATASET = "vda-demo"
+
+
+@click.command()
+@click.argument("dataset_name", metavar="DATASET")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def upload(dataset_name: str, paths: tuple[Path, ...]) -> None:
+    """Put local clips, and all clips below local folders, into a dataset. What is there is never replaced.
+
+    A folder's clips keep their paths below it. Killed, the same command goes on where it was.
+
+    Example: vda upload vda-demo clips/ street.mp4
+    """
+    storage, dataset_url = _storage_and_url(dataset_name)
+    finish(put_clips(storage, dataset_url, _clip_files(paths)))
+
+
+@datasets.command("fetch-demo")
+@click.option("--dataset", "dataset_name", default=DEMO_DATASET, show_default=True, metavar="NAME", help="Where to.")
+@click.option("--revision", default="main", show_default=True, help="A branch, tag or commit; resolved to a commit.")
+@click.option("--repository", default=DEMO_REPOSITORY, show_default=True, help="Another dataset repository instead.")
+def fetch_demo(dataset_name: str, revision: str, repository: str) -> None:
+    """Fetch the public demo clips into a dataset. A Hugging Face token is used when there is one.
+
+    Example: vda datasets fetch-demo
+    """
+    # The hub's library takes a fifth of a second to load; no other command needs it.
+    from vda_assets.cli.hub import HubClips
+
+    storage, dataset_url = _storage_and_url(dataset_name)
+    clips = HubClips.find(repository, revision)
+    click.echo(f"{repository} at {clips.commit}: {len(clips.names)} clips", err=True)
+    with tempfile.TemporaryDirectory(prefix="vda-demo-") as folder:
+        finish(put_clips(storage, dataset_url, clips.fetch(Path(folder))))
+
+
+def put_clips(storage: Storage, dataset_url: StorageUrl, files: Iterable[tuple[Path, str | Problem]]) -> list[Problem]:
+    """Uploads each file to its path below the dataset and prints its URL; returns what went wrong."""
+    copies, problems = _planned(dataset_url, files)
+    with ExitStack() as stack:
+        if dataset_url.scheme == FILE_SCHEME:
+            stack.enter_context(only_one(Path("/", dataset_url.key)))
+        results = upload_clips(storage, copies)
+        total_bytes = sum(copy.path.stat().st_size for copy in copies)
+        return problems + show(
+            results,
+            total_bytes=total_bytes,
+            line=lambda done: f"{done.copy.url}{'  (was there already)' if done.was_there else ''}",
+        )
+
+
+def _planned(dataset_url: StorageUrl, files: Iterable[tuple[Path, str | Problem]]) -> tuple[list[Copy], list[Problem]]:
+    """Unusable files, names that cannot be carried and names that two files share are problems of their own."""
+    copies: dict[str, Copy] = {}
+    problems = []
+    for file, path in files:
+        if isinstance(path, Problem):
+            problems.append(path)
+        elif reason := _unusable(file):
+            problems.append(Problem(str(file), reason))
+        else:
+            try:
+                video, url = video_of(key_of(path)), dataset_url / path
+            except (BadClipName, BadStorageUrl) as error:
+                problems.append(Problem(str(file), str(error)))
+                continue
+            first = copies.setdefault(video, Copy(url, file))
+            if first.path != file:
+                problems.append(Problem(str(file), f"{first.path} has the same name; rename one"))
+    return list(copies.values()), problems
+
+
+def _clip_files(paths: Sequence[Path]) -> Iterator[tuple[Path, str | Problem]]:
+    """(file, its path below the dataset): a file by its name, the clips of a folder by their paths below it."""
+    for path in paths:
+        if not path.is_dir():
+            yield path, path.name
+            continue
+        for file in sorted(path.rglob("*")):
+            relative = file.relative_to(path)
+            if file.suffix.lower() not in CLIP_EXTENSIONS or file.name.startswith(".") or file.is_dir():
+                continue
+            if file.resolve().is_relative_to(path.resolve()):
+                yield file, relative.as_posix()
+            else:
+                yield file, Problem(str(file), f"it is a symbolic link that leads out of {path}; name its target")
+
+
+def _unusable(file: Path) -> str | None:
+    if file.suffix.lower() not in CLIP_EXTENSIONS:
+        return f"it is no clip: only {', '.join(CLIP_EXTENSIONS)} are taken"
+    if not file.is_file():
+        return "it is a symbolic link to nothing" if file.is_symlink() else "it does not exist"
+    return "it has zero bytes" if file.stat().st_size == 0 else None
+
+
+def _storage_and_url(dataset_name: str) -> tuple[Storage, StorageUrl]:
+    project = load()
+    dataset, deployment = dataset_and_deployment(project, dataset_name)
+    return project.storage_of(deployment, os.environ), dataset.dataset_url

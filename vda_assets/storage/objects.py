@@ -1,0 +1,48 @@
+"""What the room knows of one stored object, and what every backend can do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+
+class StoredObject(NamedTuple):
+    """`path` is relative to the folder that was listed. A tuple: a listing makes hundreds of thousands of them."""
+
+    path: str
+    size_bytes: int
+    modified: float  # seconds since 1970
+    etag: str = ""  # without quotes; empty where there is none
+    md5: str = ""  # of the content, in hex; empty where the backend has none, as for S3's uploads in parts
+
+    @property
+    def version(self) -> str:
+        """Changes when the content does."""
+        return self.etag or f"{self.size_bytes}-{self.modified:.6f}"
+
+
+class Backend(Protocol):
+    """One container of a backend. Keys are absolute in it; errors are the backend's own (see faults).
+
+    FileNotFoundError says that an object is not there, FileExistsError that `create` found one.
+    """
+
+    def info(self, key: str, *, with_checksum: bool) -> StoredObject: ...
+
+    def walk(self, folder: str, *, after: str, with_checksums: bool) -> Iterator[StoredObject]:
+        """Every object below the folder whose relative path sorts behind `after`, in the order of their bytes."""
+
+    def read(self, key: str) -> bytes: ...
+
+    def write(self, key: str, content: bytes) -> None:
+        """Whole or not at all."""
+
+    def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject, str]:
+        """Copies into the file; returns what was copied and, when `hashed`, the MD5 of the bytes that came."""
+
+    def upload(self, source: Path, key: str) -> None:
+        """Whole or not at all; replaces what is there."""
+
+    def create(self, source: Path, key: str) -> None:
+        """Whole or not at all; replaces nothing."""

@@ -1,0 +1,155 @@
+"""Object stores that run on this machine: moto's S3, azurite, and an emulator of Google Cloud Storage."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import fsspec
+import httpx
+import pytest
+import yaml
+
+from vda_assets.storage.access import Storage
+from vda_assets.storage.backends import DataCredential
+from vda_assets.storage.url import StorageUrl
+from vda_assets_tests.end_to_end.world import REPOSITORY, free_port, stop, wait_for
+
+BUCKET = "vda-bucket"
+AZURITE = REPOSITORY / ".cache" / "azurite"
+AZURITE_VERSION = "3.37.0"
+AZURE_ACCOUNT = "devstoreaccount1"
+# The emulator's own well-known key.
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+_SECRETS = {"access_key_id": "VDA_TEST_KEY_ID", "access_key": "VDA_TEST_KEY"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Somewhere to store: its root URL and what opens it (nothing for this machine's own folders)."""
+
+    root: StorageUrl
+    credential: DataCredential | None = None
+
+    @property
+    def storage(self) -> Storage:
+        return Storage([self.credential] if self.credential else [])
+
+
+@contextmanager
+def local(folder: Path) -> Iterator[Place]:
+    yield Place(StorageUrl.parse(f"file://{folder}/storage"))
+
+
+@contextmanager
+def moto(folder: Path) -> Iterator[Place]:
+    port = free_port()
+    with _serving([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], folder, port):
+        credential = DataCredential(
+            f"s3://{BUCKET}",
+            access_key_id="an-id",
+            access_key="a-secret",
+            region="eu-central-1",
+            override_url=f"http://127.0.0.1:{port}",
+            addressing_style="path",
+        )
+        place = Place(StorageUrl.parse(f"s3://{BUCKET}/team"), credential)
+        place.storage.locate(place.root)[0].mkdir(BUCKET)
+        yield place
+
+
+@contextmanager
+def azurite(folder: Path) -> Iterator[Place]:
+    port = free_port()
+    script = _installed_azurite()
+    options = ["--inMemoryPersistence", "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+    command = ["node", str(script), "--blobHost", "127.0.0.1", "--blobPort", str(port), *options]
+    with _serving(command, folder, port):
+        place = Place(StorageUrl.parse(f"azure://{AZURE_ACCOUNT}/{BUCKET}/team"), azure_credential(port))
+        fsspec.filesystem("abfs", connection_string=azure_credential(port).access_key).mkdir(BUCKET)
+        yield place
+
+
+def azure_credential(port: int, key: str = AZURE_KEY) -> DataCredential:
+    endpoint = f"http://127.0.0.1:{port}/{AZURE_ACCOUNT}"
+    connection = f"AccountName={AZURE_ACCOUNT};AccountKey={key};BlobEndpoint={endpoint};DefaultEndpointsProtocol=http"
+    return DataCredential(f"azure://{AZURE_ACCOUNT}", access_key_id=AZURE_ACCOUNT, access_key=connection)
+
+
+@contextmanager
+def google(folder: Path) -> Iterator[Place]:
+    port = free_port()
+    program = Path(sys.executable).with_name("gcp-storage-emulator")
+    command = [str(program), "start", "--host=127.0.0.1", f"--port={port}", "--in-memory", f"--default-bucket={BUCKET}"]
+    with _serving(command, folder, port):
+        credential = DataCredential(f"gs://{BUCKET}", override_url=f"http://127.0.0.1:{port}")
+        yield Place(StorageUrl.parse(f"gs://{BUCKET}/team"), credential)
+
+
+BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {
+    "file": local,
+    "s3": moto,
+    "azure": azurite,
+    "gs": google,
+}
+
+
+def configure(assets_cfg: Path, place: Place) -> None:
+    """Points a copy of the project's configuration at the place: the dataset and the embedded OSMO's own data."""
+    path = assets_cfg / "deployments/local.yaml"
+    deployment = yaml.safe_load(path.read_text())
+    deployment["osmo_local"]["workflow_data_url"] = f"{place.root}/workflows"
+    if place.credential:
+        profile = {key: value for key, value in asdict(place.credential).items() if value and key not in _SECRETS}
+        deployment["storage"] = [profile | {f"{key}_env": name for key, name in _SECRETS.items()}]
+    path.write_text(yaml.safe_dump(deployment))
+    path = assets_cfg / "datasets/vda-demo.yaml"
+    dataset = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**dataset, "url": f"{place.root}/datasets/vda-demo"}))
+
+
+def secrets_of(place: Place) -> dict[str, str]:
+    """The environment variables that the configuration names."""
+    return {name: getattr(place.credential, key) for key, name in _SECRETS.items()} if place.credential else {}
+
+
+@contextmanager
+def _serving(command: list[str], folder: Path, port: int) -> Iterator[None]:
+    with (folder / "emulator.log").open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        wait_for(lambda: _listens(port), command[0])
+        yield
+    finally:
+        stop(server)
+
+
+def _listens(port: int) -> bool:
+    try:
+        httpx.get(f"http://127.0.0.1:{port}/", timeout=2)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def _installed_azurite() -> Path:
+    """Installs it once, beside the repository's other caches; a machine without npm skips what needs it."""
+    script = AZURITE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+    if not script.exists():
+        npm = shutil.which("npm")
+        if npm is None or shutil.which("node") is None:
+            pytest.skip("azurite needs node and npm, which this machine does not have")
+        AZURITE.mkdir(parents=True, exist_ok=True)
+        options = ["--silent", "--no-audit", "--no-fund", "--prefix", str(AZURITE)]
+        subprocess.run([npm, "install", *options, f"azurite@{AZURITE_VERSION}"], check=True, env=dict(os.environ))
+    return script
