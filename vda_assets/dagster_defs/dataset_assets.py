@@ -26,6 +26,7 @@ from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resourc
 from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.osmo.errors import OsmoError
 from vda_assets.readiness.finding import NotReady, require
+from vda_assets.readiness.overview import time_overview
 from vda_assets.readiness.preflight import check_gate
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
@@ -165,6 +166,14 @@ def produce(context: dg.AssetExecutionContext, scope: DatasetScope, selection: S
         with resources[osmo_resource_key(scope.dataset.deployment)].client() as client:
             gate = check_gate(client, storage, dataset=scope.dataset, deployment=scope.deployment, selection=selection)
             require(gate.findings)
+            overview = time_overview(
+                selection,
+                gate.findings,
+                clips=len(keys),
+                clips_at_once=scope.deployment.osmo.max_in_flight,
+                stand_in=scope.deployment.is_stand_in,
+            )
+            context.log.info("\n".join(overview.lines()))
             assert gate.gpu_platform is not None
             production.run(keys, client=client, gpu_platform=gate.gpu_platform)
     except (NotReady, ConfigError) as error:

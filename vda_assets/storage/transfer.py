@@ -24,8 +24,8 @@ from vda_assets.storage.parallel import in_parallel
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 _CHUNK_BYTES = 1024 * 1024
-# Modification times survive a file system that keeps them in milliseconds.
-_SAME_TIME_SECONDS = 0.002
+# What a time loses on its way through a floating-point number.
+_SAME_TIME_SECONDS = 1e-5
 _STALE_PART = re.compile(rf"^\..*\.\d+{re.escape(PART_SUFFIX)}$")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

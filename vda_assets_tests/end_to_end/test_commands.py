@@ -125,3 +125,21 @@ def test_the_embedded_osmo_asks_for_its_token_which_only_its_owner_can_read(fini
     assert token.stat().st_mode & 0o077 == 0
     said = "".join(path.read_text(errors="replace") for path in finished.folder.glob("*.log"))
     assert token.read_text() not in said
+
+
+def test_the_shared_assets_are_cheap_checks_that_say_what_they_stand_for(finished: World) -> None:
+    definitions = build_definitions(load_project(finished.environment))
+    names = [("preflight",), ("nim", "qwen3_vl"), ("nim", "qwen25_14b"), ("model_cache", "cosmos_transfer")]
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=[dg.AssetKey(["local", *name]) for name in names]
+        )
+    made = {
+        event.materialization.asset_key.path[-1]: event.materialization
+        for event in done.get_asset_materialization_events()
+    }
+    assert set(made) == {name[-1] for name in names}
+    assert all(one.metadata["stand_in"].value for one in made.values())
+    assert "a stand-in that answers no prompt" in made["qwen3_vl"].metadata["findings"].value
+    assert "default is ONLINE" in made["preflight"].metadata["findings"].value
+    assert "Time overview for 2 clips" in made["preflight"].metadata["time overview"].value

@@ -55,7 +55,9 @@ def test_what_changed_on_either_side_is_fetched_again(place: Place, folder: Stor
     storage = place.storage
     fill(storage, folder, a=b"one", b=b"two")
     list(mirror(storage, copies_of(storage, folder, tmp_path), root=tmp_path))
-    (tmp_path / "deep/a.bin").write_bytes(b"own")
+    edited = tmp_path / "deep/a.bin"
+    edited.write_bytes(b"own")
+    os.utime(edited, (edited.stat().st_mtime + 1,) * 2)
     fill(storage, folder, b=b"three")
     list(mirror(storage, copies_of(storage, folder, tmp_path), root=tmp_path))
     assert (tmp_path / "deep/a.bin").read_bytes() == b"one"
