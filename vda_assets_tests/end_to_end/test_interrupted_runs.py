@@ -40,7 +40,7 @@ def test_a_killed_run_is_continued_without_submitting_anything_again(world: Worl
         again = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
 
         assert again.returncode == 0, again.stdout + again.stderr
-        assert "adopted workflow" in again.stdout
+        assert ": adopted " in again.stdout
         assert list(world.workflows().values()) == ["COMPLETED"]
 
 
@@ -122,6 +122,6 @@ def test_a_service_without_labels_is_dispatched_to_by_name(world: World) -> None
         again = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
 
         assert again.returncode == 0, again.stdout + again.stderr
-        assert "adopted workflow" in again.stdout
+        assert ": adopted " in again.stdout
         (entry,) = world.workflow_entries()
         assert (entry["status"], entry["labels"]) == ("COMPLETED", {})
