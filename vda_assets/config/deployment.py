@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel
 from vda_assets.osmo.spec import ResourceSpec, TimeoutSpec
-from vda_assets.storage.backends import DataCredential
+from vda_assets.storage.credentials import DataCredential
 from vda_assets.storage.url import parse_profile
 
 

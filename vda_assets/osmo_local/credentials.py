@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from vda_assets.osmo.spec import NAME_PATTERN
 from vda_assets.osmo_local.errors import ApiError, server_error
 from vda_assets.osmo_local.store import Row, Store
-from vda_assets.storage.backends import DataCredential
+from vda_assets.storage.credentials import DataCredential
 from vda_assets.storage.errors import BadStorageUrl
 from vda_assets.storage.url import parse_profile
 

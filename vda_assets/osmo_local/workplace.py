@@ -13,7 +13,7 @@ import yaml
 from vda_assets.osmo.spec import TaskSpec
 from vda_assets.osmo_local.localize import move_paths, path_mover, replace_tokens
 from vda_assets.osmo_local.settings import StandIn
-from vda_assets.storage.backends import DataCredential
+from vda_assets.storage.credentials import DataCredential
 
 
 @dataclass(frozen=True)

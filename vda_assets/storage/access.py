@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 
 from fsspec import AbstractFileSystem
 
-from vda_assets.storage.backends import DEFAULT_LIMITS, DataCredential, Limits, open_backend, open_filesystem
+from vda_assets.storage.backends import open_backend, open_filesystem
+from vda_assets.storage.credentials import DEFAULT_LIMITS, DataCredential, Limits
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.faults import Fault, comes_from_storage, explain
 from vda_assets.storage.objects import Backend, StoredObject

@@ -9,7 +9,8 @@ import errno
 import re
 from dataclasses import dataclass
 
-from vda_assets.storage.backends import DataCredential, Limits, endpoint_of
+from vda_assets.storage.backends import endpoint_of
+from vda_assets.storage.credentials import DataCredential, Limits
 from vda_assets.storage.errors import AccessRefused, StorageUnavailable
 from vda_assets.storage.url import StorageUrl
 
@@ -49,7 +50,7 @@ _FAULTS = (
         AccessRefused,
         r"NoCredentials|Unable to locate credentials|failed to retrieve a token|DefaultCredentialsError|"
         r"default credentials were not found|CredentialUnavailable|DefaultAzureCredential|NoAuthenticationInformation",
-        "there is no credential: name one in {secret}, or give this machine an identity that may enter",
+        "there is no credential: set access_key_env, or give this machine an identity that may enter",
     ),
     (
         StorageUnavailable,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +13,10 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
+from vda_assets.storage.credentials import DataCredential, Limits, log_no_errors
 from vda_assets.storage.objects import StoredObject
 
+ENDPOINT = "https://storage.googleapis.com"
 _PAGE = 1000
 
 
@@ -78,3 +82,31 @@ def _described(path: str, item: dict[str, Any]) -> StoredObject:
     checksum = base64.b64decode(item.get("md5Hash") or "").hex()
     modified = datetime.fromisoformat(item["updated"]) if isinstance(item.get("updated"), str) else item["mtime"]
     return StoredObject(path, int(item["size"]), modified.timestamp(), str(item.get("etag", "")).strip('"'), checksum)
+
+
+def google_filesystem(credential: DataCredential, limits: Limits) -> AbstractFileSystem:
+    """gcsfs with limits; without a key the ambient identity enters, at an emulator nobody in particular."""
+    # gcsfs 2026.10 reads this at its import: it would probe every bucket, and stalls on emulators.
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    import aiohttp
+    from gcsfs import GCSFileSystem
+    from gcsfs.retry import retry_request
+
+    log_no_errors("gcsfs")
+
+    class BoundedFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs is untyped
+        # Six attempts with pauses that double are in the decorator, not in an option.
+        _request = retry_request(retries=limits.attempts)(GCSFileSystem._request.__wrapped__)
+
+    token: Any = credential.access_key
+    if token and token.lstrip().startswith("{"):
+        token = json.loads(token)
+    elif token is None and credential.override_url:
+        token = "anon"  # noqa: S105 - an emulator's
+    return BoundedFileSystem(
+        token=token,
+        endpoint_url=credential.override_url,
+        requests_timeout=aiohttp.ClientTimeout(sock_connect=limits.connect_seconds, sock_read=limits.read_seconds),
+        use_listings_cache=False,
+        skip_instance_cache=True,
+    )

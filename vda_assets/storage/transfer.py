@@ -99,8 +99,11 @@ def upload_clips(storage: Storage, copies: Iterable[Copy]) -> Iterator[Done | Pr
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Keeps a second process out of the folder, and removes what one that was killed left half written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written to: {error.strerror}") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

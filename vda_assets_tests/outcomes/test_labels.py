@@ -13,7 +13,8 @@ from moto.server import ThreadedMotoServer
 
 from vda_assets.outcomes.labels import judge_labels
 from vda_assets.outcomes.verdict import Outcome, Verdict
-from vda_assets.storage.access import DataCredential, Storage
+from vda_assets.storage.access import Storage
+from vda_assets.storage.credentials import DataCredential
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.outcomes.conftest import Made, Output
 

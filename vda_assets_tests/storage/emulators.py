@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.backends import DataCredential
+from vda_assets.storage.credentials import DataCredential
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import REPOSITORY, free_port, stop, wait_for
 

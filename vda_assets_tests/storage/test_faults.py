@@ -18,7 +18,7 @@ import pytest
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.backends import DataCredential, Limits
+from vda_assets.storage.credentials import DataCredential, Limits
 from vda_assets.storage.errors import AccessRefused, StorageUnavailable
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import free_port
@@ -254,6 +254,19 @@ def test_an_expired_token_and_a_wrong_region_are_named(
 ) -> None:
     with answering(code) as endpoint:
         assert advice in message_of(operation, *at(endpoint, scheme), tmp_path)
+
+
+def test_keys_of_a_profile_are_not_mixed_with_those_of_the_environment(
+    guarded: Guarded, azure: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(variable, "somebody-else")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "c29tZWJvZHk=")
+    monkeypatch.setenv("AZURE_STORAGE_SAS_KEY", "sv=1&sig=c29tZWJvZHk=")
+    for storage, url in ((Storage([guarded.all]), guarded.url), (azure.storage, azure.root / "mixed")):
+        storage.write_bytes(url, b"x")
+        filesystem, path = storage.locate(url)
+        assert storage.read_bytes(url) == filesystem.cat_file(path) == b"x"
 
 
 def test_without_any_credential_that_is_said(s3: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
