@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from vda_assets.config.deployment import Deployment
 from vda_assets.flows.plan import PlannedAugmentation
 from vda_assets.flows.selection import Output
-from vda_assets.flows.setup import WORKER_SCRIPT
+from vda_assets.flows.setup import WORKER_SCRIPT, files_for
 from vda_assets.flows.work import ClipWork, digest
 from vda_assets.osmo.spec import (
     GroupSpec,
@@ -138,6 +138,9 @@ class _Builder:
         plan = self._work.plans[index]
         clip, clip_file = self._clip_input(stage, plan)
         cache = model_cache(self._layout.storage_url, _CACHES[kind])
+        setup = UrlInput(
+            url=str(self._layout.setup), regex=files_for(plan if stage is Output.AUGMENTED_VIDEOS else None)
+        )
         arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}", "--model-cache", "{{input:2}}"]
         arguments += ["--clip-file", clip_file] if clip_file else []
         arguments += ["--name", self._name(stage, plan), "--output", "{{output}}"]
@@ -154,7 +157,7 @@ class _Builder:
             image=image,
             command=["python3"],
             args=[f"{{{{input:0}}}}/{WORKER_SCRIPT}", kind, *arguments],
-            inputs=[UrlInput(url=str(self._layout.setup)), clip, UrlInput(url=str(cache))],
+            inputs=[setup, clip, UrlInput(url=str(cache))],
             outputs=[UrlOutput(url=str(self._output(stage, plan)))],
             resource=kind,
             credentials={name: dict(keys) for name, keys in self._deployment.task_credentials.items()},
