@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from typing import Protocol, TypeVar
 
 from vda_assets.config.deployment import Deployment
-from vda_assets.flows.pace import Pace, Rhythm, patiently
+from vda_assets.flows.cancel import cancel_workflows
+from vda_assets.flows.pace import Heartbeat, Pace, Rhythm, patiently
 from vda_assets.flows.selection import Output
 from vda_assets.flows.stage_failures import StageFailure, explain_failures, worth_another_try
 from vda_assets.flows.submissions import Submissions, Submitted, next_attempt, work_hash_in
@@ -24,9 +25,6 @@ from vda_assets.flows.work import ClipWork, depending_on, remaining, without
 from vda_assets.flows.workflow import WORK_HASH_IN_NAME, build_workflow
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import (
-    OsmoAlreadyFinished,
-    OsmoError,
-    OsmoNotFound,
     OsmoRefused,
     OsmoServerError,
     OsmoUnavailable,
@@ -34,12 +32,8 @@ from vda_assets.osmo.errors import (
 from vda_assets.storage.layout import RunLayout
 
 ResultT = TypeVar("ResultT")
-# Work over two minutes reports at least every two minutes.
-_HEARTBEAT_SECONDS = 110.0
 # How often a clip's work is submitted in one run when the cluster, not the work, is to blame.
 _MAX_TRIES = 3
-_CANCEL_BUDGET_SECONDS = 20.0
-_PARALLEL_CANCELS = 16
 # After how many looks without any of its tasks a workflow is taken to be lost.
 _LOOKS_UNTIL_LOST = 3
 
@@ -118,13 +112,12 @@ class Dispatcher:
         self._submissions = self._patiently(lambda: Submissions(self.client))
         self._pending: deque[_Pending] = deque()
         self._take_up(works, tries=1)
-        heartbeat = time.monotonic()
+        heartbeat = Heartbeat(self.pace)
         while self._pending or self._active:
             changed = self._fill()
             watched = self._patiently(self._look)
             changed |= self._digest(watched)
-            if time.monotonic() - heartbeat >= _HEARTBEAT_SECONDS:
-                heartbeat = time.monotonic()
+            if heartbeat.is_due():
                 self.log(self._progress())
             if self._pending or self._active:
                 running = [task for one in watched.values() for task in one.running]
@@ -240,23 +233,28 @@ class Dispatcher:
         return any(changes)
 
     def _digest_one(self, active: _Active, watched: WatchedWorkflow) -> bool:
-        new = [stage for stage in active.left if stage in watched.completed]
+        new = [stage for stage in active.left if watched.completed(stage, workers=active.work.workers(stage))]
         for stage in new:
             active.completed.add(stage)
             self._ended[stage] += 1
             self._rhythm.ended(stage, watched.seconds_of(stage))
             self.report.stage_completed(active.work, stage, layout=active.layout, workflow_id=active.workflow_id)
-        if not watched.ended and not self._is_lost(active, watched):
+        if not watched.ended and not self._may_be_lost(active, watched):
+            return bool(new)
+        failures: list[StageFailure] | None = []
+        if active.left:
+            attempted = [stage for stage in active.left if stage in active.stages]
+            failures = self._patiently(lambda: explain_failures(self.client, active.workflow_id, attempted))
+        if failures is None:
+            active.looks_without_tasks = 0
             return bool(new)
         del self._active[active.workflow_id]
         if active.left:
-            self._go_on(active)
+            self._go_on(active, failures)
         return True
 
-    def _go_on(self, active: _Active) -> None:
+    def _go_on(self, active: _Active, failures: Sequence[StageFailure]) -> None:
         """A workflow ended before its clip's work did: fails what failed for good, takes up the rest."""
-        attempted = [stage for stage in active.left if stage in active.stages]
-        failures = self._patiently(lambda: explain_failures(self.client, active.workflow_id, attempted))
         failed: set[Output] = set()
         if failures and not (active.tries < _MAX_TRIES and worth_another_try(failures)):
             for failure in failures:
@@ -272,17 +270,10 @@ class Dispatcher:
         if left.stages:
             self._take_up([left], tries=active.tries + bool(failures))
 
-    def _is_lost(self, active: _Active, watched: WatchedWorkflow) -> bool:
-        """Whether the service has forgotten the workflow, say after its database was restored from a backup."""
+    def _may_be_lost(self, active: _Active, watched: WatchedWorkflow) -> bool:
+        """Whether it is time to ask for a workflow that shows no tasks: a service restored from a backup forgets."""
         active.looks_without_tasks = 0 if watched.tasks else active.looks_without_tasks + 1
-        if active.looks_without_tasks < _LOOKS_UNTIL_LOST:
-            return False
-        active.looks_without_tasks = 0
-        try:
-            self._patiently(lambda: self.client.workflow(active.workflow_id))
-        except OsmoNotFound:
-            return True
-        return False
+        return active.looks_without_tasks >= _LOOKS_UNTIL_LOST
 
     def _fail(self, work: ClipWork, failure: StageFailure) -> None:
         self._ended[failure.stage] += 1
@@ -297,32 +288,8 @@ class Dispatcher:
         stages = ", ".join(f"{stage} {self._ended[stage]} of {total}" for stage, total in sorted(self._totals.items()))
         ended, total = sum(self._ended.values()), sum(self._totals.values())
         elapsed = time.monotonic() - self._started
-        left = f", about {elapsed / ended * (total - ended) / 60:.0f} min left" if ended else ""
+        left = f", about {ceil(elapsed / ended * (total - ended) / 60)} min left" if ended else ""
         return f"{len(self._active)} workflows on the pool, {len(self._pending)} waiting; ended: {stages}{left}"
 
     def _cancel(self, workflow_ids: Iterable[str], message: str) -> None:
         cancel_workflows(self.client, workflow_ids, message=message, log=self.log)
-
-
-def cancel_workflows(
-    client: OsmoClient, workflow_ids: Iterable[str], *, message: str, log: Callable[[str], None]
-) -> None:
-    """Asks for the end of all of them in bounded time, and says which it could not reach."""
-
-    def cancel(workflow_id: str) -> str:
-        try:
-            client.cancel(workflow_id, message=message)
-        except OsmoAlreadyFinished:
-            return f"workflow {workflow_id} had ended already"
-        except OsmoError as error:
-            return f"could not cancel workflow {workflow_id}: {error}"
-        return f"canceled workflow {workflow_id}: {message}"
-
-    pool = ThreadPoolExecutor(_PARALLEL_CANCELS)
-    asked = {pool.submit(cancel, workflow_id): workflow_id for workflow_id in workflow_ids}
-    done, late = wait(asked, timeout=_CANCEL_BUDGET_SECONDS)
-    pool.shutdown(wait=False, cancel_futures=True)
-    for future in done:
-        log(future.result())
-    if late:
-        log(f"no answer in time to the cancel of {', '.join(sorted(asked[future] for future in late))}")

@@ -14,23 +14,22 @@ from vda_assets.osmo.models import TaskEntry
 
 @dataclass(frozen=True)
 class WatchedWorkflow:
-    """The newest try of each task, by task name; empty when the service listed none."""
+    """The newest try of each task, by task name; empty when the service listed none.
+
+    Over 1,000 tasks of a run, a task that changes while the service is asked may be missing for once.
+    """
 
     tasks: Mapping[str, TaskEntry]
 
     @property
     def ended(self) -> bool:
+        """Whether every task that was listed ended."""
         return bool(self.tasks) and all(task.meaning.ended for task in self.tasks.values())
 
-    @property
-    def completed(self) -> frozenset[Output]:
-        """The stages of which every task completed."""
-        by_stage: dict[Output, list[bool]] = {}
-        for name, task in self.tasks.items():
-            stage = stage_of_task(name)
-            if stage is not None:
-                by_stage.setdefault(stage, []).append(task.meaning.succeeded)
-        return frozenset(stage for stage, succeeded in by_stage.items() if all(succeeded))
+    def completed(self, stage: Output, *, workers: int) -> bool:
+        """Whether all workers of the stage completed."""
+        succeeded = [task.meaning.succeeded for name, task in self.tasks.items() if stage_of_task(name) is stage]
+        return len(succeeded) == workers and all(succeeded)
 
     @property
     def running(self) -> list[tuple[str, float]]:

@@ -121,7 +121,7 @@ class _Builder:
     def groups(self, stage: Output) -> list[GroupSpec]:
         """One group, or one per augmentation index when they need not end together."""
         name = group_name(stage, self._work.selection.flow)
-        tasks = [self._task(stage, index) for index in range(self._count(stage))]
+        tasks = [self._task(stage, index) for index in range(self._work.workers(stage))]
         if self._is_separate(stage):
             return [GroupSpec(name=f"{name}_{index}", tasks=[task]) for index, task in enumerate(tasks)]
         tasks[0].lead = True
@@ -129,9 +129,6 @@ class _Builder:
 
     def _is_separate(self, stage: Output) -> bool:
         return stage is not Output.ORIGINAL_LABELS and self._deployment.augmentation_grouping == "separate"
-
-    def _count(self, stage: Output) -> int:
-        return 1 if stage is Output.ORIGINAL_LABELS else len(self._work.plans)
 
     def _task(self, stage: Output, index: int) -> TaskSpec:
         kind = "augmentation" if stage is Output.AUGMENTED_VIDEOS else "auto_labeling"
@@ -148,7 +145,7 @@ class _Builder:
         arguments += ["--work", self._work.hash, "--attempt", str(self._attempt), "--image", image]
         if stage is Output.ORIGINAL_LABELS and self._work.selection.super_resolution:
             arguments.append("--super-resolution")
-        peers = 1 if self._is_separate(stage) else self._count(stage)
+        peers = 1 if self._is_separate(stage) else self._work.workers(stage)
         if peers > 1:
             lead = _TASKS[stage].format(0)
             arguments += ["--rank", str(index), "--peers", str(peers), "--lead-host", f"{{{{host:{lead}}}}}"]
@@ -178,7 +175,7 @@ class _Builder:
     def _stage_input(self, stage: Output, plan: PlannedAugmentation) -> TaskInput | UrlInput:
         """What another stage leaves: made by this very workflow, or by a former run."""
         if stage in self._work.selection:
-            return TaskInput(task=_TASKS[stage].format(plan.index if self._count(stage) > 1 else 0))
+            return TaskInput(task=_TASKS[stage].format(plan.index if self._work.workers(stage) > 1 else 0))
         return UrlInput(url=str(stage_outputs(self._work.existing[stage], stage, (plan,))[0]))
 
     def _name(self, stage: Output, plan: PlannedAugmentation) -> str:
