@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from math import ceil
 from typing import Protocol, TypeVar
@@ -20,7 +21,7 @@ from vda_assets.flows.pace import Heartbeat, Pace, Rhythm, patiently
 from vda_assets.flows.selection import Output
 from vda_assets.flows.stage_failures import StageFailure, explain_failures, worth_another_try
 from vda_assets.flows.submissions import Submissions, Submitted, next_attempt, work_hash_in
-from vda_assets.flows.task_watch import WatchedWorkflow, look
+from vda_assets.flows.task_watch import WatchedWorkflow, first_start, look
 from vda_assets.flows.work import ClipWork, depending_on, remaining, without
 from vda_assets.flows.workflow import WORK_HASH_IN_NAME, build_workflow
 from vda_assets.osmo.client import OsmoClient
@@ -96,6 +97,7 @@ class Dispatcher:
         Raises OsmoUnavailable when the service stays away; the workflows go on then, and a retried run adopts them.
         """
         self._active: dict[str, _Active] = {}
+        self._nothing_started_before: datetime | None = None
         self._totals = Counter(stage for work in works for stage in work.stages)
         self._ended: Counter[Output] = Counter()
         self._started = time.monotonic()
@@ -155,6 +157,7 @@ class Dispatcher:
     def _adopt(self, work: ClipWork, one: Submitted, tries: int) -> None:
         stages = one.stages & set(work.stages)
         self._active[one.workflow_id] = _Active(work, one.workflow_id, self._layout_of(one.run_id), stages, tries)
+        self._nothing_started_before = None
         self.log(f"{work.clip.key}: adopted workflow {one.workflow_id} ({one.status}) for {', '.join(sorted(stages))}")
 
     def _layout_of(self, run_id: str) -> RunLayout:
@@ -208,18 +211,27 @@ class Dispatcher:
         submitted = self._submissions.of([active.work for active in new])
         for active in new:
             rivals = [one for one in submitted[active.work.clip.key] if one.does_all_of(active.work)]
-            first = next((one for one in rivals if not one.meaning.ended or one.meaning.succeeded), None)
+            first = next((one for one in rivals if not one.meaning.ended or self._left_all(one, active.work)), None)
             if first is None or first.workflow_id == active.workflow_id or active.workflow_id not in self._active:
                 continue
             del self._active[active.workflow_id]
             self._cancel([active.workflow_id], f"{first.workflow_id} does the same work")
             self._adopt(active.work, first, active.tries)
 
+    def _left_all(self, one: Submitted, work: ClipWork) -> bool:
+        """Whether the results of a workflow that ended lie whole in storage: somebody may have deleted them."""
+        layout = self._layout_of(one.run_id)
+        return one.meaning.succeeded and all(
+            self.is_whole(work, stage, layout=layout, work_hash=one.work_hash) for stage in work.stages
+        )
+
     # Watching
 
     def _look(self) -> dict[str, WatchedWorkflow]:
         """The tasks of all workflows that are on the pool; a stray of work that another one does is canceled."""
-        watched, strays = look(self.client, {one.workflow_id: one.layout.run_id for one in self._active.values()})
+        runs = {one.workflow_id: one.layout.run_id for one in self._active.values()}
+        watched, strays = look(self.client, runs, started_after=self._nothing_started_before)
+        self._nothing_started_before = first_start(watched.values())
         ours = {active.work.hash[:WORK_HASH_IN_NAME]: active for active in self._active.values()}
         for workflow_id in strays:
             twin = ours.get(work_hash_in(workflow_id) or "")

@@ -41,9 +41,8 @@ def explain_failures(client: OsmoClient, workflow_id: str, stages: Sequence[Outp
     except OsmoNotFound:
         lost = f"OSMO does not know workflow {workflow_id} any more"
         return [StageFailure(stage, lost, retry_can_help=True) for stage in stages]
-    newest = {task.name: task for task in sorted(workflow.tasks, key=lambda task: task.retry_id)}
-    failed = {stage: _failed_tasks(newest.values(), stage) for stage in stages}
-    if not all(task.meaning.ended for task in newest.values()) or not all(failed.values()):
+    failed = {stage: _failed_tasks(workflow.tasks, stage) for stage in stages}
+    if not all(task.meaning.ended for task in workflow.tasks) or not all(failed.values()):
         return None
     return [_explain(client, workflow, stage, tasks) for stage, tasks in failed.items()]
 
