@@ -140,7 +140,7 @@ class _Runs:
 
 
 def _is_interrupt(event: dg.DagsterEvent) -> bool:
-    """Whether the event is a failure that Ctrl-C or SIGTERM caused, inside the step or while Dagster itself was busy."""
+    """Whether Ctrl-C or SIGTERM caused the failure, inside the step or while Dagster itself was busy."""
     error = getattr(event.event_specific_data, "error", None) if event.is_failure else None
     return error is not None and error.cls_name in _INTERRUPTS
 
