@@ -4,14 +4,17 @@ import multiprocessing
 import os
 import tempfile
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from vda_assets.media.errors import MediaError
 from vda_assets.media.preview import preview
 from vda_assets.media.side_by_side import SideBySide, side_by_side
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import StorageError
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 
@@ -23,12 +26,14 @@ class Comparison:
 
 
 class ComparisonPool:
-    """A context manager; leaving it on an error or interrupt drops what has not begun."""
+    """Renders a few videos of each clip. A context manager; leaving it on an error or interrupt drops what has not
+    begun."""
 
     def __init__(self, storage: Storage, processes: int = 2) -> None:
         self._storage = storage
         # Not forked: the parent has threads and open event-log connections.
         spawn = multiprocessing.get_context("spawn")
+        self._rendering: dict[str, list[Future[Comparison]]] = {}
         self._pool = ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_with_parent)
 
     def __enter__(self) -> Self:
@@ -37,8 +42,25 @@ class ComparisonPool:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._pool.shutdown(wait=kind is None, cancel_futures=True)
 
-    def submit(self, source: StorageUrl, augmented: StorageUrl, output: StorageUrl) -> Future[Comparison]:
-        return self._pool.submit(render, self._storage, source, augmented, output)
+    def submit(self, key: str, videos: Iterable[tuple[StorageUrl, StorageUrl, StorageUrl]]) -> None:
+        """`videos`: source, augmented clip, and where the two side by side are to lie."""
+        self._rendering[key] = [self._pool.submit(render, self._storage, *video) for video in videos]
+
+    def take_ended(self) -> Iterator[tuple[str, list[Comparison] | str]]:
+        """The clips all of whose videos are rendered, or why one cannot be; each clip once."""
+        for key, futures in list(self._rendering.items()):
+            if all(future.done() for future in futures):
+                del self._rendering[key]
+                try:
+                    yield key, [future.result() for future in futures]
+                except (MediaError, OSError, StorageError) as error:
+                    yield key, str(error)
+
+    def wait(self, seconds: float) -> int:
+        """Returns how many clips are not finished, once another video has ended, or after `seconds`."""
+        going_on = [future for futures in self._rendering.values() for future in futures if not future.done()]
+        wait(going_on, timeout=seconds, return_when=FIRST_COMPLETED)
+        return len(self._rendering)
 
 
 def _end_with_parent() -> None:

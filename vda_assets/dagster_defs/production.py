@@ -6,7 +6,7 @@ and materialized as soon as its stage ended.
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -14,7 +14,7 @@ import dagster as dg
 from vda_assets.config.cookbook import Cookbook
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
-from vda_assets.dagster_defs.comparison_pool import Comparison, ComparisonPool
+from vda_assets.dagster_defs.comparison_pool import ComparisonPool
 from vda_assets.dagster_defs.finished import newest_materializations, text_of, with_hash
 from vda_assets.dagster_defs.materializing import (
     comparison_materialization,
@@ -24,6 +24,7 @@ from vda_assets.dagster_defs.materializing import (
 )
 from vda_assets.dagster_defs.names import RUN_ID, asset_key
 from vda_assets.flows.dispatcher import Dispatcher
+from vda_assets.flows.pace import Heartbeat, Pace
 from vda_assets.flows.plan import PlannedAugmentation
 from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.flows.setup import setup_files, write_setup
@@ -51,7 +52,6 @@ class Item:
     """One clip of the run with everything that is known before it is worked on."""
 
     clip: Clip
-    info: ClipInfo
     plans: tuple[PlannedAugmentation, ...]
     hashes: dict[Output, str]
 
@@ -71,14 +71,14 @@ class Production:
     log: Callable[[str], None]
     failures: dict[tuple[str, Output], str] = field(default_factory=dict)
     _items: dict[str, Item] = field(default_factory=dict)
+    _infos: dict[str, ClipInfo] = field(default_factory=dict)
     _finished: dict[Output, dict[str, dg.AssetMaterialization]] = field(default_factory=dict)
-    _rendering: dict[str, list[Future[Comparison]]] = field(default_factory=dict)
 
     def run(self, keys: Sequence[str], *, client: OsmoClient, gpu_platform: str) -> None:
         """Returns when every selected output of every key is materialized or in `failures`."""
-        self._inspect(keys)
+        self._find_clips(keys)
         self._find_finished()
-        works = [work for item in self._items.values() if (work := self._work(item)).stages]
+        works = self._usable([work for item in self._items.values() if (work := self._work(item)).stages])
         with ComparisonPool(self.storage) as pool:
             self._pool = pool
             self._relog_finished()
@@ -94,18 +94,17 @@ class Production:
                     log=self.log,
                     sleep=self._sleep,
                 ).run(works)
-            self._collect_comparisons(wait=True)
+            self._wait_for_comparisons()
 
     # Before anything is submitted
 
-    def _inspect(self, keys: Sequence[str]) -> None:
-        """Looks at every clip; one that cannot be used fails alone."""
+    def _find_clips(self, keys: Sequence[str]) -> None:
+        """Asks storage for every clip; one that is not there fails alone."""
 
-        def look(key: str) -> Item | str:
+        def find(key: str) -> Item | str:
             try:
                 clip = clip_at(self.storage, self.dataset.dataset_url, key)
-                info = probe_clip(self.storage, clip.url)
-            except (StorageError, MediaError, OSError) as error:
+            except (StorageError, OSError) as error:
                 return str(error)
             plans, hashes = output_hashes(
                 clip,
@@ -113,14 +112,33 @@ class Production:
                 images=self.deployment.images,
                 super_resolution=self.selection.super_resolution,
             )
-            return Item(clip, info, plans, hashes)
+            return Item(clip, plans, hashes)
 
         with ThreadPoolExecutor(_PARALLEL_READS) as threads:
-            for key, found in zip(keys, threads.map(look, keys), strict=True):
+            for key, found in zip(keys, threads.map(find, keys), strict=True):
                 if isinstance(found, Item):
                     self._items[key] = found
                 else:
                     self._fail(key, self.selection.outputs, found)
+
+    def _usable(self, works: Sequence[ClipWork]) -> list[ClipWork]:
+        """Opens the clips that are to be worked on; one that is no usable video fails alone."""
+
+        def look(work: ClipWork) -> ClipInfo | str:
+            try:
+                return probe_clip(self.storage, work.clip.url)
+            except (StorageError, MediaError, OSError) as error:
+                return str(error)
+
+        usable = []
+        with ThreadPoolExecutor(_PARALLEL_READS) as threads:
+            for work, found in zip(works, threads.map(look, works), strict=True):
+                if isinstance(found, ClipInfo):
+                    self._infos[work.clip.key] = found
+                    usable.append(work)
+                else:
+                    self._fail(work.clip.key, work.stages, found)
+        return usable
 
     def _find_finished(self) -> None:
         """Outputs that were made from the same clip and configuration, and still lie whole in storage."""
@@ -246,8 +264,8 @@ class Production:
         url = stage_outputs(layout, stage, item.plans)[index]
         if stage is not Output.AUGMENTED_VIDEOS:
             look = self._look_of(item.plans[index]) if stage is Output.AUGMENTED_LABELS else {}
-            return judge_labels(self.storage, url, frame_count=item.info.frame_count, look=look)
-        source = item.info
+            return judge_labels(self.storage, url, frame_count=self._infos[item.clip.key].frame_count, look=look)
+        source = self._infos[item.clip.key]
         if work.selection.super_resolution:
             enhanced = work.existing.get(Output.ORIGINAL_LABELS, layout).original_labels(item.clip.video)
             try:
@@ -264,28 +282,34 @@ class Production:
 
     def _render(self, key: str, augmented: RunLayout) -> None:
         item = self._items[key]
-        self._rendering[key] = [
-            self._pool.submit(
-                item.clip.url,
-                augmented.augmented_video(plan.video, plan.index) / AUGMENTED_VIDEO_FILE,
-                self.layout.comparison(plan.video, plan.index),
-            )
-            for plan in item.plans
-        ]
+        self._pool.submit(
+            key,
+            [
+                (
+                    item.clip.url,
+                    augmented.augmented_video(plan.video, plan.index) / AUGMENTED_VIDEO_FILE,
+                    self.layout.comparison(plan.video, plan.index),
+                )
+                for plan in item.plans
+            ],
+        )
 
     def _sleep(self, seconds: float) -> None:
-        self._collect_comparisons(wait=False)
+        self._collect_comparisons()
         time.sleep(seconds)
 
-    def _collect_comparisons(self, *, wait: bool) -> None:
-        for key, futures in list(self._rendering.items()):
-            if not wait and not all(future.done() for future in futures):
-                continue
-            del self._rendering[key]
-            try:
-                comparisons = [future.result() for future in futures]
-            except (MediaError, OSError, StorageError) as error:
-                self._fail(key, {Output.COMPARISONS}, f"the side-by-side video could not be rendered: {error}")
+    def _wait_for_comparisons(self) -> None:
+        pace = Pace()
+        heartbeat = Heartbeat(pace)
+        while left := self._pool.wait(pace.heartbeat_seconds):
+            self._collect_comparisons()
+            if heartbeat.is_due():
+                self.log(f"side-by-side videos of {left} clips are being rendered")
+
+    def _collect_comparisons(self) -> None:
+        for key, rendered in self._pool.take_ended():
+            if isinstance(rendered, str):
+                self._fail(key, {Output.COMPARISONS}, f"the side-by-side video could not be rendered: {rendered}")
                 continue
             self.log_event(
                 comparison_materialization(
@@ -293,7 +317,7 @@ class Production:
                     key,
                     work_hash=self._items[key].hashes[Output.COMPARISONS],
                     layout=self.layout,
-                    comparisons=comparisons,
+                    comparisons=rendered,
                 )
             )
             self.log(f"{key}: comparisons rendered")

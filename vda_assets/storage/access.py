@@ -17,6 +17,9 @@ from vda_assets.storage.objects import Backend, StoredObject
 from vda_assets.storage.parallel import in_parallel
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
+# fsspec's own is up to 50 MB: for a look at a clip's header too much, for reading all of it more than it takes.
+_READ_AHEAD_BYTES = 1024 * 1024
+
 
 class Storage:
     """Every backend behind one door. Filesystems are kept one per profile, backends one per container.
@@ -81,7 +84,7 @@ class Storage:
         """The object as a file to seek in: a reader of a video takes only what it needs."""
         with self._explained(url):
             filesystem, path = self.locate(url)
-            with filesystem.open(path, "rb") as file:
+            with filesystem.open(path, "rb", block_size=_READ_AHEAD_BYTES) as file:
                 yield file
 
     def download(self, url: StorageUrl, target: Path, *, hashed: bool = False) -> tuple[StoredObject, str]:

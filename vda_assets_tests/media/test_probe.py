@@ -29,6 +29,32 @@ def test_a_binary_file_serves_as_well_as_a_path_and_is_read_from_its_beginning(m
         assert probe(file, name="clip.mp4") == first == probe(path, name="clip.mp4")
 
 
+@pytest.mark.parametrize(("codec", "options"), [("libx264", {"bf": "3"}), ("libx265", {}), ("mpeg4", {})])
+def test_of_a_long_mp4_only_the_beginning_and_the_index_are_read(tmp_path: Path, codec: str, options: dict[str, str]):
+    path = tmp_path / "long.mp4"
+    with av.open(str(path), "w") as clip:
+        stream = clip.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 320, 240, "yuv420p", 20_000_000
+        noise = np.random.default_rng(0)
+        for _ in range(50):
+            picture = noise.integers(0, 256, (240, 320, 3), np.uint8)
+            clip.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        clip.mux(stream.encode(None))
+
+    class Counted(BytesIO):
+        taken = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            piece = super().read(size)
+            self.taken += len(piece)
+            return piece
+
+    file = Counted(path.read_bytes())
+    info = probe(file, name="long.mp4")
+    assert (info.frame_count, info.duration_seconds) == (50, pytest.approx(2.0))
+    assert file.taken < len(file.getvalue()) / 4
+
+
 @pytest.mark.parametrize("name", ["горка 1.mp4", "駅前:交差点.mp4", "100%d.mp4"])
 def test_any_file_name_will_do(make_clip: MakeClip, name: str):
     assert probe(make_clip(name), name=name).frame_count == 10
