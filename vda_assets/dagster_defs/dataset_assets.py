@@ -10,6 +10,7 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.config.errors import ConfigError
 from vda_assets.dagster_defs.automation import nightly
+from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.names import (
     LOOK_CHECK,
     SOURCE_VIDEOS,
@@ -158,8 +159,8 @@ def produce(context: dg.AssetExecutionContext, scope: DatasetScope, selection: S
         layout=RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run)),
         storage=storage,
         instance=context.instance,
-        log_event=context.log_event,
-        log=context.log.info,
+        log_event=interrupts_delayed()(context.log_event),
+        log=interrupts_delayed()(context.log.info),
     )
     context.log.info(f"{production.layout.run_id}: {selection.flow or 'selected stages'} for {len(keys)} clips")
     try:

@@ -16,6 +16,7 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.dagster_defs.comparison_pool import ComparisonPool
 from vda_assets.dagster_defs.finished import newest_materializations, text_of, with_hash
+from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.materializing import (
     comparison_materialization,
     reused,
@@ -143,7 +144,8 @@ class Production:
     def _find_finished(self) -> None:
         """Outputs that were made from the same clip and configuration, and still lie whole in storage."""
         for output in Output:
-            newest = newest_materializations(self.instance, asset_key(self.dataset, output), list(self._items))
+            with interrupts_delayed():
+                newest = newest_materializations(self.instance, asset_key(self.dataset, output), list(self._items))
             same = with_hash(newest, {key: item.hashes[output] for key, item in self._items.items()})
             with ThreadPoolExecutor(_PARALLEL_READS) as threads:
                 whole = threads.map(

@@ -8,9 +8,8 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.dagster_defs.names import asset_key, run_id_of, slug_of
 from vda_assets.dagster_defs.resources import OsmoResource
-from vda_assets.flows.cancel import cancel_workflows
+from vda_assets.flows.cancel import alive_workflows, cancel_workflows
 from vda_assets.flows.selection import Output
-from vda_assets.flows.workflow import run_prefix
 from vda_assets.osmo.client import OsmoClient
 
 _INTERVAL_SECONDS = 30
@@ -57,9 +56,7 @@ def cancel_leftovers(client: OsmoClient, instance: dg.DagsterInstance, run: dg.D
     group = instance.get_run_group(run.run_id)
     if group is not None and any(not one.is_finished for one in group[1]):
         return []
-    alive = {
-        task.workflow_id for task in client.tasks(workflow_id=run_prefix(run_id_of(run))) if not task.meaning.ended
-    }
+    alive = alive_workflows(client, run_id_of(run))
     lines: list[str] = []
     cancel_workflows(client, sorted(alive), message=f"its Dagster run {run.run_id} was canceled", log=lines.append)
     return lines

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 
+from vda_assets.flows.workflow import run_prefix
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import OsmoAlreadyFinished, OsmoError
 
 _BUDGET_SECONDS = 20.0
+_LOOK_SECONDS = 5.0
 _PARALLEL_CANCELS = 16
+
+
+def alive_workflows(client: OsmoClient, run_id: str) -> set[str]:
+    """The ids of what a run has on the pool. Raises OsmoError when the service cannot be asked."""
+    return {task.workflow_id for task in client.tasks(workflow_id=run_prefix(run_id)) if not task.meaning.ended}
+
+
+def cancel_run(
+    client: OsmoClient, run_id: str, *, known: Collection[str], message: str, log: Callable[[str], None]
+) -> None:
+    """Ends the known workflows, and what else the run has: one whose submission was interrupted is known to nobody."""
+    pool = ThreadPoolExecutor(1)
+    asked = pool.submit(alive_workflows, client, run_id)
+    cancel_workflows(client, known, message=message, log=log)
+    try:
+        cancel_workflows(client, asked.result(_LOOK_SECONDS) - set(known), message=message, log=log)
+    except (OsmoError, TimeoutError) as error:
+        log(f"could not ask what else {run_id} has on the pool: {error or 'no answer in time'}")
+    finally:
+        pool.shutdown(wait=False)
 
 
 def cancel_workflows(

@@ -16,7 +16,7 @@ from math import ceil
 from typing import Protocol, TypeVar
 
 from vda_assets.config.deployment import Deployment
-from vda_assets.flows.cancel import cancel_workflows
+from vda_assets.flows.cancel import cancel_run, cancel_workflows
 from vda_assets.flows.pace import Heartbeat, Pace, Rhythm, patiently
 from vda_assets.flows.selection import Output
 from vda_assets.flows.stage_failures import StageFailure, explain_failures, worth_another_try
@@ -107,7 +107,8 @@ class Dispatcher:
         except Exception:
             raise
         except BaseException:
-            self._cancel(list(self._active), "the Dagster run was terminated")
+            message = "the Dagster run was terminated"
+            cancel_run(self.client, self.layout.run_id, known=list(self._active), message=message, log=self.log)
             raise
 
     def _run(self, works: Sequence[ClipWork]) -> None:
