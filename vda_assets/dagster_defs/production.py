@@ -246,7 +246,8 @@ class Production:
         url = stage_outputs(layout, stage, item.plans)[index]
         if stage is not Output.AUGMENTED_VIDEOS:
             look = self._look_of(item.plans[index]) if stage is Output.AUGMENTED_LABELS else {}
-            return judge_labels(self.storage, url, frame_count=item.info.frame_count, look=look)
+            bank = self.cookbook.question_bank
+            return judge_labels(self.storage, url, frame_count=item.info.frame_count, bank=bank, look=look)
         source = item.info
         if work.selection.super_resolution:
             enhanced = work.existing.get(Output.ORIGINAL_LABELS, layout).original_labels(item.clip.video)
