@@ -58,13 +58,15 @@ class IsWhole(Protocol):
 
 @dataclass
 class _Active:
-    """`stages` are those of the work that the workflow does; an adopted one may do fewer than are needed."""
+    """`stages` are those of the work that the workflow does; an adopted one may do fewer than are needed. `former` are
+    the workflows before it whose results were looked at and found wanting."""
 
     work: ClipWork
     workflow_id: str
     layout: RunLayout
     stages: frozenset[Output]
     tries: int = 1
+    former: frozenset[str] = frozenset()
     completed: set[Output] = field(default_factory=set)
     looks_without_tasks: int = 0
 
@@ -80,6 +82,7 @@ class _Pending:
     work: ClipWork
     attempt: int
     tries: int
+    former: frozenset[str]
 
 
 @dataclass
@@ -144,7 +147,8 @@ class Dispatcher:
             if alive:
                 self._adopt(left, max(alive, key=lambda one: len(one.stages & set(left.stages))), tries)
             else:
-                self._pending.append(_Pending(left, next_attempt(left, former), tries))
+                known = frozenset(one.workflow_id for one in former)
+                self._pending.append(_Pending(left, next_attempt(left, former), tries, known))
 
     def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Output, RunLayout]:
         """Stages whose results a workflow that ended, well or not, left whole."""
@@ -181,7 +185,8 @@ class Dispatcher:
                 for stage in work.stages:
                     self._fail(work, StageFailure(stage, f"the workflow was not accepted: {error}"))
                 continue
-            active = _Active(work, workflow_id, self.layout, frozenset(work.stages), pending.tries)
+            stages = frozenset(work.stages)
+            active = _Active(work, workflow_id, self.layout, stages, pending.tries, pending.former)
             self._active[workflow_id] = active
             new.append(active)
             self.log(f"{work.clip.key}: submitted workflow {workflow_id} ({', '.join(work.stages)})")
@@ -214,7 +219,11 @@ class Dispatcher:
         """Leaves the oldest workflow of each work, should another run or a doubled delivery have sent one before."""
         submitted = self._submissions.of([active.work for active in new])
         for active in new:
-            rivals = [one for one in submitted[active.work.clip.key] if one.does_all_of(active.work)]
+            rivals = [
+                one
+                for one in submitted[active.work.clip.key]
+                if one.does_all_of(active.work) and one.workflow_id not in active.former
+            ]
             first = next((one for one in rivals if not one.meaning.ended or one.meaning.succeeded), None)
             if first is None or first.workflow_id == active.workflow_id or active.workflow_id not in self._active:
                 continue
