@@ -146,6 +146,11 @@ def crashes_on_index_1() -> int:
     return crashes_after_writing() if CLIP.endswith("_aug1") else reference()
 
 
+@habit
+def invents_motion_on_index_1() -> int:
+    return invents_motion() if CLIP.endswith("_aug1") else reference()
+
+
 if __name__ == "__main__":
     is_healed = Path(os.environ["HEALED"]).exists()
     name = CLIP.rpartition("_aug")[0] if STAGE == "augmentation" else CLIP
