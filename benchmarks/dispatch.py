@@ -120,10 +120,10 @@ def run_here(clips: int, report: Path) -> None:
     ticks = 0
     look = dispatcher.look
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **options: Any) -> Any:
         nonlocal ticks
         ticks += 1
-        return look(*arguments)
+        return look(*arguments, **options)
 
     dispatcher.look = counted
     selection = outputs_named(OUTPUTS)

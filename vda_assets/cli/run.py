@@ -122,9 +122,9 @@ class _Runs:
                 asset_selection=[asset_key(self._dataset, output) for output in sorted(self._selection.outputs)],
                 raise_on_error=False,
             )
+        if any(_is_interrupt(event) for event in result.all_events):
+            raise click.Abort
         for event in result.get_step_failure_events():
-            if event.step_failure_data.error and event.step_failure_data.error.cls_name in _INTERRUPTS:
-                raise click.Abort
             click.echo(f"FAILED: {_reason(event.step_failure_data)}", err=True)
         return bool(result.success)
 
@@ -137,6 +137,12 @@ class _Runs:
         if event is None and entry.user_message and _NOT_OURS not in entry.user_message:
             clock = time.strftime("%H:%M:%S", time.localtime(entry.timestamp))
             self._console.print(f"{clock} {entry.user_message}", markup=False)
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    """Whether Ctrl-C or SIGTERM caused the failure, inside the step or while Dagster itself was busy."""
+    error = getattr(event.event_specific_data, "error", None) if event.is_failure else None
+    return error is not None and error.cls_name in _INTERRUPTS
 
 
 def _reason(failure: Any) -> str:

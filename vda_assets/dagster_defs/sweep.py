@@ -8,7 +8,7 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.dagster_defs.names import asset_key, run_id_of, slug_of
 from vda_assets.dagster_defs.resources import OsmoResource
-from vda_assets.flows.dispatcher import cancel_workflows
+from vda_assets.flows.cancel import cancel_workflows
 from vda_assets.flows.selection import Output
 from vda_assets.flows.workflow import run_prefix
 from vda_assets.osmo.client import OsmoClient

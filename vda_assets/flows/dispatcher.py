@@ -9,24 +9,23 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
+from math import ceil
 from typing import Protocol, TypeVar
 
 from vda_assets.config.deployment import Deployment
-from vda_assets.flows.pace import Pace, Rhythm, patiently
+from vda_assets.flows.cancel import cancel_workflows
+from vda_assets.flows.pace import Heartbeat, Pace, Rhythm, patiently
 from vda_assets.flows.selection import Output
 from vda_assets.flows.stage_failures import StageFailure, explain_failures, worth_another_try
 from vda_assets.flows.submissions import Submissions, Submitted, next_attempt, work_hash_in
-from vda_assets.flows.task_watch import WatchedWorkflow, look
+from vda_assets.flows.task_watch import WatchedWorkflow, first_start, look
 from vda_assets.flows.work import ClipWork, depending_on, remaining, without
 from vda_assets.flows.workflow import WORK_HASH_IN_NAME, build_workflow
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import (
-    OsmoAlreadyFinished,
-    OsmoError,
-    OsmoNotFound,
     OsmoRefused,
     OsmoServerError,
     OsmoUnavailable,
@@ -34,12 +33,8 @@ from vda_assets.osmo.errors import (
 from vda_assets.storage.layout import RunLayout
 
 ResultT = TypeVar("ResultT")
-# Work over two minutes reports at least every two minutes.
-_HEARTBEAT_SECONDS = 110.0
 # How often a clip's work is submitted in one run when the cluster, not the work, is to blame.
 _MAX_TRIES = 3
-_CANCEL_BUDGET_SECONDS = 20.0
-_PARALLEL_CANCELS = 16
 # After how many looks without any of its tasks a workflow is taken to be lost.
 _LOOKS_UNTIL_LOST = 3
 
@@ -58,15 +53,13 @@ class IsWhole(Protocol):
 
 @dataclass
 class _Active:
-    """`stages` are those of the work that the workflow does; an adopted one may do fewer than are needed. `former` are
-    the workflows before it whose results were looked at and found wanting."""
+    """`stages` are those of the work that the workflow does; an adopted one may do fewer than are needed."""
 
     work: ClipWork
     workflow_id: str
     layout: RunLayout
     stages: frozenset[Output]
     tries: int = 1
-    former: frozenset[str] = frozenset()
     completed: set[Output] = field(default_factory=set)
     looks_without_tasks: int = 0
 
@@ -82,7 +75,6 @@ class _Pending:
     work: ClipWork
     attempt: int
     tries: int
-    former: frozenset[str]
 
 
 @dataclass
@@ -105,6 +97,7 @@ class Dispatcher:
         Raises OsmoUnavailable when the service stays away; the workflows go on then, and a retried run adopts them.
         """
         self._active: dict[str, _Active] = {}
+        self._nothing_started_before: datetime | None = None
         self._totals = Counter(stage for work in works for stage in work.stages)
         self._ended: Counter[Output] = Counter()
         self._started = time.monotonic()
@@ -121,13 +114,12 @@ class Dispatcher:
         self._submissions = self._patiently(lambda: Submissions(self.client))
         self._pending: deque[_Pending] = deque()
         self._take_up(works, tries=1)
-        heartbeat = time.monotonic()
+        heartbeat = Heartbeat(self.pace)
         while self._pending or self._active:
             changed = self._fill()
             watched = self._patiently(self._look)
             changed |= self._digest(watched)
-            if time.monotonic() - heartbeat >= _HEARTBEAT_SECONDS:
-                heartbeat = time.monotonic()
+            if heartbeat.is_due():
                 self.log(self._progress())
             if self._pending or self._active:
                 running = [task for one in watched.values() for task in one.running]
@@ -147,8 +139,7 @@ class Dispatcher:
             if alive:
                 self._adopt(left, max(alive, key=lambda one: len(one.stages & set(left.stages))), tries)
             else:
-                known = frozenset(one.workflow_id for one in former)
-                self._pending.append(_Pending(left, next_attempt(left, former), tries, known))
+                self._pending.append(_Pending(left, next_attempt(left, former), tries))
 
     def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Output, RunLayout]:
         """Stages whose results a workflow that ended, well or not, left whole."""
@@ -166,6 +157,7 @@ class Dispatcher:
     def _adopt(self, work: ClipWork, one: Submitted, tries: int) -> None:
         stages = one.stages & set(work.stages)
         self._active[one.workflow_id] = _Active(work, one.workflow_id, self._layout_of(one.run_id), stages, tries)
+        self._nothing_started_before = None
         self.log(f"{work.clip.key}: adopted workflow {one.workflow_id} ({one.status}) for {', '.join(sorted(stages))}")
 
     def _layout_of(self, run_id: str) -> RunLayout:
@@ -185,8 +177,7 @@ class Dispatcher:
                 for stage in work.stages:
                     self._fail(work, StageFailure(stage, f"the workflow was not accepted: {error}"))
                 continue
-            stages = frozenset(work.stages)
-            active = _Active(work, workflow_id, self.layout, stages, pending.tries, pending.former)
+            active = _Active(work, workflow_id, self.layout, frozenset(work.stages), pending.tries)
             self._active[workflow_id] = active
             new.append(active)
             self.log(f"{work.clip.key}: submitted workflow {workflow_id} ({', '.join(work.stages)})")
@@ -219,23 +210,28 @@ class Dispatcher:
         """Leaves the oldest workflow of each work, should another run or a doubled delivery have sent one before."""
         submitted = self._submissions.of([active.work for active in new])
         for active in new:
-            rivals = [
-                one
-                for one in submitted[active.work.clip.key]
-                if one.does_all_of(active.work) and one.workflow_id not in active.former
-            ]
-            first = next((one for one in rivals if not one.meaning.ended or one.meaning.succeeded), None)
+            rivals = [one for one in submitted[active.work.clip.key] if one.does_all_of(active.work)]
+            first = next((one for one in rivals if not one.meaning.ended or self._left_all(one, active.work)), None)
             if first is None or first.workflow_id == active.workflow_id or active.workflow_id not in self._active:
                 continue
             del self._active[active.workflow_id]
             self._cancel([active.workflow_id], f"{first.workflow_id} does the same work")
             self._adopt(active.work, first, active.tries)
 
+    def _left_all(self, one: Submitted, work: ClipWork) -> bool:
+        """Whether the results of a workflow that ended lie whole in storage: somebody may have deleted them."""
+        layout = self._layout_of(one.run_id)
+        return one.meaning.succeeded and all(
+            self.is_whole(work, stage, layout=layout, work_hash=one.work_hash) for stage in work.stages
+        )
+
     # Watching
 
     def _look(self) -> dict[str, WatchedWorkflow]:
         """The tasks of all workflows that are on the pool; a stray of work that another one does is canceled."""
-        watched, strays = look(self.client, {one.workflow_id: one.layout.run_id for one in self._active.values()})
+        runs = {one.workflow_id: one.layout.run_id for one in self._active.values()}
+        watched, strays = look(self.client, runs, started_after=self._nothing_started_before)
+        self._nothing_started_before = first_start(watched.values())
         ours = {active.work.hash[:WORK_HASH_IN_NAME]: active for active in self._active.values()}
         for workflow_id in strays:
             twin = ours.get(work_hash_in(workflow_id) or "")
@@ -249,23 +245,28 @@ class Dispatcher:
         return any(changes)
 
     def _digest_one(self, active: _Active, watched: WatchedWorkflow) -> bool:
-        new = [stage for stage in active.left if stage in watched.completed]
+        new = [stage for stage in active.left if watched.completed(stage, workers=active.work.workers(stage))]
         for stage in new:
             active.completed.add(stage)
             self._ended[stage] += 1
             self._rhythm.ended(stage, watched.seconds_of(stage))
             self.report.stage_completed(active.work, stage, layout=active.layout, workflow_id=active.workflow_id)
-        if not watched.ended and not self._is_lost(active, watched):
+        if not watched.ended and not self._may_be_lost(active, watched):
+            return bool(new)
+        failures: list[StageFailure] | None = []
+        if active.left:
+            attempted = [stage for stage in active.left if stage in active.stages]
+            failures = self._patiently(lambda: explain_failures(self.client, active.workflow_id, attempted))
+        if failures is None:
+            active.looks_without_tasks = 0
             return bool(new)
         del self._active[active.workflow_id]
         if active.left:
-            self._go_on(active)
+            self._go_on(active, failures)
         return True
 
-    def _go_on(self, active: _Active) -> None:
+    def _go_on(self, active: _Active, failures: Sequence[StageFailure]) -> None:
         """A workflow ended before its clip's work did: fails what failed for good, takes up the rest."""
-        attempted = [stage for stage in active.left if stage in active.stages]
-        failures = self._patiently(lambda: explain_failures(self.client, active.workflow_id, attempted))
         failed: set[Output] = set()
         if failures and not (active.tries < _MAX_TRIES and worth_another_try(failures)):
             for failure in failures:
@@ -281,17 +282,10 @@ class Dispatcher:
         if left.stages:
             self._take_up([left], tries=active.tries + bool(failures))
 
-    def _is_lost(self, active: _Active, watched: WatchedWorkflow) -> bool:
-        """Whether the service has forgotten the workflow, say after its database was restored from a backup."""
+    def _may_be_lost(self, active: _Active, watched: WatchedWorkflow) -> bool:
+        """Whether it is time to ask for a workflow that shows no tasks: a service restored from a backup forgets."""
         active.looks_without_tasks = 0 if watched.tasks else active.looks_without_tasks + 1
-        if active.looks_without_tasks < _LOOKS_UNTIL_LOST:
-            return False
-        active.looks_without_tasks = 0
-        try:
-            self._patiently(lambda: self.client.workflow(active.workflow_id))
-        except OsmoNotFound:
-            return True
-        return False
+        return active.looks_without_tasks >= _LOOKS_UNTIL_LOST
 
     def _fail(self, work: ClipWork, failure: StageFailure) -> None:
         self._ended[failure.stage] += 1
@@ -306,32 +300,8 @@ class Dispatcher:
         stages = ", ".join(f"{stage} {self._ended[stage]} of {total}" for stage, total in sorted(self._totals.items()))
         ended, total = sum(self._ended.values()), sum(self._totals.values())
         elapsed = time.monotonic() - self._started
-        left = f", about {elapsed / ended * (total - ended) / 60:.0f} min left" if ended else ""
+        left = f", about {ceil(elapsed / ended * (total - ended) / 60)} min left" if ended else ""
         return f"{len(self._active)} workflows on the pool, {len(self._pending)} waiting; ended: {stages}{left}"
 
     def _cancel(self, workflow_ids: Iterable[str], message: str) -> None:
         cancel_workflows(self.client, workflow_ids, message=message, log=self.log)
-
-
-def cancel_workflows(
-    client: OsmoClient, workflow_ids: Iterable[str], *, message: str, log: Callable[[str], None]
-) -> None:
-    """Asks for the end of all of them in bounded time, and says which it could not reach."""
-
-    def cancel(workflow_id: str) -> str:
-        try:
-            client.cancel(workflow_id, message=message)
-        except OsmoAlreadyFinished:
-            return f"workflow {workflow_id} had ended already"
-        except OsmoError as error:
-            return f"could not cancel workflow {workflow_id}: {error}"
-        return f"canceled workflow {workflow_id}: {message}"
-
-    pool = ThreadPoolExecutor(_PARALLEL_CANCELS)
-    asked = {pool.submit(cancel, workflow_id): workflow_id for workflow_id in workflow_ids}
-    done, late = wait(asked, timeout=_CANCEL_BUDGET_SECONDS)
-    pool.shutdown(wait=False, cancel_futures=True)
-    for future in done:
-        log(future.result())
-    if late:
-        log(f"no answer in time to the cancel of {', '.join(sorted(asked[future] for future in late))}")

@@ -16,12 +16,31 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds between two looks, and `patience_seconds` of waiting for a service that does not answer."""
+    """Seconds between two looks, and `patience_seconds` of waiting for a service that does not answer.
+
+    Work that takes longer than `heartbeat_seconds` says so often how far it is.
+    """
 
     shortest_seconds: float = 0.5
     longest_seconds: float = 15.0
     growth: float = 1.5
     patience_seconds: float = 1800.0
+    heartbeat_seconds: float = 110.0
+
+
+class Heartbeat:
+    """Tells when it is time for the next sign of life."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._seconds = pace.heartbeat_seconds
+        self._last = time.monotonic()
+
+    def is_due(self) -> bool:
+        """True once every so many seconds."""
+        if time.monotonic() - self._last < self._seconds:
+            return False
+        self._last = time.monotonic()
+        return True
 
 
 @dataclass

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
+from re import escape
 from typing import Any
 
 import yaml
@@ -62,6 +63,15 @@ def setup_files(
             )
     files["configs/manifest.yaml"] = _dump({"configs": entries, "total": len(entries)})
     return files
+
+
+def files_for(plan: PlannedAugmentation | None) -> str:
+    """The expression by which OSMO chooses what one worker downloads of the setup: nothing that grows with the run.
+
+    OSMO 6.4 matches it with `re.match` against a file's path below `setup_b0/`. Workers that label need no plan.
+    """
+    own = rf"(?!{escape(plan.name)}\.yaml$)" if plan else ""
+    return rf"(?!configs/({own}[^/]*_aug\d+|manifest)\.yaml$)"
 
 
 def check_configs(cookbook: Cookbook, *, endpoints: Endpoints, images: Images) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vda_assets.flows.selection import Output
@@ -31,17 +31,24 @@ class StageFailure:
     retry_can_help: bool | None = False
 
 
-def explain_failures(client: OsmoClient, workflow_id: str, stages: Sequence[Output]) -> list[StageFailure]:
+def explain_failures(client: OsmoClient, workflow_id: str, stages: Sequence[Output]) -> list[StageFailure] | None:
     """One failure for each of the stages of a workflow that ended, or that the service lost.
 
-    Raises OsmoError when it cannot be asked.
+    None while one of its tasks goes on, or has completed one of the stages. Raises OsmoError when it cannot be asked.
     """
     try:
         workflow = client.workflow(workflow_id)
     except OsmoNotFound:
         lost = f"OSMO does not know workflow {workflow_id} any more"
         return [StageFailure(stage, lost, retry_can_help=True) for stage in stages]
-    return [_explain(client, workflow, stage) for stage in stages]
+    failed = {stage: _failed_tasks(workflow.tasks, stage) for stage in stages}
+    if not all(task.meaning.ended for task in workflow.tasks) or not all(failed.values()):
+        return None
+    return [_explain(client, workflow, stage, tasks) for stage, tasks in failed.items()]
+
+
+def _failed_tasks(tasks: Iterable[Task], stage: Output) -> list[Task]:
+    return [task for task in tasks if stage_of_task(task.name) is stage and not task.meaning.succeeded]
 
 
 def worth_another_try(failures: Sequence[StageFailure]) -> bool:
@@ -50,9 +57,7 @@ def worth_another_try(failures: Sequence[StageFailure]) -> bool:
     return bool(causes) and all(causes)
 
 
-def _explain(client: OsmoClient, workflow: Workflow, stage: Output) -> StageFailure:
-    tasks = [task for task in workflow.tasks if stage_of_task(task.name) is stage]
-    failed = [task for task in tasks if not task.meaning.succeeded] or tasks
+def _explain(client: OsmoClient, workflow: Workflow, stage: Output, failed: Sequence[Task]) -> StageFailure:
     # With a group per index, one task may have failed by itself and another for its own upstream.
     task = min(failed, key=lambda one: one.status == TaskStatus.FAILED_UPSTREAM)
     message = _what_osmo_says(task)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,23 +14,22 @@ from vda_assets.osmo.models import TaskEntry
 
 @dataclass(frozen=True)
 class WatchedWorkflow:
-    """The newest try of each task, by task name; empty when the service listed none."""
+    """The newest try of each task, by task name; empty when the service listed none.
+
+    Over 1,000 tasks of a run, a task that changes while the service is asked may be missing for once.
+    """
 
     tasks: Mapping[str, TaskEntry]
 
     @property
     def ended(self) -> bool:
+        """Whether every task that was listed ended."""
         return bool(self.tasks) and all(task.meaning.ended for task in self.tasks.values())
 
-    @property
-    def completed(self) -> frozenset[Output]:
-        """The stages of which every task completed."""
-        by_stage: dict[Output, list[bool]] = {}
-        for name, task in self.tasks.items():
-            stage = stage_of_task(name)
-            if stage is not None:
-                by_stage.setdefault(stage, []).append(task.meaning.succeeded)
-        return frozenset(stage for stage, succeeded in by_stage.items() if all(succeeded))
+    def completed(self, stage: Output, *, workers: int) -> bool:
+        """Whether all workers of the stage completed."""
+        succeeded = [task.meaning.succeeded for name, task in self.tasks.items() if stage_of_task(name) is stage]
+        return len(succeeded) == workers and all(succeeded)
 
     @property
     def running(self) -> list[tuple[str, float]]:
@@ -52,15 +51,18 @@ class WatchedWorkflow:
         return max(spans, default=0.0)
 
 
-def look(client: OsmoClient, run_of_workflow: Mapping[str, str]) -> tuple[dict[str, WatchedWorkflow], frozenset[str]]:
+def look(
+    client: OsmoClient, run_of_workflow: Mapping[str, str], *, started_after: datetime | None
+) -> tuple[dict[str, WatchedWorkflow], frozenset[str]]:
     """What the workflows are at, and the ids of others that are alive under the same runs.
 
-    One call per 1,000 tasks of each run, however many of them changed.
+    One call per 1,000 tasks of each run. `started_after`: no task of these workflows started before, so that those of
+    workflows that ended long ago need not be listed again.
     """
     tasks: dict[str, dict[str, TaskEntry]] = {workflow_id: {} for workflow_id in run_of_workflow}
     others: set[str] = set()
     for run_id in sorted(set(run_of_workflow.values())):
-        for entry in client.tasks(workflow_id=run_prefix(run_id)):
+        for entry in client.tasks(workflow_id=run_prefix(run_id), started_after=started_after):
             of_workflow = tasks.get(entry.workflow_id)
             if of_workflow is None:
                 if not entry.meaning.ended:
@@ -70,3 +72,9 @@ def look(client: OsmoClient, run_of_workflow: Mapping[str, str]) -> tuple[dict[s
             if known is None or known.retry_id < entry.retry_id:
                 of_workflow[entry.task_name] = entry
     return {workflow_id: WatchedWorkflow(found) for workflow_id, found in tasks.items()}, frozenset(others)
+
+
+def first_start(watched: Collection[WatchedWorkflow]) -> datetime | None:
+    """When the first of the workflows' tasks started, by the service's clock; None when a workflow showed no tasks."""
+    starts = [task.start_time for one in watched for task in one.tasks.values() if task.start_time is not None]
+    return min(starts, default=None) if all(one.tasks for one in watched) else None

@@ -32,6 +32,10 @@ class ClipWork:
     def stages(self) -> tuple[Output, ...]:
         return tuple(stage for stage in STAGES if stage in self.selection)
 
+    def workers(self, stage: Output) -> int:
+        """How many tasks the stage has: one per augmentation index, one for the original."""
+        return 1 if stage is Output.ORIGINAL_LABELS else len(self.plans)
+
     @property
     def hash(self) -> str:
         """Identifies this work among all that was ever submitted."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from vda_assets.config.deployment import Deployment
 from vda_assets.flows.plan import PlannedAugmentation
 from vda_assets.flows.selection import Output
-from vda_assets.flows.setup import WORKER_SCRIPT
+from vda_assets.flows.setup import WORKER_SCRIPT, files_for
 from vda_assets.flows.work import ClipWork, digest
 from vda_assets.osmo.spec import (
     GroupSpec,
@@ -121,7 +121,7 @@ class _Builder:
     def groups(self, stage: Output) -> list[GroupSpec]:
         """One group, or one per augmentation index when they need not end together."""
         name = group_name(stage, self._work.selection.flow)
-        tasks = [self._task(stage, index) for index in range(self._count(stage))]
+        tasks = [self._task(stage, index) for index in range(self._work.workers(stage))]
         if self._is_separate(stage):
             return [GroupSpec(name=f"{name}_{index}", tasks=[task]) for index, task in enumerate(tasks)]
         tasks[0].lead = True
@@ -130,14 +130,14 @@ class _Builder:
     def _is_separate(self, stage: Output) -> bool:
         return stage is not Output.ORIGINAL_LABELS and self._deployment.augmentation_grouping == "separate"
 
-    def _count(self, stage: Output) -> int:
-        return 1 if stage is Output.ORIGINAL_LABELS else len(self._work.plans)
-
     def _task(self, stage: Output, index: int) -> TaskSpec:
         kind = "augmentation" if stage is Output.AUGMENTED_VIDEOS else "auto_labeling"
         plan = self._work.plans[index]
         clip, clip_file = self._clip_input(stage, plan)
         cache = model_cache(self._layout.storage_url, _CACHES[kind])
+        setup = UrlInput(
+            url=str(self._layout.setup), regex=files_for(plan if stage is Output.AUGMENTED_VIDEOS else None)
+        )
         arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}", "--model-cache", "{{input:2}}"]
         arguments += ["--clip-file", clip_file] if clip_file else []
         arguments += ["--name", self._name(stage, plan), "--output", "{{output}}"]
@@ -145,7 +145,7 @@ class _Builder:
         arguments += ["--work", self._work.hash, "--attempt", str(self._attempt), "--image", image]
         if stage is Output.ORIGINAL_LABELS and self._work.selection.super_resolution:
             arguments.append("--super-resolution")
-        peers = 1 if self._is_separate(stage) else self._count(stage)
+        peers = 1 if self._is_separate(stage) else self._work.workers(stage)
         if peers > 1:
             lead = _TASKS[stage].format(0)
             arguments += ["--rank", str(index), "--peers", str(peers), "--lead-host", f"{{{{host:{lead}}}}}"]
@@ -154,7 +154,7 @@ class _Builder:
             image=image,
             command=["python3"],
             args=[f"{{{{input:0}}}}/{WORKER_SCRIPT}", kind, *arguments],
-            inputs=[UrlInput(url=str(self._layout.setup)), clip, UrlInput(url=str(cache))],
+            inputs=[setup, clip, UrlInput(url=str(cache))],
             outputs=[UrlOutput(url=str(self._output(stage, plan)))],
             resource=kind,
             credentials={name: dict(keys) for name, keys in self._deployment.task_credentials.items()},
@@ -175,7 +175,7 @@ class _Builder:
     def _stage_input(self, stage: Output, plan: PlannedAugmentation) -> TaskInput | UrlInput:
         """What another stage leaves: made by this very workflow, or by a former run."""
         if stage in self._work.selection:
-            return TaskInput(task=_TASKS[stage].format(plan.index if self._count(stage) > 1 else 0))
+            return TaskInput(task=_TASKS[stage].format(plan.index if self._work.workers(stage) > 1 else 0))
         return UrlInput(url=str(stage_outputs(self._work.existing[stage], stage, (plan,))[0]))
 
     def _name(self, stage: Output, plan: PlannedAugmentation) -> str:

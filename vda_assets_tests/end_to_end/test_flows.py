@@ -87,6 +87,11 @@ def test_the_same_command_again_makes_nothing_again_and_says_so(world: World, cl
     assert again.stdout.count("(finished before)") == 4
 
 
+def test_results_that_somebody_deleted_are_made_again(world: World, clip: Path) -> None:
+    shutil.rmtree(new_run(world, "--flow", "auto_labeling") / "outputs")
+    assert folders_of(new_run(world, "--flow", "auto_labeling")) == LABELLED
+
+
 def test_single_outputs_are_made_one_by_one_from_what_there_is(world: World, clip: Path) -> None:
     early = world.vda("run", "--dataset", DATASET, "--select", "augmented_labels")
     assert early.returncode == 1

@@ -87,6 +87,21 @@ def test_a_killed_run_does_not_stay_running_in_dagsters_books_and_leaves_no_proc
             assert [one.status.value for one in instance.get_runs()] == ["SUCCESS", "FAILURE"]
 
 
+@pytest.mark.parametrize(
+    "when", ["setup for 1 clips", "Time overview", "submitted workflow", "original_labels accepted"]
+)
+def test_an_interrupted_run_says_so_in_a_word_and_leaves_nothing_on_the_pool(world: World, when: str) -> None:
+    with serving(world):
+        run = world.start("vda_assets.cli", "run", "--dataset", DATASET, "--flow", "e2e", log="run.log")
+        said = (world.folder / "run.log").read_text
+        wait_for(lambda: when in said(), when)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(30) == 130, said()
+        assert said().splitlines()[-1] == "stopped"
+        assert "Traceback" not in said()
+        wait_for(lambda: set(world.workflows().values()) <= {"FAILED_CANCELED"}, "the end of the workflow")
+
+
 def test_what_a_canceled_run_left_on_osmo_is_swept(world: World) -> None:
     with serving(world):
         run = start_run(world)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,3 +231,30 @@ def test_setup_has_the_references_layout_and_only_the_runs_own_clips(project: Pr
     assert set(config["captioning"]["llm"]["verification_options"]["weather"]) == {"clear", "overcast", "rain"}
     assert config["augmentation"]["parameters"]["seed"] == plan.generation_seed
     assert json.dumps(config).count("template_generation") == 0
+
+
+def test_a_worker_downloads_of_the_setup_what_it_needs_however_many_clips_the_run_has(project: Project) -> None:
+    work = work_of(project, "e2e", n=2)
+    others = {f"{name}.mp4": work_of(project, "e2e", key=f"{name}.mp4").plans for name in ("a_aug1", "xa", "a_aug0.1")}
+    files = setup_files(
+        {"a.mp4": work.plans, **others},
+        cookbook=project.cookbooks["city_traffic"],
+        endpoints=project.deployments["local"].endpoints,
+        super_resolution=False,
+    )
+    spec = build_workflow(work, layout=LAYOUT, deployment=project.deployments["local"], gpu_platform="h", attempt=1)
+    taken = {
+        task.name: {path for path in files if re.match(task.inputs[0].regex, path)}
+        for group in spec.groups
+        for task in group.tasks
+    }
+    of_clips = {f"configs/{plan.name}.yaml" for plans in (work.plans, *others.values()) for plan in plans}
+    everybodys = set(files) - of_clips - {"configs/manifest.yaml"}
+    assert len(of_clips) == 5
+    assert taken == {
+        "pl_original_worker_0": everybodys,
+        "cosmos_worker_0": everybodys | {"configs/a_aug0.yaml"},
+        "cosmos_worker_1": everybodys | {"configs/a_aug1.yaml"},
+        "pl_augmented_worker_0": everybodys,
+        "pl_augmented_worker_1": everybodys,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -103,6 +104,13 @@ def test_a_list_of_tasks_goes_on_until_a_page_is_not_full(tasks: int, calls: int
         listed = list(client.tasks(workflow_id="traffic"))
     assert [entry.workflow_id for entry in listed] == [entry["workflow_id"] for entry in everything]
     assert len(service.asked) == calls
+
+
+def test_tasks_that_started_before_a_time_are_not_asked_for() -> None:
+    since = datetime(2026, 11, 22, 20, 0, 0, 900_000, tzinfo=timezone(timedelta(hours=2)))
+    with serving(lambda asked: Reply({"tasks": []})) as service, OsmoClient(service.url) as client:
+        assert list(client.tasks(workflow_id="traffic", started_after=since)) == []
+    assert dict(service.asked[0].query)["started_after"] == "2026-11-22T18:00:00"
 
 
 def a_spec(argument: str) -> WorkflowSpec:
