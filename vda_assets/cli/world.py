@@ -70,6 +70,7 @@ def osmo_client(deployment: Deployment) -> OsmoClient:
         token_file=deployment.token_file,
         user=deployment.osmo.user,
         environment=os.environ,
+        answer_seconds=deployment.osmo.answer_seconds,
         retry_budget_seconds=3,
     )
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from vda_assets.config.errors import BadConfigFile
-from vda_assets.config.question_bank import read_question_bank
+from vda_assets.config.question_bank import QuestionBank, read_question_bank
 from vda_assets.config.yaml_file import ConfigModel, read_model, read_yaml
 
 WORKFLOW_CONFIG = "workflow_config.yaml"
@@ -76,6 +76,10 @@ class Cookbook:
     def auto_labeling_digest(self) -> str:
         """Hash of everything that decides labels, apart from the clip."""
         return self._digest("auto_labeling/")
+
+    @property
+    def question_bank(self) -> QuestionBank:
+        return QuestionBank.model_validate_json(self.files[QUESTION_BANK])
 
     def _digest(self, *prefixes: str) -> str:
         digest = hashlib.sha256()

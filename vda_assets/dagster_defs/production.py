@@ -39,7 +39,7 @@ from vda_assets.outcomes.augmented_video import judge_augmented_video, probe_cli
 from vda_assets.outcomes.labels import judge_labels
 from vda_assets.outcomes.look import Look
 from vda_assets.outcomes.marker import OutputMissing, read_marker
-from vda_assets.outcomes.verdict import Outcome, Verdict, worst
+from vda_assets.outcomes.verdict import Outcome, Verdict, named_by_index, worst
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import Clip, clip_at, path_of
 from vda_assets.storage.errors import StorageError
@@ -233,7 +233,7 @@ class Production:
     def _materialize(self, work: ClipWork, stage: Output, *, layout: RunLayout, workflow_id: str) -> None:
         item = self._items[work.clip.key]
         urls = stage_outputs(layout, stage, item.plans)
-        outcomes = [self._judge(work, stage, index, layout=layout) for index in range(len(urls))]
+        outcomes = named_by_index([self._judge(work, stage, index, layout=layout) for index in range(len(urls))])
         reasons = "; ".join(reason for outcome in outcomes for reason in outcome.reasons)
         verdict = worst(outcomes)
         treatment = "fail" if verdict is Verdict.MISSING else getattr(self.dataset.verdicts, verdict)
@@ -254,7 +254,9 @@ class Production:
         )
         for check in stage_checks(asset_key(self.dataset, stage), work.clip.key, outcomes, flagged=treatment == "flag"):
             self.log_event(check)
-        self.log(f"{work.clip.key}: {stage} {verdict}{f' ({reasons})' if reasons else ''}")
+        spoiled = [url for url, one in zip(urls, outcomes, strict=True) if one.verdict is not Verdict.ACCEPTED]
+        advice = f" ({reasons}); to make it anew, delete {spoiled[0]} and run again" if spoiled else ""
+        self.log(f"{work.clip.key}: {stage} {verdict}{advice}")
         if stage is Output.AUGMENTED_VIDEOS and Output.COMPARISONS in self.selection:
             self._render(work.clip.key, layout)
 
@@ -266,7 +268,8 @@ class Production:
         url = stage_outputs(layout, stage, item.plans)[index]
         if stage is not Output.AUGMENTED_VIDEOS:
             look = self._look_of(item.plans[index]) if stage is Output.AUGMENTED_LABELS else {}
-            return judge_labels(self.storage, url, frame_count=self._infos[item.clip.key].frame_count, look=look)
+            frame_count, bank = self._infos[item.clip.key].frame_count, self.cookbook.question_bank
+            return judge_labels(self.storage, url, frame_count=frame_count, bank=bank, look=look)
         source = self._infos[item.clip.key]
         if work.selection.super_resolution:
             enhanced = work.existing.get(Output.ORIGINAL_LABELS, layout).original_labels(item.clip.video)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -81,13 +81,38 @@ class PipelineStatus(_Part):
     stages: dict[str, StageStatus] = {}
 
 
+class WindowAnswer(_Part):
+    """What a window answers to one question of the bank, all in the words of the LLM."""
+
+    id: str
+    question: str
+    options: tuple[str, ...]
+    answer: str
+
+
 class Window(_Part):
     """A stretch of frames that was shown to the VLM; both ends are included."""
 
     start_frame: int
     end_frame: int
     vlm_caption: str = ""
+    enhanced_caption: Any = Field(default=None, alias="llm_enhanced_caption")
     errors: tuple[str, ...] = Field(default=(), alias="_errors")
+
+    @property
+    def answers(self) -> tuple[WindowAnswer, ...] | None:
+        """None where the window holds no answers of an LLM: another `enhanced_caption_key` or mode was asked for."""
+        if self.enhanced_caption is None:
+            return None
+        items = self.enhanced_caption.get("mcq") if isinstance(self.enhanced_caption, dict) else None
+        return tuple(_window_answer(item) for item in items or () if isinstance(item, dict))
+
+
+def _window_answer(item: dict[str, Any]) -> WindowAnswer:
+    """An LLM wrote it: whatever is missing or odd in it becomes an empty text, and so no answer."""
+    texts = {name: str(item.get(name) or "") for name in ("id", "question", "answer")}
+    options = item.get("options")
+    return WindowAnswer(**texts, options=tuple(map(str, options)) if isinstance(options, list) else ())
 
 
 class ClipMetadata(_Part):

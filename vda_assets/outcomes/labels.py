@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from vda_assets.config.question_bank import QuestionBank
 from vda_assets.labels.errors import LabelError
 from vda_assets.labels.problems import Severity
 from vda_assets.labels.scene import LabelScene, read_scene
 from vda_assets.labels.summarise import summarise
 from vda_assets.labels.validate import validate_scene
+from vda_assets.outcomes.answers import unanswered
 from vda_assets.outcomes.look import Look, unexpected_answers
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Outcome, Verdict
@@ -24,10 +26,15 @@ _STAND_IN_FILE = "sidecars/stand_in.json"
 
 
 def judge_labels(
-    storage: Storage, folder: StorageUrl, *, frame_count: int, look: Mapping[str, Look] | None = None
+    storage: Storage,
+    folder: StorageUrl,
+    *,
+    frame_count: int,
+    bank: QuestionBank,
+    look: Mapping[str, Look] | None = None,
 ) -> Outcome:
-    """`frame_count` is the labelled clip's: every frame must be listed. `look` is how an augmented clip was to look, by
-    variable: answers that say otherwise are doubts."""
+    """`frame_count` is the labelled clip's: every frame must be listed. `bank` is what must be answered. `look` is how
+    an augmented clip was to look, by variable: answers that say otherwise are doubts."""
     try:
         marker = read_marker(storage, folder)
         with local_scene(storage, folder, marker) as local:
@@ -37,6 +44,7 @@ def judge_labels(
         return Outcome(Verdict.MISSING, (str(error),))
     reasons = [f"{problem.file}: {problem.message}" for problem in problems if problem.severity is Severity.ERROR]
     reasons += _degradations(scene)
+    reasons += unanswered(scene, bank)
     if scene.frames is not None and len(scene.frames) != frame_count:
         reasons.append(f"{len(scene.frames)} frames are labelled, the clip has {frame_count}")
     facts = {

@@ -25,12 +25,13 @@ def unexpected_answers(questions: Iterable[Question], look: Mapping[str, Look]) 
     Cookbooks' questions 2_1 and 2_2 mirror their variables so (`Clear, Overcast, Rain` for the variable weather).
     """
     for question in questions:
-        options = frozenset(_folded(option) for option in question.options.values())
-        answer = _folded(question.answer_text)
+        options = frozenset(folded(option) for option in question.options.values())
+        answer = folded(question.answer_text)
         for variable, drawn in look.items():
-            if options == frozenset(map(_folded, drawn.vocabulary)) and answer != _folded(drawn.value):
+            if options == frozenset(map(folded, drawn.vocabulary)) and answer != folded(drawn.value):
                 yield f"meant to be {variable} {drawn.value}, answered {answer!r} to {question.question!r}"
 
 
-def _folded(option: str) -> str:
+def folded(option: str) -> str:
+    """An option without its letter and case, which banks, answers and vocabularies put differently."""
     return _LETTER.sub("", option).strip().casefold()

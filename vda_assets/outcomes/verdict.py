@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -36,3 +36,17 @@ class Outcome:
 
 def worst(outcomes: Sequence[Outcome]) -> Verdict:
     return max((outcome.verdict for outcome in outcomes), key=_ORDER.index)
+
+
+def named_by_index(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes of a clip's augmentation indexes; where there are several, reasons and doubts begin with theirs."""
+    if len(outcomes) < 2:
+        return list(outcomes)
+    return [
+        replace(
+            outcome,
+            reasons=tuple(f"aug{index}: {reason}" for reason in outcome.reasons),
+            doubts=tuple(f"aug{index}: {doubt}" for doubt in outcome.doubts),
+        )
+        for index, outcome in enumerate(outcomes)
+    ]

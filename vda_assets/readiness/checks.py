@@ -1,8 +1,9 @@
-"""One check each: pool, platform, pod template, credential, dataset, caches, endpoints."""
+"""One check each: pool, platform, pod template, credentials, dataset, caches, endpoints."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import httpx
 
@@ -20,6 +21,8 @@ from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 MODEL_CACHES = ("cosmos_transfer", "auto_labeling")
 # OSMO 6.4 falls back to ambient credentials for these alone.
 _AMBIENT_SCHEMES = {"s3", "azure"}
+_GENERATOR = "video_transfer"
+_NO_LIST_OF_MODELS = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,23 @@ def check_data_credential(client: OsmoClient, storage_url: StorageUrl) -> Findin
     return _blocking("data credential", f"give OSMO a DATA credential whose endpoint is {storage_url.profile}")
 
 
+def check_task_credentials(client: OsmoClient, deployment: Deployment) -> list[Finding]:
+    """Every submission is refused while one is missing; OSMO tells their names, not the keys that they hold."""
+    wanted = deployment.task_credentials
+    known = {credential.name for credential in client.credentials()} if wanted else set()
+    findings = []
+    if there := sorted(wanted.keys() & known):
+        findings.append(_ready("task credentials", f"OSMO has {', '.join(there)}"))
+    for name in sorted(wanted.keys() - known):
+        keys = " ".join(f"{key}=…" for key in sorted(set(wanted[name].values())))
+        message = (
+            f"give OSMO the credential {name}, or take it out of task_credentials: "
+            f"osmo credential set {name} --type GENERIC --payload {keys}"
+        )
+        findings.append(_blocking("task credentials", message))
+    return findings
+
+
 def check_model_cache(storage: Storage, deployment: Deployment, storage_url: StorageUrl, name: str) -> Finding:
     """`name` is a key of MODEL_CACHES. In the embedded default nothing reads the weights, so none are asked for."""
     url = model_cache(storage_url, name)
@@ -102,18 +122,30 @@ def check_model_cache(storage: Storage, deployment: Deployment, storage_url: Sto
 
 
 def check_endpoint(deployment: Deployment, kind: str) -> Finding:
-    """`kind` is `vlm` or `llm`. A cluster's own name cannot be asked from outside: that is a note, workers wait."""
+    """`kind` is one of `endpoints_of`. A cluster's own name cannot be asked from outside: that is a note, workers wait.
+
+    A generator of videos need not list models: that it answers is enough.
+    """
     endpoint: Endpoint = getattr(deployment.endpoints, kind)
     try:
         answer = httpx.get(f"{endpoint.url}/models", timeout=5.0)
+        if kind == _GENERATOR and answer.status_code in _NO_LIST_OF_MODELS:
+            return _ready(f"endpoint {kind}", f"{endpoint.url} answers")
         models = [entry["id"] for entry in answer.raise_for_status().json()["data"]]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        message = f"the {kind} at {endpoint.url} does not answer here ({type(error).__name__}); workers wait for it"
+        then = "workers ask it without waiting" if kind == _GENERATOR else "workers wait for it"
+        message = f"the {kind} at {endpoint.url} does not answer here ({type(error).__name__}); {then}"
         return Finding(f"endpoint {kind}", Level.NOTE, message)
     if not models:
         return _blocking(f"endpoint {kind}", f"the {kind} at {endpoint.url} lists no model")
     stands_in = ", a stand-in that answers no prompt" if deployment.is_stand_in else ""
     return _ready(f"endpoint {kind}", f"{endpoint.url} serves {models[0]}{stands_in}")
+
+
+def endpoints_of(deployment: Deployment, selection: Selection) -> list[str]:
+    """The endpoints that the selected stages ask."""
+    generates = deployment.endpoints.video_transfer is not None and Output.AUGMENTED_VIDEOS in selection
+    return ["vlm", "llm", *([_GENERATOR] if generates else [])]
 
 
 def caches_of(selection: Selection) -> list[str]:

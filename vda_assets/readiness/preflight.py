@@ -15,6 +15,8 @@ from vda_assets.readiness.checks import (
     check_endpoint,
     check_model_cache,
     check_service,
+    check_task_credentials,
+    endpoints_of,
 )
 from vda_assets.readiness.finding import Finding, Level
 from vda_assets.readiness.overview import Overview, time_overview
@@ -48,6 +50,7 @@ def check_gate(
     findings = [
         *service.findings,
         check_data_credential(client, dataset.storage_url),
+        *check_task_credentials(client, deployment),
         *(check_model_cache(storage, deployment, dataset.storage_url, name) for name in caches_of(selection)),
     ]
     return Gate(tuple(findings), service.gpu_platform)
@@ -61,7 +64,7 @@ def check_everything(
     listing = list_clips(storage, dataset.dataset_url)
     findings = (
         *gate.findings,
-        *(check_endpoint(deployment, kind) for kind in ("vlm", "llm")),
+        *(check_endpoint(deployment, kind) for kind in endpoints_of(deployment, selection)),
         *check_dataset(dataset, listing),
     )
     overview = time_overview(

@@ -11,7 +11,7 @@ Exit codes, each but the first with one line `vda_worker: FAILED: <reason>`:
   65  not exactly one clip
   69  an endpoint is not ready
   70  the container exited 0 but left something out, or left it damaged
-  73  the disk is full
+  73  the disk is full, for the worker or for the container
   74  a file cannot be read or written
   75  the container was killed because it kept silent for CONTAINER_SILENCE_TIMEOUT_SECONDS
   any other: the container's own, 128 + n when signal n killed it
@@ -52,6 +52,10 @@ REQUIRED_FILES = {
 }
 SR_CLIP = "sidecars/sr_output.mp4"
 OUTCOME_FILE = "outcome.json"
+# Longer than paidf-augmentation 1.0.0 waits for Cosmos, which may say nothing for 3600 seconds: its own end tells more.
+SILENCE_SECONDS = 3900
+WORDS_OF_A_FULL_DISK = re.compile(r"No space left on device|Disk quota exceeded|\[Errno 27\]")
+LONGEST_LINE = 500
 BARRIER_PORTS = {"augmentation": 12346, "auto_labeling": 12344}
 # What the lead allows for its peers' uploads: OSMO 6.4 deletes their pods as soon as the lead's own is over.
 UPLOAD_SECONDS, UPLOAD_BYTES_PER_SECOND = 2.0, 20e6
@@ -80,9 +84,12 @@ def main(argv: list[str]) -> int:
         code = error.code
         say(f"FAILED: {error}")
     except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        code = DISK_FULL if is_full else IO_FAILED
-        say(f"FAILED: {'the disk is full' if is_full else 'a file cannot be read or written'}: {error}")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            code = DISK_FULL
+            say(f"FAILED: {full_disk(arguments.stage, str(error))}")
+        else:
+            code = IO_FAILED
+            say(f"FAILED: a file cannot be read or written: {error}")
     if barrier:
         barrier.meet(size_bytes)
     return code
@@ -149,9 +156,9 @@ def run_stage(arguments: argparse.Namespace) -> int:
         overrides += endpoint_overrides(config, endpoints)
         with timed(seconds, "container"):
             environment = container_environment(arguments.stage, endpoints, cache)
-            run_container(arguments.stage, ["--config", str(config), *overrides], environment)
+            words = run_container(arguments.stage, ["--config", str(config), *overrides], environment)
         with timed(seconds, "outputs"):
-            require_outputs(arguments)
+            require_outputs(arguments, words)
             if arguments.stage == "auto_labeling":
                 keep_real_media(arguments.output / "raw")
                 describe_video(arguments.output)
@@ -366,11 +373,50 @@ def container_environment(stage: str, endpoints: Endpoints, cache: Path) -> dict
     return environment
 
 
-def run_container(stage: str, arguments: list[str], environment: dict[str, str]) -> None:
-    """Returns when it exits 0. Raises WorkerError with its exit code, or SILENT."""
+class Words:
+    """What the container says: copied to the worker's own output; its last line, and one of a full disk, are kept."""
+
+    def __init__(self) -> None:
+        self.last = self.of_full_disk = ""
+        self._begun, self._is_at_line_start = b"", True
+
+    def copy(self, chunk: bytes) -> None:
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        self._is_at_line_start = chunk.endswith(b"\n") if chunk else self._is_at_line_start
+        *ended, begun = re.split(rb"[\r\n]", self._begun + chunk)
+        self._begun = begun[:LONGEST_LINE]
+        for line in ended:
+            self._keep(line)
+
+    def end(self) -> None:
+        self._keep(self._begun)
+        if not self._is_at_line_start:
+            print(flush=True)
+
+    def _keep(self, line: bytes) -> None:
+        text = line[:LONGEST_LINE].decode(errors="replace").strip()
+        self.last = text or self.last
+        if WORDS_OF_A_FULL_DISK.search(text):
+            self.of_full_disk = text
+
+
+def container_failed(stage: str, code: int, what: str, words: Words) -> WorkerError:
+    """With the words that tell the cause, as far as the container has told it."""
+    if words.of_full_disk:
+        return WorkerError(DISK_FULL, full_disk(stage, f"{what}, and had said: {words.of_full_disk}"))
+    return WorkerError(code, f"{what}; the last it said: {words.last}" if words.last else what)
+
+
+def full_disk(stage: str, what: str) -> str:
+    return f"the disk is full: {what}; give resources.{stage} of the deployment more storage"
+
+
+def run_container(stage: str, arguments: list[str], environment: dict[str, str]) -> Words:
+    """What it said, when it exits 0. Raises WorkerError with its exit code, SILENT or DISK_FULL."""
     home = os.environ.get("PAIDF_HOME", CONTAINER_HOMES[stage])
     command = shlex.split(os.environ.get("PAIDF_CLI", CONTAINER_COMMAND)) + arguments
-    silence_seconds = seconds_of("CONTAINER_SILENCE_TIMEOUT_SECONDS", 3600)
+    silence_seconds = seconds_of("CONTAINER_SILENCE_TIMEOUT_SECONDS", SILENCE_SECONDS)
     say("running " + shlex.join(command))
     try:
         process = subprocess.Popen(
@@ -385,8 +431,9 @@ def run_container(stage: str, arguments: list[str], environment: dict[str, str])
     except OSError as error:
         raise WorkerError(BAD_SETUP, f"the container's command cannot be started: {error}") from None
     guard = die_with_this_process(process.pid)
+    words = Words()
     try:
-        has_ended = forward_output(process, silence_seconds)
+        has_ended = forward_output(process, words, silence_seconds)
     finally:
         # Also what the container left behind: its zombie keeps the group's number from being given away.
         kill_group(process.pid)
@@ -395,11 +442,13 @@ def run_container(stage: str, arguments: list[str], environment: dict[str, str])
         os.close(guard)
     code = process.wait()
     if not has_ended:
-        raise WorkerError(SILENT, f"the container was killed: it printed nothing for {silence_seconds:g} seconds")
+        what = f"the container was killed: it printed nothing for {silence_seconds:g} seconds"
+        raise container_failed(stage, SILENT, what, words)
     if code < 0:
-        raise WorkerError(128 - code, f"the container was killed by signal {-code}")
+        raise container_failed(stage, 128 - code, f"the container was killed by signal {-code}", words)
     if code:
-        raise WorkerError(code, f"the container exited with {code}")
+        raise container_failed(stage, code, f"the container exited with {code}", words)
+    return words
 
 
 def die_with_this_process(group: int) -> int:
@@ -425,49 +474,44 @@ def kill_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def forward_output(process: subprocess.Popen[bytes], silence_seconds: float) -> bool:
+def forward_output(process: subprocess.Popen[bytes], words: Words, silence_seconds: float) -> bool:
     """Copies the output until the process has ended; False when it was silent for that long before."""
     assert process.stdout is not None
     pipe = process.stdout.fileno()
-    chunk = last = b"\n"
+    chunk = b"\n"
     heard_at = time.monotonic()
-    # A child of the container may keep the pipe open, or the container close it: neither is its end.
-    while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-        if chunk and select.select([pipe], [], [], min(1.0, silence_seconds))[0]:
-            chunk = copy_chunk(pipe)
-            last, heard_at = chunk or last, time.monotonic()
-        elif time.monotonic() - heard_at >= silence_seconds:
-            return False
-        elif not chunk:
-            time.sleep(0.02)
-    while chunk and select.select([pipe], [], [], 0)[0]:
-        chunk = copy_chunk(pipe)
-        last = chunk or last
-    if not last.endswith(b"\n"):
-        print(flush=True)
+    try:
+        # A child of the container may keep the pipe open, or the container close it: neither is its end.
+        while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if chunk and select.select([pipe], [], [], min(1.0, silence_seconds))[0]:
+                words.copy(chunk := os.read(pipe, 1 << 16))
+                heard_at = time.monotonic()
+            elif time.monotonic() - heard_at >= silence_seconds:
+                return False
+            elif not chunk:
+                time.sleep(0.02)
+        while chunk and select.select([pipe], [], [], 0)[0]:
+            words.copy(chunk := os.read(pipe, 1 << 16))
+    finally:
+        words.end()
     return True
-
-
-def copy_chunk(pipe: int) -> bytes:
-    chunk = os.read(pipe, 1 << 16)
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
-    return chunk
 
 
 # Outputs
 
 
-def require_outputs(arguments: argparse.Namespace) -> None:
+def require_outputs(arguments: argparse.Namespace, words: Words) -> None:
     output: Path = arguments.output
     required = REQUIRED_FILES[arguments.stage] + ([SR_CLIP] if arguments.super_resolution else [])
     missing = [name for name in required if not any(is_filled(path) for path in output.glob(name))]
     if missing:
-        raise WorkerError(OUTPUT_INCOMPLETE, f"the container exited 0 but left out {', '.join(missing)}")
+        what = f"the container exited 0 but left out {', '.join(missing)}"
+        raise container_failed(arguments.stage, OUTPUT_INCOMPLETE, what, words)
     problem_of = {".json": json_problem, ".mp4": mp4_problem}
     for path in (output / name for name in required if Path(name).suffix in problem_of):
         if problem := problem_of[path.suffix](path):
-            raise WorkerError(OUTPUT_INCOMPLETE, f"the container exited 0 but left {path.name} damaged: {problem}")
+            what = f"the container exited 0 but left {path.name} damaged: {problem}"
+            raise container_failed(arguments.stage, OUTPUT_INCOMPLETE, what, words)
 
 
 def is_filled(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from vda_assets.outcomes.augmented_video import judge_augmented_video
-from vda_assets.outcomes.verdict import Outcome, Verdict, worst
+from vda_assets.outcomes.verdict import Outcome, Verdict, named_by_index, worst
 from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.reference.clips import make_clip
 
@@ -191,3 +191,10 @@ def test_an_output_of_several_indexes_is_worth_what_its_worst_is() -> None:
     outcomes = [Outcome(Verdict.ACCEPTED), Outcome(Verdict.REJECTED), Outcome(Verdict.UNVERIFIED)]
     assert worst(outcomes) is Verdict.REJECTED
     assert worst([*outcomes, Outcome(Verdict.MISSING)]) is Verdict.MISSING
+
+
+def test_reasons_of_several_indexes_say_which_index_they_are_of() -> None:
+    outcomes = [Outcome(Verdict.ACCEPTED), Outcome(Verdict.REJECTED, ("too dark", "too short"), doubts=("snow",))]
+    assert [one.reasons for one in named_by_index(outcomes)] == [(), ("aug1: too dark", "aug1: too short")]
+    assert [one.doubts for one in named_by_index(outcomes)] == [(), ("aug1: snow",)]
+    assert named_by_index(outcomes[1:]) == outcomes[1:]

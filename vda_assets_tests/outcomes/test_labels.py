@@ -11,13 +11,16 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
+from vda_assets.config.question_bank import read_question_bank
 from vda_assets.outcomes.labels import judge_labels
 from vda_assets.outcomes.verdict import Outcome, Verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.credentials import DataCredential
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.outcomes.conftest import Made, Output
+from vda_assets_tests.workers.bench import COOKBOOK
 
+BANK = read_question_bank(COOKBOOK / "auto_labeling/question_bank.json")
 STATUS = "sidecars/pipeline_status.json"
 METADATA = "sidecars/metadata.json"
 OBJECTS = "contextual/objects.json"
@@ -25,7 +28,7 @@ OBJECTS = "contextual/objects.json"
 
 @pytest.fixture
 def judge(made: Made, labelled: Output) -> Callable[[], Outcome]:
-    return lambda: judge_labels(labelled.storage, labelled.url, frame_count=made.source.frame_count)
+    return lambda: judge_labels(labelled.storage, labelled.url, frame_count=made.source.frame_count, bank=BANK)
 
 
 def change(output: Output, name: str, changes: Callable[[Any], object]) -> None:
@@ -64,9 +67,9 @@ def test_a_scene_in_an_object_store_is_judged_the_same_way(made: Made, bucket: S
     url = StorageUrl.parse("s3://scenes/run/a")
     filesystem, path = bucket.locate(url)
     filesystem.put(f"{made.labelled}/", f"{path}/", recursive=True)
-    outcome = judge_labels(bucket, url, frame_count=made.source.frame_count)
+    outcome = judge_labels(bucket, url, frame_count=made.source.frame_count, bank=BANK)
     assert (outcome.verdict, outcome.reasons) == (Verdict.ACCEPTED, ())
-    assert judge_labels(bucket, url, frame_count=7).verdict is Verdict.DEGRADED
+    assert judge_labels(bucket, url, frame_count=7, bank=BANK).verdict is Verdict.DEGRADED
 
 
 def drop_answers(output: Output) -> None:
@@ -98,6 +101,17 @@ def with_a_failed_window(output: Output) -> None:
     change(output, METADATA, fail)
 
 
+def without_one_answer(output: Output) -> None:
+    def forget(task: dict[str, Any]) -> None:
+        task["items"] = [item for item in task["items"] if item["question"] != "What is the weather?"]
+
+    change(output, "task/mcq.json", forget)
+
+
+def without_the_answers_of_its_window(output: Output) -> None:
+    change(output, METADATA, lambda it: it["windows"][0].update(llm_enhanced_caption={"mcq": []}))
+
+
 def with_a_degraded_stage(output: Output) -> None:
     degraded = {"degraded": True, "status": "completed_degraded", "degraded_stages": ["super_resolution"]}
     change(output, STATUS, lambda status: status.update(degraded))
@@ -110,6 +124,8 @@ def with_a_degraded_stage(output: Output) -> None:
         (without_tracking, "config.yaml asks for tracking, but it did not run"),
         (with_a_failed_window, "1 of 2 windows have no answers"),
         (with_a_degraded_stage, "stage super_resolution is degraded"),
+        (without_one_answer, "question 2_1 'What is the weather?' is not answered in task/"),
+        (without_the_answers_of_its_window, "no question at all is answered in 1 of 1 windows (frames 0 to 29)"),
         (lambda output: output.remove(STATUS), "it is missing: the labelling did not come to its end"),
         (lambda output: change(output, OBJECTS, lambda it: it["frames"].popitem()), "29 frames"),
         (lambda output: change(output, OBJECTS, lambda it: it.update(version="1")), "contextual/objects.json: "),

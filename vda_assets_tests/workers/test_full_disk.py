@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable
 
+import pytest
+
 from vda_assets_tests.workers.bench import Bench
 
 
@@ -16,6 +18,7 @@ def test_no_room_for_the_clips_copy_is_one_clear_line(bench: Bench) -> None:
     ended = bench.run("auto_labeling", container="good", preexec_fn=limit(4000))
     assert ended.code == 73
     assert ended.reason.startswith("the disk is full: [Errno 27] File too large")
+    assert ended.reason.endswith("; give resources.auto_labeling of the deployment more storage")
     assert ended.outcome is None
 
 
@@ -32,3 +35,24 @@ def test_a_folder_that_cannot_be_made_is_said(bench: Bench) -> None:
     ended = bench.run("augmentation", container="good")
     assert ended.code == 74
     assert ended.reason.startswith("a file cannot be read or written: [Errno 17]")
+
+
+@pytest.mark.parametrize(
+    ("container", "what"),
+    [
+        ("no_room_left", "the container exited 0 but left out augmented_video.mp4, metadata.json"),
+        ("no_room_left_and_a_crash", "the container exited with 1"),
+    ],
+)
+def test_a_container_that_had_no_room_is_told_from_other_failures(bench: Bench, container: str, what: str) -> None:
+    ended = bench.run("augmentation", container=container)
+    assert (ended.code, ended.reason) == (
+        73,
+        f"the disk is full: {what}, and had said: OSError: [Errno 28] No space left on device: 'augmented_video.mp4'; "
+        "give resources.augmentation of the deployment more storage",
+    )
+
+
+def test_a_container_that_found_room_after_all_has_done_its_work(bench: Bench) -> None:
+    ended = bench.run("augmentation", container="no_room_left_for_a_moment")
+    assert (ended.code, ended.reason) == (0, "")

@@ -84,6 +84,13 @@ def test_a_crash_after_writing_is_the_containers_own_code(bench: Bench) -> None:
     assert (ended.output / "augmented_video.mp4").exists()
 
 
+def test_what_the_container_said_last_goes_with_its_code(bench: Bench) -> None:
+    ended = bench.run("augmentation", container="crash_in_a_progress_bar")
+    assert (ended.code, ended.reason) == (3, "the container exited with 3; the last it said: CUDA out of memory")
+    silent = bench.run("augmentation", container="nothing")
+    assert silent.reason.endswith("metadata.json; the last it said: generation failed; skipped")
+
+
 def test_a_container_that_is_killed_says_by_which_signal(bench: Bench) -> None:
     ended = bench.run("augmentation", container="killed")
     assert (ended.code, ended.reason) == (137, "the container was killed by signal 9")

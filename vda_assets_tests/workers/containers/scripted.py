@@ -63,6 +63,30 @@ def nothing() -> None:
 
 
 @behaviour
+def no_room_left() -> None:
+    print("OSError: [Errno 28] No space left on device: 'augmented_video.mp4'")
+    print("1 sample skipped")
+
+
+@behaviour
+def no_room_left_and_a_crash() -> int:
+    no_room_left()
+    return 1
+
+
+@behaviour
+def no_room_left_for_a_moment() -> None:
+    no_room_left()
+    good()
+
+
+@behaviour
+def crash_in_a_progress_bar() -> int:
+    sys.stdout.write("step 1\rstep 2\rCUDA out of memory\r")
+    return 3
+
+
+@behaviour
 def no_checks() -> None:
     good()
     write_metadata({"prompt": "rain", "selections": {}})

@@ -1,0 +1,123 @@
+"""What is checked before a GPU is spent, against a real embedded OSMO and real endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from vda_assets.config.deployment import Deployment, Endpoint, Endpoints, OsmoService
+from vda_assets.flows.selection import FLOWS, Selection
+from vda_assets.osmo.auth import DevUserAuth
+from vda_assets.osmo.client import OsmoClient
+from vda_assets.osmo.credentials import GenericCredential
+from vda_assets.osmo_local.server import EmbeddedOsmo
+from vda_assets.readiness.checks import check_endpoint, check_task_credentials, endpoints_of
+from vda_assets.readiness.finding import Level
+from vda_assets.readiness.overview import time_overview
+from vda_assets_tests.osmo.service import Reply, Service, serving
+from vda_assets_tests.osmo_local.conftest import settings_below
+
+NOBODY = "http://127.0.0.1:9/v1"
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[OsmoClient]:
+    """Of a service that holds the credential `hf_token`."""
+    with EmbeddedOsmo(settings_below(tmp_path)) as osmo, OsmoClient(osmo.url, DevUserAuth("somebody")) as client:
+        client.set_credential("hf_token", GenericCredential(credential={"token": SecretStr("hf_0123456789")}))
+        yield client
+
+
+def deployment(*, video_transfer: str | None = None, **task_credentials: dict[str, str]) -> Deployment:
+    generator = Endpoint(url=video_transfer, model="cosmos-transfer2.5") if video_transfer else None
+    return Deployment(
+        osmo=OsmoService(url="http://osmo.example.com"),
+        endpoints=Endpoints(video_transfer=generator),
+        task_credentials=task_credentials,
+    )
+
+
+def test_a_credential_that_tasks_ask_for_and_osmo_has_is_ready(client: OsmoClient) -> None:
+    (finding,) = check_task_credentials(client, deployment(hf_token={"HF_TOKEN": "token"}))
+    assert (finding.level, finding.message) == (Level.READY, "OSMO has hf_token")
+
+
+def test_a_missing_credential_blocks_and_says_how_to_give_it(client: OsmoClient) -> None:
+    wanted = {"hf_token": {"HF_TOKEN": "token"}, "ngc": {"NGC_API_KEY": "key", "NGC_CLI_API_KEY": "key", "ORG": "org"}}
+    there, missing = check_task_credentials(client, deployment(**wanted))
+    assert there.level is Level.READY
+    assert (missing.level, missing.message) == (
+        Level.BLOCKING,
+        "give OSMO the credential ngc, or take it out of task_credentials: "
+        "osmo credential set ngc --type GENERIC --payload key=… org=…",
+    )
+
+
+def test_nothing_is_said_of_credentials_where_tasks_ask_for_none(client: OsmoClient) -> None:
+    assert check_task_credentials(client, deployment()) == []
+
+
+@pytest.mark.parametrize(
+    ("flow", "video_transfer", "asked"),
+    [
+        ("e2e", NOBODY, ["vlm", "llm", "video_transfer"]),
+        ("e2e", None, ["vlm", "llm"]),
+        ("auto_labeling", NOBODY, ["vlm", "llm"]),
+    ],
+)
+def test_the_generators_endpoint_is_asked_where_it_is_used(
+    flow: str, video_transfer: str | None, asked: list[str]
+) -> None:
+    assert endpoints_of(deployment(video_transfer=video_transfer), FLOWS[flow]) == asked
+
+
+@pytest.fixture
+def generator(request: pytest.FixtureRequest) -> Iterator[Service]:
+    with serving(lambda asked: request.param) as service:
+        yield service
+
+
+def answered(body: Any, status: int = 200) -> Reply:
+    return Reply(body, status)
+
+
+@pytest.mark.parametrize(
+    ("generator", "level", "said"),
+    [
+        (answered({"data": [{"id": "cosmos-transfer2.5"}]}), Level.READY, "serves cosmos-transfer2.5"),
+        (answered({"detail": "Not Found"}, 404), Level.READY, "/v1 answers"),
+        (answered({"data": []}), Level.BLOCKING, "lists no model"),
+        (answered({"detail": "loading"}, 503), Level.NOTE, "does not answer here (HTTPStatusError)"),
+    ],
+    indirect=["generator"],
+)
+def test_a_generator_that_answers_is_ready_whether_it_lists_models_or_not(
+    generator: Service, level: Level, said: str
+) -> None:
+    finding = check_endpoint(deployment(video_transfer=f"{generator.url}/v1"), "video_transfer")
+    assert finding.level is level
+    assert said in finding.message
+    assert [asked.path for asked in generator.asked] == ["/v1/models"]
+
+
+def test_a_generator_that_does_not_answer_makes_the_overview_cold() -> None:
+    finding = check_endpoint(deployment(video_transfer=NOBODY), "video_transfer")
+    assert finding.level is Level.NOTE
+    assert finding.message == (
+        f"the video_transfer at {NOBODY} does not answer here (ConnectError); workers ask it without waiting"
+    )
+    selection: Selection = FLOWS["e2e"]
+    assert not time_overview(selection, [finding], clips=1, clips_at_once=1, stand_in=False).warm
+
+
+def test_a_language_model_without_a_list_of_models_is_not_ready() -> None:
+    with serving(lambda asked: answered({"detail": "Not Found"}, 404)) as service:
+        given = Deployment(
+            osmo=OsmoService(url="http://osmo.example.com"),
+            endpoints=Endpoints(llm=Endpoint(url=f"{service.url}/v1", model="qwen")),
+        )
+        assert check_endpoint(given, "llm").level is Level.NOTE
