@@ -7,7 +7,7 @@ and materialized as soon as its stage ended.
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dagster as dg
 
@@ -24,6 +24,7 @@ from vda_assets.dagster_defs.materializing import (
 )
 from vda_assets.dagster_defs.names import RUN_ID, asset_key
 from vda_assets.flows.dispatcher import Dispatcher
+from vda_assets.flows.inputs import provide_inputs
 from vda_assets.flows.plan import PlannedAugmentation
 from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.flows.setup import setup_files, write_setup
@@ -41,7 +42,7 @@ from vda_assets.outcomes.verdict import Outcome, Verdict, worst
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import Clip, clip_at, path_of
 from vda_assets.storage.errors import StorageError
-from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout, enhanced_original
 
 _PARALLEL_READS = 8
 
@@ -78,7 +79,7 @@ class Production:
         """Returns when every selected output of every key is materialized or in `failures`."""
         self._inspect(keys)
         self._find_finished()
-        works = [work for item in self._items.values() if (work := self._work(item)).stages]
+        works = self._with_inputs([work for item in self._items.values() if (work := self._work(item)).stages])
         with ComparisonPool(self.storage) as pool:
             self._pool = pool
             self._relog_finished()
@@ -168,6 +169,20 @@ class Production:
                 existing[stage] = self._layout_of(materialization)
         return ClipWork(item.clip, self.selection.only(needed), item.plans, item.hashes, existing)
 
+    def _with_inputs(self, works: Sequence[ClipWork]) -> list[ClipWork]:
+        """The works with what their containers take for the clip; one whose clip they cannot take fails alone."""
+        ready = []
+        inspected = [(work, self._items[work.clip.key].info) for work in works]
+        for work, seen in provide_inputs(self.storage, inspected, layout=self.layout):
+            key = work.clip.key
+            if isinstance(seen, ClipInfo):
+                self._items[key] = replace(self._items[key], info=seen)
+                ready.append(work)
+            else:
+                compared = {Output.COMPARISONS} if Output.AUGMENTED_VIDEOS in work.stages else set()
+                self._fail(key, {*work.stages, *(compared & self.selection.outputs)}, seen)
+        return ready
+
     def _layout_of(self, materialization: dg.AssetMaterialization) -> RunLayout:
         return RunLayout(self.layout.storage_url, self.layout.dataset, text_of(materialization, RUN_ID))
 
@@ -251,7 +266,7 @@ class Production:
         if work.selection.super_resolution:
             enhanced = work.existing.get(Output.ORIGINAL_LABELS, layout).original_labels(item.clip.video)
             try:
-                source = probe_clip(self.storage, enhanced / f"raw/{item.clip.video}{item.clip.suffix}")
+                source = probe_clip(self.storage, enhanced / enhanced_original(item.clip.video))
             except (MediaError, OSError) as error:
                 return Outcome(Verdict.MISSING, (f"the enhanced original cannot be read: {error}",))
         return judge_augmented_video(self.storage, url, plan=item.plans[index], source=source)
