@@ -54,6 +54,7 @@ def remux(source: Source, target: Path, *, name: str, info: ClipInfo) -> ClipInf
     shown = _shown_in_avi(source, name=name) if is_avi else {}
     if shown and len(shown) != info.frame_count:
         raise DamagedVideo(name, f"{info.frame_count - len(shown)} frames of it do not decode. Upload the clip again.")
+    # A picture is decoded before it is shown, and so before those that are stored behind it and shown first.
     delay = max((number - time for number, time in shown.items()), default=0)
     with (
         open_clip(source, name=name) as (container, stream),
