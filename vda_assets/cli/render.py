@@ -19,13 +19,14 @@ from vda_assets.cli.world import (
     video_option,
 )
 from vda_assets.config.deployment import Deployment
+from vda_assets.flows.inputs import remuxed_url
 from vda_assets.flows.selection import STAGES
 from vda_assets.flows.work import ClipWork, output_hashes
 from vda_assets.flows.workflow import build_workflow
 from vda_assets.osmo.spec import to_yaml
 from vda_assets.readiness.checks import check_service
 from vda_assets.readiness.finding import require
-from vda_assets.storage.clips import list_clips
+from vda_assets.storage.clips import MP4, list_clips
 from vda_assets.storage.layout import RunLayout
 
 
@@ -37,7 +38,7 @@ from vda_assets.storage.layout import RunLayout
 def render(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs: tuple[str, ...]) -> None:
     """Print the workflow of each clip as YAML. Submits and writes nothing.
 
-    Its run id is new; the run's setup folder is written by `vda run`, not here.
+    Its run id is new; the run's setup folder, and MP4s of other clips, are written by `vda run`, not here.
 
     Example: vda render --dataset vda-demo --video bikes.mp4 --flow e2e > bikes.yaml
     """
@@ -58,7 +59,8 @@ def render(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs
         )
         # Stages that are not selected are taken to lie where this run would have put them.
         existing = {stage: layout for stage in STAGES if stage not in selection}
-        work = ClipWork(clip, selection, plans, hashes, existing)
+        remuxed = None if clip.suffix == MP4 else remuxed_url(layout, clip)
+        work = ClipWork(clip, selection, plans, hashes, existing, remuxed)
         if work.stages:
             spec = build_workflow(work, layout=layout, deployment=deployment, gpu_platform=platform, attempt=1)
             documents.append(to_yaml(spec))

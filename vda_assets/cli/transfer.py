@@ -63,7 +63,7 @@ def put_clips(storage: Storage, dataset_url: StorageUrl, files: Iterable[tuple[P
         if dataset_url.scheme == FILE_SCHEME:
             stack.enter_context(only_one(Path("/", dataset_url.key)))
         results = upload_clips(storage, copies)
-        total_bytes = sum(copy.path.stat().st_size for copy in copies)
+        total_bytes = sum(_size_bytes(copy.path) for copy in copies)
         return problems + show(
             results,
             total_bytes=total_bytes,
@@ -113,7 +113,15 @@ def _unusable(file: Path) -> str | None:
         return f"it is no clip: only {', '.join(CLIP_EXTENSIONS)} are taken"
     if not file.is_file():
         return "it is a symbolic link to nothing" if file.is_symlink() else "it does not exist"
-    return "it has zero bytes" if file.stat().st_size == 0 else None
+    return "it has zero bytes" if _size_bytes(file) == 0 else None
+
+
+def _size_bytes(file: Path) -> int:
+    """0 for a file that vanished just now: its upload says so."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _storage_and_url(dataset_name: str) -> tuple[Storage, StorageUrl]:

@@ -25,6 +25,7 @@ from vda_assets.dagster_defs.materializing import (
 )
 from vda_assets.dagster_defs.names import RUN_ID, asset_key
 from vda_assets.flows.dispatcher import Dispatcher
+from vda_assets.flows.inputs import provide_inputs
 from vda_assets.flows.pace import Heartbeat, Pace
 from vda_assets.flows.plan import PlannedAugmentation
 from vda_assets.flows.selection import STAGES, Output, Selection
@@ -43,7 +44,7 @@ from vda_assets.outcomes.verdict import Outcome, Verdict, named_by_index, worst
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import Clip, clip_at, path_of
 from vda_assets.storage.errors import StorageError
-from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout, enhanced_original
 
 _PARALLEL_READS = 8
 
@@ -123,22 +124,16 @@ class Production:
                     self._fail(key, self.selection.outputs, found)
 
     def _usable(self, works: Sequence[ClipWork]) -> list[ClipWork]:
-        """Opens the clips that are to be worked on; one that is no usable video fails alone."""
-
-        def look(work: ClipWork) -> ClipInfo | str:
-            try:
-                return probe_clip(self.storage, work.clip.url)
-            except (StorageError, MediaError, OSError) as error:
-                return str(error)
-
+        """The works with what their containers take for the clip; one whose clip they cannot take fails alone."""
         usable = []
-        with ThreadPoolExecutor(_PARALLEL_READS) as threads:
-            for work, found in zip(works, threads.map(look, works), strict=True):
-                if isinstance(found, ClipInfo):
-                    self._infos[work.clip.key] = found
-                    usable.append(work)
-                else:
-                    self._fail(work.clip.key, work.stages, found)
+        for work, seen in provide_inputs(self.storage, works, layout=self.layout):
+            key = work.clip.key
+            if isinstance(seen, ClipInfo):
+                self._infos[key] = seen
+                usable.append(work)
+            else:
+                compared = {Output.COMPARISONS} if Output.AUGMENTED_VIDEOS in work.stages else set()
+                self._fail(key, {*work.stages, *(compared & self.selection.outputs)}, seen)
         return usable
 
     def _find_finished(self) -> None:
@@ -274,7 +269,7 @@ class Production:
         if work.selection.super_resolution:
             enhanced = work.existing.get(Output.ORIGINAL_LABELS, layout).original_labels(item.clip.video)
             try:
-                source = probe_clip(self.storage, enhanced / f"raw/{item.clip.video}{item.clip.suffix}")
+                source = probe_clip(self.storage, enhanced / enhanced_original(item.clip.video))
             except (MediaError, OSError) as error:
                 return Outcome(Verdict.MISSING, (f"the enhanced original cannot be read: {error}",))
         return judge_augmented_video(self.storage, url, plan=item.plans[index], source=source)

@@ -13,6 +13,7 @@ from vda_assets.flows.plan import PlannedAugmentation, plan_augmentations
 from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout
+from vda_assets.storage.url import StorageUrl
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class ClipWork:
     """What one workflow does. `selection` holds the stages that are still needed for this clip.
 
     `existing` says for finished stages which run left them: the others take their inputs from there.
+    `remuxed` is where the clip lies as an MP4 when it is none itself.
     """
 
     clip: Clip
@@ -27,6 +29,13 @@ class ClipWork:
     plans: tuple[PlannedAugmentation, ...]
     hashes: Mapping[Output, str]
     existing: Mapping[Output, RunLayout] = field(default_factory=dict)
+    remuxed: StorageUrl | None = None
+
+    @property
+    def takes_clip(self) -> bool:
+        """Whether a stage works on the clip itself, not on what another stage made of it."""
+        augments_clip = Output.AUGMENTED_VIDEOS in self.selection and not self.selection.super_resolution
+        return Output.ORIGINAL_LABELS in self.selection or augments_clip
 
     @property
     def stages(self) -> tuple[Output, ...]:

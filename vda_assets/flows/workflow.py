@@ -22,7 +22,7 @@ from vda_assets.osmo.spec import (
     UrlOutput,
     WorkflowSpec,
 )
-from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout, model_cache
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout, enhanced_original, model_cache
 from vda_assets.storage.url import StorageUrl
 
 LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
@@ -162,14 +162,14 @@ class _Builder:
 
     def _clip_input(self, stage: Output, plan: PlannedAugmentation) -> tuple[TaskInput | UrlInput, str | None]:
         """The input that holds the stage's clip, and which file of it when there are others."""
-        source = UrlInput(url=str(self._work.clip.url))
+        source = UrlInput(url=str(self._work.remuxed or self._work.clip.url))
         if stage is Output.ORIGINAL_LABELS:
             return source, None
         if stage is Output.AUGMENTED_VIDEOS:
             if not self._work.selection.super_resolution:
                 return source, None
             # The enhanced original is what the labelling left in raw/ .
-            return self._stage_input(Output.ORIGINAL_LABELS, plan), f"raw/{plan.video}{self._work.clip.suffix}"
+            return self._stage_input(Output.ORIGINAL_LABELS, plan), enhanced_original(plan.video)
         return self._stage_input(Output.AUGMENTED_VIDEOS, plan), AUGMENTED_VIDEO_FILE
 
     def _stage_input(self, stage: Output, plan: PlannedAugmentation) -> TaskInput | UrlInput:

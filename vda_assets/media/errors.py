@@ -3,6 +3,7 @@
 MediaError
 ├── NotAVideo       the content is of no video format (text, zero bytes, an MP4 that lost its index)
 ├── NoVideoStream   a media file without a picture track that can be decoded
+├── UnsuitableCodec pictures that this project reads, but the containers do not
 ├── DamagedVideo    begins well, but frames are missing or do not decode
 └── TooFewFrames    a picture, not a clip
 """
@@ -29,6 +30,10 @@ class NotAVideo(MediaError):
 
 class NoVideoStream(MediaError):
     """There is no picture track, or one of an unknown codec; another export is needed."""
+
+
+class UnsuitableCodec(MediaError):
+    """Fine as a video, but of a codec or pixel format that the containers cannot take; it must be converted."""
 
 
 class DamagedVideo(MediaError):

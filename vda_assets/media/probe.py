@@ -118,5 +118,5 @@ def _by_packets(container: InputContainer, stream: VideoStream, fps: Fraction) -
     promised_seconds = float((stream.duration or 0) * tick)
     if not stream.duration and len(container.streams) == 1:
         # Matroska notes a track's duration at the file's end, the file's own at its beginning.
-        promised_seconds = (container.duration or 0) / av.time_base
+        promised_seconds = ((container.duration or 0) - (container.start_time or 0)) / av.time_base
     return _Extent(frame_count, seconds, is_cut_off or promised_seconds - seconds > _TOLERATED_GAP_SECONDS)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from vda_assets.storage.access import Storage
@@ -19,11 +19,14 @@ from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.objects import StoredObject
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
-CLIP_EXTENSIONS = (".mp4", ".avi", ".mkv")
+MP4 = ".mp4"
+CLIP_EXTENSIONS = (MP4, ".avi", ".mkv")
 # Dagster 1.13 validates no dynamic partition key; these are the keys that survive its tags, ranges and pages.
 _KEY_PATTERN = re.compile(r"^[A-Za-z0-9=][A-Za-z0-9._=-]{0,199}$")
 # A copy into a local folder is not atomic: what changed this recently may still be growing.
 SETTLE_SECONDS = 3.0
+# How many paths that begin with a clip's name and a dot are looked through for its .mp4 before the clip is taken.
+_LOOK_AHEAD = 1000
 
 
 @dataclass(frozen=True)
@@ -124,22 +127,63 @@ def iterate_clips(
     grows_since = now - SETTLE_SECONDS if settled and dataset_url.scheme == FILE_SCHEME else math.inf
     # Clips that differ only in their extension would write into the same folders. All paths that begin with one's name
     # and a dot follow each other, so the names to remember are those that the present path begins with.
-    namesakes: list[tuple[str, str]] = []
-    for found in storage.walk(dataset_url, after=_before_namesakes(after)):
-        place = PurePosixPath(found.path)
-        if place.suffix.lower() not in CLIP_EXTENSIONS or place.name.startswith("."):
-            continue
-        while namesakes and not found.path.startswith(f"{namesakes[-1][0]}."):
-            namesakes.pop()
-        clip = _clip_or_reason(found, dataset_url, grows_since=grows_since, now=now)
-        if isinstance(clip, Clip):
-            name = str(place.with_suffix(""))
-            if namesakes and namesakes[-1][0] == name:
-                clip = LeftOut(found.path, f"its outputs would mix with those of {namesakes[-1][1]!r}; rename one")
+    kept: list[tuple[str, str]] = []
+    coming = _Coming(
+        _clip_or_reason(found, dataset_url, grows_since=grows_since, now=now)
+        for found in storage.walk(dataset_url, after=_before_namesakes(after))
+        if _looks_like_clip(found.path)
+    )
+    for found in coming:
+        result = found
+        while kept and not found.path.startswith(f"{kept[-1][0]}."):
+            kept.pop()
+        if isinstance(found, Clip):
+            name = _without_extension(found.path)
+            namesake = kept[-1][1] if kept and kept[-1][0] == name else coming.mp4_of(found)
+            if namesake:
+                result = LeftOut(found.path, f"its outputs would mix with those of {namesake!r}; rename one")
             else:
-                namesakes.append((name, found.path))
-        if found.path > after:
-            yield clip
+                kept.append((name, found.path))
+        if result.path > after:
+            yield result
+
+
+class _Coming(Iterator[Clip | LeftOut]):
+    """A listing that can be looked into before its next clip is taken."""
+
+    def __init__(self, listing: Iterator[Clip | LeftOut]) -> None:
+        self._listing = listing
+        self._seen: deque[Clip | LeftOut] = deque()
+
+    def __next__(self) -> Clip | LeftOut:
+        return self._seen.popleft() if self._seen else next(self._listing)
+
+    def mp4_of(self, clip: Clip) -> str | None:
+        """The path of the clip's namesake that the containers take as it is, when the clip itself is no .mp4."""
+        if clip.suffix == MP4:
+            return None
+        name = _without_extension(clip.path)
+        for found in self._ahead():
+            if not found.path.startswith(f"{name}."):
+                return None
+            if isinstance(found, Clip) and found.suffix == MP4 and _without_extension(found.path) == name:
+                return found.path
+        return None
+
+    def _ahead(self) -> Iterator[Clip | LeftOut]:
+        yield from self._seen
+        while len(self._seen) < _LOOK_AHEAD and (found := next(self._listing, None)):
+            self._seen.append(found)
+            yield found
+
+
+def _looks_like_clip(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.lower().endswith(CLIP_EXTENSIONS) and not name.startswith(".")
+
+
+def _without_extension(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def _before_namesakes(path: str) -> str:
@@ -169,7 +213,7 @@ def clip_at(storage: Storage, dataset_url: StorageUrl, key: str) -> Clip:
 
 def _clip(found: StoredObject, dataset_url: StorageUrl) -> Clip:
     path = found.path
-    if PurePosixPath(path).suffix.lower() not in CLIP_EXTENSIONS:
+    if not _looks_like_clip(path):
         raise BadClipName(f"{path!r} is no clip: only {', '.join(CLIP_EXTENSIONS)} are taken")
     if found.size_bytes == 0:
         raise BadClipName(f"{path!r} has zero bytes; upload it again")

@@ -42,10 +42,14 @@ class RunLayout:
     def augmented_labels(self, video: str, index: int) -> StorageUrl:
         return self.root / f"outputs/pseudo_labeled_augmented/{video}_aug{index}"
 
+    def remuxed_clip(self, video: str, content: str) -> StorageUrl:
+        """A clip of another format as an MP4, for the workers; `content` tells versions of the clip apart."""
+        return self.root / f"remuxed/{video}/{content}.mp4"
+
     def video_at(self, path: str) -> str | None:
         """The video that a path below the run's root belongs to; None for what all of them share."""
         display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.mp4"
-        match = re.match(rf"{_OUTPUT_PATTERN}|{display}", path)
+        match = re.match(rf"{_OUTPUT_PATTERN}|remuxed/(?P<remuxed>[^/]+)/|{display}", path)
         return next((video for video in match.groupdict().values() if video), None) if match else None
 
     def output_folder_at(self, path: str) -> str | None:
@@ -55,6 +59,11 @@ class RunLayout:
 
     def comparison(self, video: str, index: int) -> StorageUrl:
         return self.root / f"display/{self.dataset}_{video}_aug{index}_compare.mp4"
+
+
+def enhanced_original(video: str) -> str:
+    """Where, below the folder of its original labels, a clip lies that super-resolution enhanced."""
+    return f"raw/{video}.mp4"
 
 
 def model_cache(storage_url: StorageUrl, name: str) -> StorageUrl:

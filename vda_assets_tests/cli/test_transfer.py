@@ -7,13 +7,16 @@ import http.server
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +29,7 @@ from vda_assets_tests.storage.emulators import BACKENDS, Place, configure, secre
 
 DATASET = "vda-demo"
 RUN = "run-0a1b2c3d"
+BIG_BYTES = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,11 @@ class Project:
     def media(self) -> Path:
         return self.folder / "media/vda/runs" / RUN
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, largest_file_bytes: int | None = None, **environment: str
+    ) -> subprocess.Popen[str]:
+        """The command as a process. A bound on its files is what a full disk looks like to it."""
+        bound = (largest_file_bytes,) * 2 if largest_file_bytes else (resource.RLIM_INFINITY,) * 2
         known = {"VDA_ASSETS_CFG": str(self.folder / "assets_cfg"), "VDA_HOME": str(self.folder / "home")}
         return subprocess.Popen(
             [sys.executable, "-m", "vda_assets.cli", *arguments],
@@ -54,10 +62,13 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, bound),
         )
 
-    def vda(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        with self.start(*arguments, **environment) as process:
+    def vda(
+        self, *arguments: str, largest_file_bytes: int | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments, largest_file_bytes=largest_file_bytes, **environment) as process:
             output, errors = process.communicate(timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
@@ -148,6 +159,60 @@ def test_what_is_not_whole_is_said_and_the_rest_comes(project: Project) -> None:
     assert f"{clips}/rain.mp4: it has zero bytes" in done.stderr
 
 
+def test_a_full_disk_and_links_that_lead_out_are_a_line_each_and_the_rest_comes(project: Project) -> None:
+    expected = fill_run(project, ["street", "night", "rain"])
+    storage, layout = project.place.storage, project.layout
+    storage.write_bytes(project.clips / "street.mp4", bytes(3_000_000))
+    clip, secret = Path("/" + (project.clips / "night.mp4").key), project.folder / "secret.mp4"
+    secret.write_bytes(b"secret")
+    clip.unlink()
+    clip.symlink_to(secret)
+    project.media.mkdir(parents=True)
+    (project.folder / "elsewhere").mkdir()
+    (project.media / "display").symlink_to(project.folder / "elsewhere")
+
+    done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN, largest_file_bytes=1_000_000)
+
+    assert done.returncode == 1
+    comparison = layout.comparison("night", 0)
+    assert sorted(done.stderr.splitlines()) == sorted(
+        [
+            f"FAILED: {project.clips}/street.mp4: the disk of {project.media} is full",
+            f"FAILED: {project.clips}/night.mp4: it is a symbolic link that leads out of its folder",
+            f"FAILED: {comparison} (and 2 more): a symbolic link on its way leads out of {project.media}",
+        ]
+    )
+    lost = ("input/street", "input/night", "display/")
+    assert project.hashes_here() == {path: one for path, one in expected.items() if not path.startswith(lost)}
+    assert not list(project.media.rglob("*.part"))
+    assert not list((project.folder / "elsewhere").iterdir())
+
+
+def test_an_output_that_did_not_come_whole_gets_no_marker(project: Project) -> None:
+    fill_run(project, ["street"], size_bytes=2_000_000, files=1)
+    (Path("/" + project.layout.original_labels("street").key) / "raw/0.bin").rename(project.folder / "0.bin")
+    moved = Path("/" + project.layout.original_labels("street").key) / "raw/0.bin"
+    moved.symlink_to(project.folder / "0.bin")
+    done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert not (project.media / "outputs/pseudo_labeled/street/outcome.json").exists()
+    assert (project.media / "outputs/augmented/street_aug0/outcome.json").exists()
+
+
+def test_an_object_that_vanishes_meanwhile_is_named_and_the_rest_comes(tmp_path: Path) -> None:
+    with project_on("s3", tmp_path) as project:
+        expected = fill_run(project, ["street"], files=100)
+        filesystem, clip = project.place.storage.locate(project.clips / "street.mp4")
+        with project.start("stage", "--dataset", DATASET, "--run-id", RUN) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            # The clips are what comes last.
+            filesystem.rm(clip)
+            _, errors = process.communicate()
+        assert (process.returncode, errors) == (1, f"FAILED: {project.clips}/street.mp4: it does not exist any more\n")
+        assert project.hashes_here() == {path: one for path, one in expected.items() if path != "input/street.mp4"}
+
+
 def test_a_run_that_does_not_exist_is_named(project: Project) -> None:
     nothing = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
     assert (nothing.returncode, "there is nothing in" in nothing.stderr) == (1, True)
@@ -156,23 +221,70 @@ def test_a_run_that_does_not_exist_is_named(project: Project) -> None:
     assert not (project.folder / "media").exists()
 
 
-@pytest.mark.parametrize("backend", ["file", "s3"])
-def test_killed_at_any_moment_and_run_again_every_byte_is_there(backend: str, tmp_path: Path) -> None:
+def killed_after_lines(process: subprocess.Popen[str], lines: int) -> None:
+    assert process.stdout is not None
+    for _ in range(lines):
+        process.stdout.readline()
+    process.kill()
+
+
+def killed_after_bytes(process: subprocess.Popen[str], folder: Path, size_bytes: int) -> None:
+    """When so much more lies in the folder: mostly amid a file."""
+    enough = size_bytes_of(folder) + size_bytes
+    while process.poll() is None and size_bytes_of(folder) < enough:
+        time.sleep(0.002)
+    process.kill()
+
+
+def size_bytes_of(folder: Path) -> int:
+    with suppress(FileNotFoundError):
+        return sum(path.stat().st_size for path in folder.rglob("*"))
+    return 0
+
+
+@pytest.mark.parametrize(("backend", "kills"), [("file", 4), ("s3", 3)])
+def test_staging_killed_at_any_moment_and_run_again_has_every_byte(backend: str, kills: int, tmp_path: Path) -> None:
     with project_on(backend, tmp_path) as project:
-        expected = fill_run(project, ["street", "night"], size_bytes=400_000, files=12)
+        fill_run(project, ["street", "night"], size_bytes=200_000, files=6)
+        storage, big = project.place.storage, random.Random(5).randbytes(BIG_BYTES)
+        for name in ("street", "night"):
+            storage.write_bytes(project.clips / f"{name}.mp4", big)
+        expected = {
+            path: _hash(storage.read_bytes(project.layout.root / path)) for path in storage.find(project.layout.root)
+        }
+        expected |= {f"input/{name}.mp4": _hash(big) for name in ("street", "night")}
         moments = random.Random(11)
-        for _ in range(4):
+        for _ in range(kills):
             with project.start("stage", "--dataset", DATASET, "--run-id", RUN) as process:
-                assert process.stdout is not None
-                for _ in range(moments.randrange(12)):
-                    process.stdout.readline()
-                process.kill()
+                if moments.random() < 0.3:
+                    killed_after_lines(process, moments.randrange(12))
+                else:
+                    killed_after_bytes(process, project.media, moments.randrange(BIG_BYTES))
             here = project.hashes_here()
-            assert {path: expected[path] for path in here} == here
+            assert here == {path: expected[path] for path in here}
         done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
         assert done.returncode == 0, done.stderr
         assert project.hashes_here() == expected
         assert not list(project.media.rglob("*.part"))
+
+
+@pytest.mark.parametrize(("backend", "kills"), [("file", 4), ("s3", 3)])
+def test_an_upload_killed_at_any_moment_and_run_again_has_every_byte(backend: str, kills: int, tmp_path: Path) -> None:
+    content, moments = random.Random(3), random.Random(13)
+    with project_on(backend, tmp_path) as project:
+        clips = {f"day {number % 3}/c{number}.mp4": content.randbytes(700_000) for number in range(30)}
+        for path, one in clips.items():
+            (tmp_path / "clips" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "clips" / path).write_bytes(one)
+        storage = project.place.storage
+        for _ in range(kills):
+            with project.start("upload", DATASET, "clips") as process:
+                killed_after_lines(process, moments.randrange(len(clips)))
+            there = [found.path for found in storage.walk(project.clips) if not found.path.endswith(".part")]
+            assert all(storage.read_bytes(project.clips / path) == clips[path] for path in there)
+        done = project.vda("upload", DATASET, "clips")
+        assert done.returncode == 0, done.stderr
+        assert {path: storage.read_bytes(project.clips / path) for path in storage.find(project.clips)} == clips
 
 
 def test_clips_are_uploaded_with_their_folders_and_what_cannot_be_is_said(project: Project, tmp_path: Path) -> None:
@@ -210,6 +322,32 @@ def test_clips_are_uploaded_with_their_folders_and_what_cannot_be_is_said(projec
 
     again = project.vda("upload", DATASET, "clips/a.MP4")
     assert (again.returncode, again.stdout) == (0, f"{project.clips}/a.MP4  (was there already)\n")
+
+
+def test_an_upload_onto_a_full_disk_says_so_and_the_rest_goes_on(project: Project) -> None:
+    (project.folder / "clips").mkdir()
+    (project.folder / "clips/a big one.mp4").write_bytes(bytes(3_000_000))
+    (project.folder / "clips/small.mp4").write_bytes(b"small")
+    done = project.vda("upload", DATASET, "clips", largest_file_bytes=1_000_000)
+    assert (done.returncode, done.stdout) == (1, f"{project.clips}/small.mp4\n")
+    target = Path("/" + project.clips.key)
+    assert done.stderr == f"FAILED: clips/a big one.mp4: the disk of {target} is full\n"
+    assert [path.name for path in target.iterdir()] == ["small.mp4"]
+
+
+def test_a_clip_that_vanishes_while_others_are_uploaded_is_named(tmp_path: Path) -> None:
+    with project_on("s3", tmp_path) as project:
+        clips = [tmp_path / f"clips/{number:03}.mp4" for number in range(120)]
+        clips[0].parent.mkdir()
+        for clip in clips:
+            clip.write_bytes(clip.name.encode())
+        with project.start("upload", DATASET, "clips") as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            clips[-1].unlink()
+            _, errors = process.communicate()
+        assert (process.returncode, errors) == (1, "FAILED: clips/119.mp4: it does not exist any more\n")
+        assert set(project.place.storage.find(project.clips)) == {clip.name for clip in clips[:-1]}
 
 
 # The hub's answers to its own library: the files of a commit, and each file by its hash.

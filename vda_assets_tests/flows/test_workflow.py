@@ -152,6 +152,29 @@ def test_super_resolution_gates_the_augmentation_on_the_enhanced_original(projec
     assert "raw/a.mp4" in augment["tasks"][0]["args"]
 
 
+def test_a_clip_of_another_format_is_taken_from_where_it_lies_as_an_mp4(project: Project) -> None:
+    work = work_of(project, "e2e", key="a.mkv")
+    remuxed = LAYOUT.remuxed_clip("a", "0123456789ab")
+    deployment = project.deployments["local"]
+    spec = build_workflow(
+        replace(work, remuxed=remuxed), layout=LAYOUT, deployment=deployment, gpu_platform="h100", attempt=1
+    )
+    workflow = yaml.safe_load(to_yaml(spec))["workflow"]
+    label, augment, _ = (group["tasks"][0] for group in workflow["groups"])
+    assert label["inputs"][1] == augment["inputs"][1] == {"url": f"{LAYOUT.root}/remuxed/a/0123456789ab.mp4"}
+
+    _, augment, _ = workflow_of(project, "e2e_super_resolution", key="a.mkv")["groups"]
+    assert "raw/a.mp4" in augment["tasks"][0]["args"]
+
+
+def test_only_work_that_begins_with_the_clip_takes_it(project: Project) -> None:
+    assert work_of(project, "auto_labeling").takes_clip
+    assert work_of(project, ["augmented_videos"]).takes_clip
+    assert not work_of(project, ["augmented_labels"]).takes_clip
+    enhanced = work_of(project, "e2e_super_resolution")
+    assert not replace(enhanced, selection=enhanced.selection.only({Output.AUGMENTED_VIDEOS})).takes_clip
+
+
 def test_labels_of_augmented_clips_that_exist_take_them_from_where_they_lie(project: Project) -> None:
     workflow = workflow_of(project, ["augmented_labels"], existing={Output.AUGMENTED_VIDEOS: FORMER})
     (group,) = workflow["groups"]

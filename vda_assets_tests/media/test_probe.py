@@ -55,6 +55,19 @@ def test_of_a_long_mp4_only_the_beginning_and_the_index_are_read(tmp_path: Path,
     assert file.taken < len(file.getvalue()) / 4
 
 
+def test_a_matroska_clip_may_begin_late(tmp_path: Path, make_clip: MakeClip):
+    late = tmp_path / "late.mkv"
+    with av.open(str(make_clip(frame_count=10))) as source, av.open(str(late), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.pts, packet.dts = packet.pts + 5 * 25 * 512, packet.dts + 5 * 25 * 512
+                packet.stream = stream
+                target.mux(packet)
+    info = probe(late, name="late.mkv")
+    assert (info.frame_count, info.duration_seconds) == (10, pytest.approx(0.4, abs=0.01))
+
+
 @pytest.mark.parametrize("name", ["горка 1.mp4", "駅前:交差点.mp4", "100%d.mp4"])
 def test_any_file_name_will_do(make_clip: MakeClip, name: str):
     assert probe(make_clip(name), name=name).frame_count == 10

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import clip_at, iterate_clips, key_of, list_clips, path_of
+from vda_assets.storage.clips import Clip, clip_at, iterate_clips, key_of, list_clips, path_of
 from vda_assets.storage.errors import BadClipName
 from vda_assets.storage.url import StorageUrl
 
@@ -60,11 +60,34 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path: Path) -> None
     put(tmp_path, "a.avi", "a.mp4", "bad,name.mp4")
     put(tmp_path, "empty.mp4", content=b"")
     listing = list_clips(Storage(), dataset(tmp_path))
-    assert [clip.key for clip in listing.clips] == ["a.avi"]
-    assert set(listing.left_out) == {"a.mp4", "bad,name.mp4", "empty.mp4"}
-    assert "mix with those of 'a.avi'" in listing.left_out["a.mp4"]
+    assert [clip.key for clip in listing.clips] == ["a.mp4"]
+    assert set(listing.left_out) == {"a.avi", "bad,name.mp4", "empty.mp4"}
+    assert "mix with those of 'a.mp4'" in listing.left_out["a.avi"]
     assert "','" in listing.left_out["bad,name.mp4"]
     assert "zero bytes" in listing.left_out["empty.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("present", "kept"),
+    [
+        (["a.avi", "a.mkv", "a.mp4"], ["a.mp4"]),
+        (["a.avi", "a.mkv"], ["a.avi"]),
+        (["a.MP4", "a.avi", "a.mp4"], ["a.MP4"]),
+        (["a.avi", "a.b.avi", "a.b/c.mp4", "a.b.mp4", "a.mp4"], ["a.b.mp4", "a.b/c.mp4", "a.mp4"]),
+        (["a.avi", "a,.mp4"], ["a.avi"]),
+    ],
+)
+def test_of_clips_that_share_a_name_the_mp4_is_kept_or_else_the_first(
+    tmp_path: Path, present: list[str], kept: list[str]
+) -> None:
+    put(tmp_path, *present)
+    assert [clip.path for clip in iterate_clips(Storage(), dataset(tmp_path)) if isinstance(clip, Clip)] == kept
+
+
+def test_an_mp4_that_cannot_be_used_hides_no_clip(tmp_path: Path) -> None:
+    put(tmp_path, "a.avi")
+    put(tmp_path, "a.mp4", content=b"")
+    assert [clip.key for clip in list_clips(Storage(), dataset(tmp_path)).clips] == ["a.avi"]
 
 
 def test_a_file_that_was_changed_just_now_is_left_for_later_when_only_settled_ones_count(tmp_path: Path) -> None:
@@ -91,7 +114,19 @@ def test_a_clip_that_vanished_is_named(tmp_path: Path) -> None:
 
 
 names = st.sampled_from(
-    ["a.mp4", "a.avi", "a.b.mp4", "a.b.MKV", "a.b.c.avi", "a-.mp4", "ab.mp4", "b/a.mp4", "b/a.avi", "b.mp4"]
+    [
+        "a.mp4",
+        "a.avi",
+        "a.b.mp4",
+        "a.b.MKV",
+        "a.b.c.avi",
+        "a-.mp4",
+        "a.b/a.mkv",
+        "ab.mp4",
+        "b/a.mp4",
+        "b/a.avi",
+        "b.mp4",
+    ]
 )
 
 
@@ -108,7 +143,7 @@ def test_a_listing_that_goes_on_behind_a_clip_says_what_the_whole_one_says(
 
 def test_a_large_dataset_is_gone_through_in_little_memory(tmp_path: Path) -> None:
     for number in range(100):
-        put(tmp_path, *(f"{number:03}/{clip:03}.mp4" for clip in range(100)), age_seconds=0)
+        put(tmp_path, *(f"{number:03}/{clip:03}.avi" for clip in range(100)), age_seconds=0)
     tracemalloc.start()
     try:
         count = sum(1 for _ in iterate_clips(Storage(), dataset(tmp_path)))

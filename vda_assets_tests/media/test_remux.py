@@ -1,0 +1,124 @@
+"""Clips of other containers as MP4s: the same pictures at the same times, or one clear reason why not."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from vda_assets.media.errors import DamagedVideo, MediaError, UnsuitableCodec
+from vda_assets.media.probe import ClipInfo, probe
+from vda_assets.media.remux import check_pictures, is_mp4, remux
+from vda_assets_tests.media.conftest import MakeClip
+
+NTSC = Fraction(30000, 1001)
+B_FRAMES = {"bf": "5", "b-pyramid": "strict", "g": "12"}
+NO_B_FRAMES = {"bf": "0"}
+
+
+def remuxed(source: Path) -> tuple[ClipInfo, Path]:
+    target = source.with_name(f"{source.name}.as.mp4")
+    return remux(source, target, name=source.name, info=probe(source, name=source.name)), target
+
+
+def pictures(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24").tobytes() for frame in container.decode(video=0)]
+
+
+def times(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        return [frame.time for frame in container.decode(video=0)]
+
+
+def timed_clip(path: Path, *, at: list[int], tick: Fraction, options: dict[str, str]) -> Path:
+    """A frame of its own grey at each time."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=round(1 / tick) if tick > Fraction(1, 100) else 30)
+        stream.options = options
+        stream.width, stream.height, stream.pix_fmt, stream.codec_context.time_base = 96, 64, "yuv420p", tick
+        for number, time in enumerate(at):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), number * 5 % 250, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time, tick
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("fps", [25, 30, NTSC, Fraction(24000, 1001)])
+@pytest.mark.parametrize("name", ["c.mkv", "c.avi"])
+def test_the_same_pictures_come_at_the_exact_rate(make_clip: MakeClip, name: str, fps: Fraction):
+    source = make_clip(name, fps=fps, frame_count=40)
+    made, target = remuxed(source)
+    assert is_mp4(made)
+    assert (made.width, made.height, made.frame_count, made.fps) == (96, 64, 40, fps)
+    assert times(target) == pytest.approx([number / fps for number in range(40)])
+    assert pictures(target) == pictures(source)
+
+
+@pytest.mark.parametrize("options", [B_FRAMES, NO_B_FRAMES])
+@pytest.mark.parametrize("name", ["c.mkv", "c.avi"])
+def test_pictures_stored_in_another_order_are_shown_in_theirs(tmp_path: Path, name: str, options: dict[str, str]):
+    source = timed_clip(tmp_path / name, at=list(range(60)), tick=Fraction(1, 30), options=options)
+    _, target = remuxed(source)
+    assert times(target) == pytest.approx([number / 30 for number in range(60)])
+    assert pictures(target) == pictures(source)
+
+
+def test_a_rate_that_varies_keeps_varying(tmp_path: Path):
+    at = [0, 31, 70, 100, 141, 300, 303, 340, 380, 410, 500, 520]
+    source = timed_clip(tmp_path / "c.mkv", at=at, tick=Fraction(1, 1000), options=NO_B_FRAMES)
+    _, target = remuxed(source)
+    assert times(target) == pytest.approx([time / 1000 for time in at], abs=0.0011)
+
+
+def test_a_phone_clip_is_still_turned_and_its_sound_is_left_out(make_clip: MakeClip):
+    made, _ = remuxed(make_clip("c.mkv", counter_clockwise_degrees=-90, with_sound=True))
+    assert (made.rotation_degrees, made.has_audio) == (90, False)
+
+
+def test_a_file_object_serves_as_source(make_clip: MakeClip, tmp_path: Path):
+    path = make_clip("c.avi")
+    info = probe(path, name="c.avi")
+    with path.open("rb") as file:
+        assert remux(file, tmp_path / "c.mp4", name="c.avi", info=info).frame_count == info.frame_count
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "what"),
+    [
+        ("c.avi", {"codec": "mpeg4"}, "mpeg4 in yuv420p"),
+        ("c.mkv", {"codec": "libvpx-vp9"}, "vp9 in yuv420p"),
+        ("c.mkv", {"pixel_format": "yuv444p"}, "h264 in yuv444p"),
+        ("c.mkv", {"pixel_format": "yuv420p10le"}, "h264 in yuv420p10le"),
+        ("c.mp4", {"pixel_format": "yuv422p"}, "h264 in yuv422p"),
+    ],
+)
+def test_what_the_containers_cannot_decode_is_refused_with_what_to_do(
+    make_clip: MakeClip, name: str, how: dict, what: str
+):
+    info = probe(make_clip(name, **how), name=name)
+    with pytest.raises(UnsuitableCodec, match=rf"^{name}: its pictures are {what};.*8-bit 4:2:0 H\.264\. Convert it.*"):
+        check_pictures(info, name=name)
+
+
+@pytest.mark.parametrize("how", [{}, {"pixel_format": "yuvj420p"}, {"codec": "mpeg4"}, {"codec": "libx265"}])
+def test_an_mp4_of_another_codec_is_left_to_the_containers(make_clip: MakeClip, how: dict):
+    check_pictures(probe(make_clip("c.mp4", **how), name="c.mp4"), name="c.mp4")
+
+
+def test_a_copy_that_would_not_be_the_same_clip_is_refused(make_clip: MakeClip, tmp_path: Path):
+    longer = probe(make_clip("longer.mkv", frame_count=12), name="longer.mkv")
+    with pytest.raises(DamagedVideo, match=r"as an MP4 it would be 10 frames of 96x64 instead of 12 frames of 96x64"):
+        remux(make_clip("c.mkv"), tmp_path / "c.mp4", name="c.mkv", info=longer)
+
+
+def test_an_avi_with_noise_inside_is_damaged(tmp_path: Path):
+    source = timed_clip(tmp_path / "c.avi", at=list(range(60)), tick=Fraction(1, 30), options=B_FRAMES)
+    info = probe(source, name="c.avi")
+    content = bytearray(source.read_bytes())
+    content[6000:8000] = bytes(2000)
+    source.write_bytes(content)
+    with pytest.raises(MediaError, match=r"^c\.avi: .*decode"):
+        remux(source, tmp_path / "c.mp4", name="c.avi", info=info)
