@@ -47,10 +47,12 @@ CLIP_EXTENSIONS = (".mp4", ".avi", ".mkv")
 CONTAINER_HOMES = {"augmentation": "/app", "auto_labeling": "/workspace"}
 CONTAINER_COMMAND = "uv run --no-sync python modules/cli.py"
 REQUIRED_FILES = {
-    "augmentation": ["augmented_video.mp4", "metadata.json"],
+    "augmentation": ["augmented_video.mp4"],
     "auto_labeling": ["config.yaml", "sidecars/pipeline_status.json", "raw/*"],
 }
 SR_CLIP = "sidecars/sr_output.mp4"
+# What the checks of an augmented clip found; a clip without is kept, and judged to be unverified.
+CHECKS_FILE = "metadata.json"
 OUTCOME_FILE = "outcome.json"
 # Longer than paidf-augmentation 1.0.0 waits for Cosmos, which may say nothing for 3600 seconds: its own end tells more.
 SILENCE_SECONDS = 3900
@@ -243,7 +245,7 @@ def prepare_augmentation(
     return setup_file(arguments.setup, f"configs/{arguments.name}.yaml"), [
         override("data.0.inputs.rgb", clip),
         override("data.0.output.video", output / "augmented_video.mp4"),
-        override("data.0.output.metadata", output / "metadata.json"),
+        override("data.0.output.metadata", output / CHECKS_FILE),
         override("data.0.output.caption", scratch / "caption.txt"),
     ]
 
@@ -502,11 +504,15 @@ def forward_output(process: subprocess.Popen[bytes], words: Words, silence_secon
 
 def require_outputs(arguments: argparse.Namespace, words: Words) -> None:
     output: Path = arguments.output
-    required = REQUIRED_FILES[arguments.stage] + ([SR_CLIP] if arguments.super_resolution else [])
+    required = [*REQUIRED_FILES[arguments.stage], *([SR_CLIP] if arguments.super_resolution else [])]
     missing = [name for name in required if not any(is_filled(path) for path in output.glob(name))]
     if missing:
         what = f"the container exited 0 but left out {', '.join(missing)}"
         raise container_failed(arguments.stage, OUTPUT_INCOMPLETE, what, words)
+    if arguments.stage == "augmentation" and not is_filled(output / CHECKS_FILE):
+        say(f"WARNING: the container left no {CHECKS_FILE}: nothing tells whether the clip passed its checks")
+    elif arguments.stage == "augmentation":
+        required.append(CHECKS_FILE)
     problem_of = {".json": json_problem, ".mp4": mp4_problem}
     for path in (output / name for name in required if Path(name).suffix in problem_of):
         if problem := problem_of[path.suffix](path):
@@ -603,7 +609,8 @@ def seed_used(arguments: argparse.Namespace, config: Path) -> int | None:
     """What the container says it took for the video, else what it was told to take; None for labels."""
     if arguments.stage != "augmentation":
         return None
-    check = json.loads((arguments.output / "metadata.json").read_bytes()).get("hallucination_check")
+    checks = arguments.output / CHECKS_FILE
+    check = json.loads(checks.read_bytes()).get("hallucination_check") if is_filled(checks) else None
     if isinstance(check, dict) and isinstance(check.get("seed_used"), int):
         return int(check["seed_used"])
     told = re.search(r"^augmentation:\n(?: .*\n)*? +seed: (\d+)$", config.read_text(encoding="utf-8"), re.MULTILINE)

@@ -21,9 +21,8 @@ FOLDERS = {LABELS: "pseudo_labeled/{}", VIDEOS: "augmented/{}_aug0"}
 
 # Clip, named after what its container does -> what `vda run` says: of a failure the reason, of a verdict all of it.
 FAILED_VIDEOS = {
-    "leaves_nothing": "exit code 70, .*; the container exited 0 but left out augmented_video.mp4, metadata.json; "
+    "leaves_nothing": "exit code 70, .*; the container exited 0 but left out augmented_video.mp4; "
     "the last it said: guardrail: the prompt is blocked; skipped",
-    "leaves_no_metadata": "exit code 70, .*; the container exited 0 but left out metadata.json",
     "crashes_after_writing": "exit code 3, .*; the container exited with 3; the last it said: CUDA error",
     "keeps_silent": r"exit code 75, .*; the container was killed: it printed nothing for 10 seconds; "
     "the last it said: loading the checkpoint",
@@ -31,6 +30,7 @@ FAILED_VIDEOS = {
     r"and had said: .*\[Errno 27\] File too large.*; give resources.augmentation of the deployment more storage",
 }
 JUDGED_VIDEOS = {
+    "leaves_no_metadata": ("unverified", "no readable metadata.json"),
     "checks_two_attempts": ("unverified", r"its checks belong to different attempts: \[1, 2\]"),
     "has_no_checks": ("unverified", "hallucination_check did not run; attribute_verification did not run"),
     "invents_motion": ("rejected", "hallucination_check failed: score 0.4, at least 0.682 is needed"),

@@ -40,7 +40,7 @@ def test_a_folder_that_cannot_be_made_is_said(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("container", "what"),
     [
-        ("no_room_left", "the container exited 0 but left out augmented_video.mp4, metadata.json"),
+        ("no_room_left", "the container exited 0 but left out augmented_video.mp4"),
         ("no_room_left_and_a_crash", "the container exited with 1"),
     ],
 )
