@@ -33,18 +33,15 @@ from vda_assets.flows.setup import setup_files, write_setup
 from vda_assets.flows.stage_failures import StageFailure
 from vda_assets.flows.work import ClipWork, inputs_from_elsewhere, output_hashes
 from vda_assets.flows.workflow import stage_outputs
-from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo
 from vda_assets.osmo.client import OsmoClient
-from vda_assets.outcomes.augmented_video import judge_augmented_video, probe_clip
-from vda_assets.outcomes.labels import judge_labels
-from vda_assets.outcomes.look import Look
 from vda_assets.outcomes.marker import OutputMissing, read_marker
-from vda_assets.outcomes.verdict import Outcome, Verdict, named_by_index, worst
+from vda_assets.outcomes.stage import judge_stage
+from vda_assets.outcomes.verdict import Verdict, worst
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import Clip, clip_at, path_of
 from vda_assets.storage.errors import StorageError
-from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout, enhanced_original
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
 
 _PARALLEL_READS = 8
 
@@ -228,7 +225,8 @@ class Production:
     def _materialize(self, work: ClipWork, stage: Output, *, layout: RunLayout, workflow_id: str) -> None:
         item = self._items[work.clip.key]
         urls = stage_outputs(layout, stage, item.plans)
-        outcomes = named_by_index([self._judge(work, stage, index, layout=layout) for index in range(len(urls))])
+        seen = self._infos[work.clip.key]
+        outcomes = judge_stage(self.storage, work, stage, layout=layout, seen=seen, cookbook=self.cookbook)
         reasons = "; ".join(reason for outcome in outcomes for reason in outcome.reasons)
         verdict = worst(outcomes)
         treatment = "fail" if verdict is Verdict.MISSING else getattr(self.dataset.verdicts, verdict)
@@ -257,26 +255,6 @@ class Production:
 
     def stage_failed(self, work: ClipWork, failure: StageFailure) -> None:
         self._fail_stage(work.clip.key, failure.stage, f"{failure.message}\n  {failure.link}".rstrip())
-
-    def _judge(self, work: ClipWork, stage: Output, index: int, *, layout: RunLayout) -> Outcome:
-        item = self._items[work.clip.key]
-        url = stage_outputs(layout, stage, item.plans)[index]
-        if stage is not Output.AUGMENTED_VIDEOS:
-            look = self._look_of(item.plans[index]) if stage is Output.AUGMENTED_LABELS else {}
-            frame_count, bank = self._infos[item.clip.key].frame_count, self.cookbook.question_bank
-            return judge_labels(self.storage, url, frame_count=frame_count, bank=bank, look=look)
-        source = self._infos[item.clip.key]
-        if work.selection.super_resolution:
-            enhanced = work.existing.get(Output.ORIGINAL_LABELS, layout).original_labels(item.clip.video)
-            try:
-                source = probe_clip(self.storage, enhanced / enhanced_original(item.clip.video))
-            except (MediaError, OSError) as error:
-                return Outcome(Verdict.MISSING, (f"the enhanced original cannot be read: {error}",))
-        return judge_augmented_video(self.storage, url, plan=item.plans[index], source=source)
-
-    def _look_of(self, plan: PlannedAugmentation) -> dict[str, Look]:
-        variables = self.cookbook.draw.variables
-        return {name: Look(value, frozenset(variables[name])) for name, value in plan.sampled_vars.items()}
 
     # Comparisons
 
