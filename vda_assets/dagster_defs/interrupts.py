@@ -16,13 +16,11 @@ def interrupts_delayed() -> Iterator[None]:
         yield
         return
     received: list[tuple[int, FrameType | None]] = []
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
-        signal.signal(number, lambda *interrupt: received.append(interrupt))
+    handlers = {number: signal.signal(number, lambda *interrupt: received.append(interrupt)) for number in _SIGNALS}
     try:
         yield
     finally:
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)
         if received:
             signal.raise_signal(received[0][0])
