@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from posixpath import splitext
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from vda_assets.storage.access import Storage
@@ -126,14 +126,13 @@ def iterate_clips(
     # and a dot follow each other, so the names to remember are those that the present path begins with.
     namesakes: list[tuple[str, str]] = []
     for found in storage.walk(dataset_url, after=_before_namesakes(after)):
-        place = PurePosixPath(found.path)
-        if place.suffix.lower() not in CLIP_EXTENSIONS or place.name.startswith("."):
+        name, suffix = splitext(found.path)
+        if suffix.lower() not in CLIP_EXTENSIONS or found.path.rpartition("/")[2].startswith("."):
             continue
         while namesakes and not found.path.startswith(f"{namesakes[-1][0]}."):
             namesakes.pop()
         clip = _clip_or_reason(found, dataset_url, grows_since=grows_since, now=now)
         if isinstance(clip, Clip):
-            name = str(place.with_suffix(""))
             if namesakes and namesakes[-1][0] == name:
                 clip = LeftOut(found.path, f"its outputs would mix with those of {namesakes[-1][1]!r}; rename one")
             else:
@@ -169,7 +168,7 @@ def clip_at(storage: Storage, dataset_url: StorageUrl, key: str) -> Clip:
 
 def _clip(found: StoredObject, dataset_url: StorageUrl) -> Clip:
     path = found.path
-    if PurePosixPath(path).suffix.lower() not in CLIP_EXTENSIONS:
+    if splitext(path)[1].lower() not in CLIP_EXTENSIONS:
         raise BadClipName(f"{path!r} is no clip: only {', '.join(CLIP_EXTENSIONS)} are taken")
     if found.size_bytes == 0:
         raise BadClipName(f"{path!r} has zero bytes; upload it again")
