@@ -49,7 +49,7 @@ class LocalFiles:
             if stat.st_size > _SMALL_BYTES:
                 shutil.copyfile(f"/{key}", target)
             else:
-                with open(target, "wb", buffering=0) as writing:  # noqa: PTH123
+                with open(target, "wb") as writing:  # noqa: PTH123
                     writing.write(reading.readall())
         return _described(key.rpartition("/")[2], stat), ""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TypeVar
 
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
@@ -20,13 +22,33 @@ def in_parallel(
 
     Files of this machine are copied one after the other: threads would only take turns at Python's lock.
     """
-    items = list(items)
-    if all(url_of(item).scheme == FILE_SCHEME for item in items):
-        yield from map(work, items)
+    waiting = deque(items)
+    if all(url_of(item).scheme == FILE_SCHEME for item in waiting):
+        yield from map(work, waiting)
         return
+    # A future for each small object would cost a tenth of fetching it.
+    done: SimpleQueue[tuple[Result] | BaseException] = SimpleQueue()
+
+    def work_on() -> None:
+        while waiting:
+            try:
+                item = waiting.popleft()
+            except IndexError:
+                return  # another thread was faster
+            try:
+                done.put((work(item),))
+            except BaseException as error:  # noqa: BLE001 - raised by who waits for the result
+                done.put(error)
+
+    count = len(waiting)
     with ThreadPoolExecutor(_COPIES_AT_ONCE) as threads:
         try:
-            for future in as_completed([threads.submit(work, item) for item in items]):
-                yield future.result()
+            for _ in range(min(count, _COPIES_AT_ONCE)):
+                threads.submit(work_on)
+            for _ in range(count):
+                result = done.get()
+                if isinstance(result, BaseException):
+                    raise result
+                yield result[0]
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+            waiting.clear()
