@@ -34,6 +34,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from storage_clients import THREADS, Client, fsspec_client, own_clients, room, room_verified
+from storage_scale import scale_figures
 
 from vda_assets_tests.storage.emulators import BACKENDS, Place
 
@@ -143,6 +144,22 @@ def figures_of(backend: str, load: Load, scratch: Path) -> Iterator[dict[str, An
             )
             yield from ratios(f"{backend}.copy_{name}", spent, "room", own)
             yield from ratios(f"{backend}.mirror_{name}", spent, "room_verified", verifying or own)
+        if backend == "file" or load is FULL:
+            yield from scale_of(backend, place, load)
+
+
+def scale_of(backend: str, place: Place, load: Load) -> Iterator[dict[str, Any]]:
+    """Local folders hold ten times as many clips; filling an emulator with them would take too long."""
+    folder, objects = "clips", load.clips
+    if backend == "file":
+        folder, objects = "many", load.clips * 10
+        path = Path("/", (place.root / folder).key)
+        path.mkdir()
+        for number in range(objects):
+            (path / f"{number:06}.mp4").write_bytes(b"x")
+    few = place.root / ("clips" if backend == "file" else "small")
+    middle_key = f"{objects // 2:06}.mp4"
+    yield from scale_figures(backend, place.storage, few=few, many=place.root / folder, middle_key=middle_key)
 
 
 def ratios(name: str, spent: Best, who: str, own: list[Client]) -> Iterator[dict[str, Any]]:
