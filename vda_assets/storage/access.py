@@ -14,7 +14,7 @@ from vda_assets.storage.credentials import DEFAULT_LIMITS, DataCredential, Limit
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.faults import Fault, comes_from_storage, explain
 from vda_assets.storage.objects import Backend, StoredObject
-from vda_assets.storage.parallel import in_parallel
+from vda_assets.storage.parallel import copies_small_file, in_parallel
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 
@@ -113,12 +113,15 @@ class Storage:
                 made.add(target.parent)
             self.download(url, target)
 
-        for _ in in_parallel(copy, pairs, url_of=lambda pair: pair[0]):
+        for _ in in_parallel(copy, pairs, is_quick=lambda pair: copies_small_file(pair[0], f"/{pair[0].key}")):
             pass
 
     def upload_all(self, pairs: Iterable[tuple[Path, StorageUrl]]) -> None:
         """Copies several at once."""
-        for _ in in_parallel(lambda pair: self.upload(*pair), pairs, url_of=lambda pair: pair[1]):
+
+        for _ in in_parallel(
+            lambda pair: self.upload(*pair), pairs, is_quick=lambda pair: copies_small_file(pair[1], str(pair[0]))
+        ):
             pass
 
     def _credential(self, url: StorageUrl) -> DataCredential:

@@ -21,7 +21,7 @@ from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.local_files import PART_SUFFIX, part_of
 from vda_assets.storage.objects import StoredObject
-from vda_assets.storage.parallel import in_parallel
+from vda_assets.storage.parallel import LARGE_BYTES, copies_small_file, in_parallel
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 _CHUNK_BYTES = 1024 * 1024
@@ -87,7 +87,10 @@ def mirror(storage: Storage, copies: Iterable[Copy], *, root: Path) -> Iterator[
         except OSError as error:
             return Problem(str(copy.url), _reason(error, root))
 
-    return in_parallel(bring, copies, url_of=lambda copy: copy.url)
+    def is_quick(copy: Copy) -> bool:
+        return copy.url.scheme == FILE_SCHEME and copy.stored is not None and copy.stored.size_bytes < LARGE_BYTES
+
+    return in_parallel(bring, copies, is_quick=is_quick)
 
 
 def upload_clips(storage: Storage, copies: Iterable[Copy]) -> Iterator[Done | Problem]:
@@ -101,7 +104,7 @@ def upload_clips(storage: Storage, copies: Iterable[Copy]) -> Iterator[Done | Pr
         except OSError as error:
             return Problem(str(copy.path), _reason(error, Path("/", copy.url.key).parent))
 
-    return in_parallel(put, copies, url_of=lambda copy: copy.url)
+    return in_parallel(put, copies, is_quick=lambda copy: copies_small_file(copy.url, str(copy.path)))
 
 
 @contextmanager
