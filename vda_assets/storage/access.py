@@ -84,8 +84,11 @@ class Storage:
             with filesystem.open(path, "rb") as file:
                 yield file
 
-    def download(self, url: StorageUrl, target: Path, *, hashed: bool = False) -> tuple[StoredObject, str]:
-        """Copies the object into the file; returns what was copied and, when `hashed`, the MD5 of what came."""
+    def download(self, url: StorageUrl, target: Path, *, hashed: bool = False) -> tuple[StoredObject | None, str]:
+        """Copies the object into the file; returns what was copied and, when `hashed`, the MD5 of what came.
+
+        None for what was copied where only another question would tell (gs).
+        """
         with self._explained(url):
             return self._backend(url).download(url.key, target, hashed=hashed)
 

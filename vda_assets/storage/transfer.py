@@ -144,16 +144,28 @@ def _bring(storage: Storage, copy: Copy, *, may_be_there: bool) -> Done | Proble
         return Done(copy, copy.stored.size_bytes, was_there=True)
     with part_of(str(copy.path)) as part:
         got, digest = storage.download(copy.url, part, hashed=bool(copy.stored.md5))
+        if got is None or (digest and digest != copy.stored.md5):
+            got = _judged(storage, copy, digest, got)
         size_bytes = part.stat().st_size
         if size_bytes != got.size_bytes:
             raise _NotWhole(f"{size_bytes} of its {got.size_bytes} bytes arrived; run the command again")
-        if digest and digest != copy.stored.md5:
-            # Replaced since it was listed, or encrypted so that its etag is no MD5.
-            now = storage.info(copy.url, with_checksum=True)
-            if now.md5 and now.md5 != digest:
-                raise _NotWhole("its bytes do not have the checksum that storage has; run the command again")
         os.utime(part, (got.modified, got.modified))
     return Done(copy, size_bytes, was_there=False)
+
+
+def _judged(storage: Storage, copy: Copy, digest: str, got: StoredObject | None) -> StoredObject:
+    """Which object the bytes are, when the copy alone did not tell. Raises _NotWhole when they are none."""
+    assert copy.stored is not None
+    if digest and digest == copy.stored.md5:
+        return copy.stored
+    # Replaced since it was listed, or encrypted so that its etag is no MD5.
+    now = storage.info(copy.url, with_checksum=True)
+    if digest and now.md5:
+        if now.md5 != digest:
+            raise _NotWhole("its bytes do not have the checksum that storage has; run the command again")
+    elif got is None and now.version != copy.stored.version:
+        raise _NotWhole("it was replaced since it was listed; run the command again")
+    return got or now
 
 
 def _leads_out(copy: Copy) -> bool:
