@@ -40,8 +40,7 @@ from storage_scale import scale_figures
 from vda_assets_tests.storage.emulators import BACKENDS, Place
 
 Result = TypeVar("Result")
-# A job is done at least as often as its load says, and on until so much time is over, but never more often.
-ENOUGH_SECONDS, MOST_ROUNDS = 4.0, 15
+MOST_ROUNDS = 15
 # What sources, copies and emulators hold at their most.
 MEMORY_BYTES = 6_000_000_000
 KILO, MEGA = 1_000, 1_000_000
@@ -50,22 +49,23 @@ CHUNK_BYTES = 2 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Load:
-    """How many objects each folder has, and of which size."""
+    """How many objects each folder has, and of which size; how often, and for how long at least, a job is done."""
 
     clips: int
     small: int
     large: int
     large_bytes: int
     rounds: int
+    enough_seconds: float
 
     def folders(self) -> dict[str, tuple[int, int]]:
         return {"clips": (self.clips, 1), "small": (self.small, 10 * KILO), "large": (self.large, self.large_bytes)}
 
 
-FULL = Load(clips=10_000, small=1_000, large=8, large_bytes=64 * MEGA, rounds=3)
+FULL = Load(clips=10_000, small=1_000, large=8, large_bytes=64 * MEGA, rounds=2, enough_seconds=6)
 # One request after the other, each with a pause, is what Google's emulator can do.
-SLOW = Load(clips=500, small=50, large=8, large_bytes=64 * MEGA, rounds=3)
-QUICK = Load(clips=500, small=20, large=2, large_bytes=32 * MEGA, rounds=2)
+SLOW = Load(clips=500, small=20, large=8, large_bytes=64 * MEGA, rounds=2, enough_seconds=6)
+QUICK = Load(clips=500, small=20, large=8, large_bytes=16 * MEGA, rounds=1, enough_seconds=0.5)
 
 
 @dataclass(frozen=True)
@@ -86,21 +86,21 @@ def fill(place: Place, load: Load) -> None:
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, Spent]:
-    gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
     result = work()
     return result, Spent(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def best_of(clients: list[Client], *, own: list[Client], rounds: int, once: Callable[[Client], Spent]) -> Best:
+def best_of(clients: list[Client], *, own: list[Client], load: Load, once: Callable[[Client], Spent]) -> Best:
     """The least that each client spent. Rounds begin with another client each, so that all see the same machine.
 
     Jobs that take no time are done more often; of the backend's own clients only what may still be the best goes on.
     """
     best: Best = {}
     racing, started = clients, time.perf_counter()
+    gc.collect()
     for number in range(MOST_ROUNDS):
-        if number >= rounds and time.perf_counter() - started > ENOUGH_SECONDS:
+        if number >= load.rounds and time.perf_counter() - started > load.enough_seconds:
             break
         turn = number % len(racing)
         for client in racing[turn:] + racing[:turn]:
@@ -139,12 +139,10 @@ def figures_of(backend: str, load: Load, scratch: Path) -> Iterator[dict[str, An
             return spent
 
         listing = [client for client in own if client.name != "obstore, verifying"]
-        spent = best_of([ours, plain, *listing], own=listing, rounds=load.rounds, once=listed)
+        spent = best_of([ours, plain, *listing], own=listing, load=load, once=listed)
         yield from ratios(f"{backend}.list_{load.clips}", spent, "room", listing)
         for folder, name in (("small", f"{load.small}x10KB"), ("large", f"{load.large}x{load.large_bytes // MEGA}MB")):
-            spent = best_of(
-                [ours, verified, plain, *own], own=own, rounds=load.rounds, once=partial(copied, folder=folder)
-            )
+            spent = best_of([ours, verified, plain, *own], own=own, load=load, once=partial(copied, folder=folder))
             yield from ratios(f"{backend}.copy_{name}", spent, "room", own)
             yield from ratios(f"{backend}.mirror_{name}", spent, "room_verified", verifying or own)
         if backend == "file" or load is FULL:
@@ -162,7 +160,9 @@ def scale_of(backend: str, place: Place, load: Load) -> Iterator[dict[str, Any]]
             (path / f"{number:06}.mp4").write_bytes(b"x")
     few = place.root / ("clips" if backend == "file" else "small")
     middle_key = f"{objects // 2:06}.mp4"
-    yield from scale_figures(backend, place.storage, few=few, many=place.root / folder, middle_key=middle_key)
+    yield from scale_figures(
+        backend, place.storage, few=few, many=place.root / folder, middle_key=middle_key, rounds=load.rounds
+    )
 
 
 def ratios(name: str, spent: Best, who: str, own: list[Client]) -> Iterator[dict[str, Any]]:

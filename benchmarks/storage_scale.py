@@ -18,7 +18,6 @@ from vda_assets.storage.url import StorageUrl
 
 # How often the process looks at its own memory.
 CLIPS_PER_LOOK = 1_000
-ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -34,18 +33,20 @@ class Listed:
 
 
 def scale_figures(
-    backend: str, storage: Storage, *, few: StorageUrl, many: StorageUrl, middle_key: str
+    backend: str, storage: Storage, *, few: StorageUrl, many: StorageUrl, middle_key: str, rounds: int
 ) -> Iterator[dict[str, Any]]:
     """Ratios of listings of the two folders; each listing has a process of its own, so that its memory is its own."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as processes:
 
         def least(folder: StorageUrl, after: str | None = None, *, hold: bool = False) -> Listed:
-            rounds = [processes.submit(listed, storage, folder, after, hold=hold).result() for _ in range(ROUNDS)]
-            return min(rounds, key=lambda one: one.wall_seconds)
+            lists = [processes.submit(listed, storage, folder, after, hold=hold).result() for _ in range(rounds)]
+            return min(lists, key=lambda one: one.wall_seconds)
 
         small, large = least(few), least(many)
-        half, held = least(many, middle_key), least(many, hold=True)
+        half = least(many, middle_key)
+        # Of an emulator's few pages the buffers of connections would be most.
+        held = least(many, hold=True) if backend == "file" else None
     name = f"{backend}.clips_{large.clips}"
 
     def figure(kind: str, value: float, against: str) -> dict[str, Any]:
@@ -54,8 +55,7 @@ def scale_figures(
     per_clip = (large.wall_seconds / large.clips) / (small.wall_seconds / small.clips)
     yield figure("wall_per_clip", per_clip, f"{small.clips} clips")
     yield figure("memory", large.most_bytes / small.most_bytes, f"{small.clips} clips")
-    if backend == "file":
-        # Of an emulator's few pages the buffers of connections would be most.
+    if held:
         yield figure("memory_grown", large.grown_bytes / held.grown_bytes, "all clips held")
     yield figure("wall_resumed_at_half", half.wall_seconds / large.wall_seconds, "all of them")
 
