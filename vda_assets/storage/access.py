@@ -14,7 +14,7 @@ from vda_assets.storage.credentials import DEFAULT_LIMITS, DataCredential, Limit
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.faults import Fault, comes_from_storage, explain
 from vda_assets.storage.objects import Backend, StoredObject
-from vda_assets.storage.parallel import in_parallel
+from vda_assets.storage.parallel import copies_small_file, in_parallel
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 # fsspec's own is up to 50 MB: for a look at a clip's header too much, for reading all of it more than it takes.
@@ -87,8 +87,11 @@ class Storage:
             with filesystem.open(path, "rb", block_size=_READ_AHEAD_BYTES) as file:
                 yield file
 
-    def download(self, url: StorageUrl, target: Path, *, hashed: bool = False) -> tuple[StoredObject, str]:
-        """Copies the object into the file; returns what was copied and, when `hashed`, the MD5 of what came."""
+    def download(self, url: StorageUrl, target: Path, *, hashed: bool = False) -> tuple[StoredObject | None, str]:
+        """Copies the object into the file; returns what was copied and, when `hashed`, the MD5 of what came.
+
+        None for what was copied where only another question would tell (gs).
+        """
         with self._explained(url):
             return self._backend(url).download(url.key, target, hashed=hashed)
 
@@ -116,12 +119,15 @@ class Storage:
                 made.add(target.parent)
             self.download(url, target)
 
-        for _ in in_parallel(copy, pairs, url_of=lambda pair: pair[0]):
+        for _ in in_parallel(copy, pairs, is_quick=lambda pair: copies_small_file(pair[0], f"/{pair[0].key}")):
             pass
 
     def upload_all(self, pairs: Iterable[tuple[Path, StorageUrl]]) -> None:
         """Copies several at once."""
-        for _ in in_parallel(lambda pair: self.upload(*pair), pairs, url_of=lambda pair: pair[1]):
+
+        for _ in in_parallel(
+            lambda pair: self.upload(*pair), pairs, is_quick=lambda pair: copies_small_file(pair[1], str(pair[0]))
+        ):
             pass
 
     def _credential(self, url: StorageUrl) -> DataCredential:

@@ -56,13 +56,12 @@ class GoogleBucket:
     def write(self, key: str, content: bytes) -> None:
         self._filesystem.pipe_file(self._path(key), content)
 
-    def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject, str]:
-        found = self.info(key)
-        self._filesystem.get_file(self._path(key), str(target), concurrency=1)  # several ask for its size again
+    def download(self, key: str, target: Path, *, hashed: bool) -> tuple[None, str]:
+        self._filesystem.get_file(self._path(key), str(target), concurrency=1)  # several ask for its size first
         if not hashed:
-            return found, ""
+            return None, ""
         with target.open("rb") as file:
-            return found, hashlib.file_digest(file, _md5).hexdigest()
+            return None, hashlib.file_digest(file, _md5).hexdigest()
 
     def upload(self, source: Path, key: str) -> None:
         self._filesystem.put_file(str(source), self._path(key))

@@ -38,8 +38,11 @@ class Backend(Protocol):
     def write(self, key: str, content: bytes) -> None:
         """Whole or not at all."""
 
-    def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject, str]:
-        """Copies into the file; returns what was copied and, when `hashed`, the MD5 of the bytes that came."""
+    def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject | None, str]:
+        """Copies into the file; returns what was copied, where the backend tells that along, and the MD5 when `hashed`.
+
+        The MD5 is of the bytes that came.
+        """
 
     def upload(self, source: Path, key: str) -> None:
         """Whole or not at all; replaces what is there."""

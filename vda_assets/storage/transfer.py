@@ -15,12 +15,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISLNK
 
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.local_files import PART_SUFFIX, part_of
 from vda_assets.storage.objects import StoredObject
-from vda_assets.storage.parallel import in_parallel
+from vda_assets.storage.parallel import LARGE_BYTES, copies_small_file, in_parallel
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 _CHUNK_BYTES = 1024 * 1024
@@ -58,28 +59,38 @@ class FolderInUse(StorageError):
     """Another process copies into the same folder."""
 
 
+class _NotWhole(Exception):
+    """What arrived is not what storage has."""
+
+
 def mirror(storage: Storage, copies: Iterable[Copy], *, root: Path) -> Iterator[Done | Problem]:
     """Brings objects to this machine, several at once, as each is finished. Raises StorageUnavailable for all of them.
 
     A file that is there with its object's size and time of change is taken for its copy.
     """
-    inside: dict[Path, bool] = {}
+    folders: dict[str, set[str] | None] = {}
     real_root = root.resolve()
 
     def bring(copy: Copy) -> Done | Problem:
-        folder = copy.path.parent
+        folder, _, name = str(copy.path).rpartition("/")
         try:
-            if folder not in inside:
-                inside[folder] = folder.resolve().is_relative_to(real_root)
-            if not inside[folder]:
+            if folder not in folders:
+                folders[folder] = _names_in(copy.path.parent, real_root)
+            names = folders[folder]
+            if names is None:
                 return Problem(str(copy.url), f"a symbolic link on its way leads out of {root}")
-            return _bring(storage, copy)
+            return _bring(storage, copy, may_be_there=name in names)
+        except _NotWhole as problem:
+            return Problem(str(copy.url), str(problem))
         except FileNotFoundError:
             return Problem(str(copy.url), "it does not exist any more")
         except OSError as error:
             return Problem(str(copy.url), _reason(error, root))
 
-    return in_parallel(bring, copies, url_of=lambda copy: copy.url)
+    def is_quick(copy: Copy) -> bool:
+        return copy.url.scheme == FILE_SCHEME and copy.stored is not None and copy.stored.size_bytes < LARGE_BYTES
+
+    return in_parallel(bring, copies, is_quick=is_quick)
 
 
 def upload_clips(storage: Storage, copies: Iterable[Copy]) -> Iterator[Done | Problem]:
@@ -93,7 +104,7 @@ def upload_clips(storage: Storage, copies: Iterable[Copy]) -> Iterator[Done | Pr
         except OSError as error:
             return Problem(str(copy.path), _reason(error, Path("/", copy.url.key).parent))
 
-    return in_parallel(put, copies, url_of=lambda copy: copy.url)
+    return in_parallel(put, copies, is_quick=lambda copy: copies_small_file(copy.url, str(copy.path)))
 
 
 @contextmanager
@@ -117,44 +128,58 @@ def only_one(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _bring(storage: Storage, copy: Copy) -> Done | Problem:
+def _names_in(folder: Path, real_root: Path) -> set[str] | None:
+    """What is in the folder, which is made, asked once rather than for each file; None when it lies elsewhere."""
+    if not folder.resolve().is_relative_to(real_root):
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return {path.name for path in folder.iterdir()}
+
+
+def _bring(storage: Storage, copy: Copy, *, may_be_there: bool) -> Done | Problem:
     assert copy.stored is not None
     if copy.url.scheme == FILE_SCHEME and _leads_out(copy):
         return Problem(str(copy.url), "it is a symbolic link that leads out of its folder")
-    if _is_copy(copy.path, copy.stored):
+    if may_be_there and _is_copy(copy.path, copy.stored):
         return Done(copy, copy.stored.size_bytes, was_there=True)
-    with part_of(copy.path) as part:
+    with part_of(str(copy.path)) as part:
         got, digest = storage.download(copy.url, part, hashed=bool(copy.stored.md5))
+        if got is None or (digest and digest != copy.stored.md5):
+            got = _judged(storage, copy, digest, got)
         size_bytes = part.stat().st_size
         if size_bytes != got.size_bytes:
-            return Problem(str(copy.url), f"{size_bytes} of its {got.size_bytes} bytes arrived; run the command again")
-        if digest and digest != copy.stored.md5:
-            # Replaced since it was listed, or encrypted so that its etag is no MD5.
-            now = storage.info(copy.url, with_checksum=True)
-            if now.md5 and now.md5 != digest:
-                return Problem(
-                    str(copy.url), "its bytes do not have the checksum that storage has; run the command again"
-                )
+            raise _NotWhole(f"{size_bytes} of its {got.size_bytes} bytes arrived; run the command again")
         os.utime(part, (got.modified, got.modified))
-        part.replace(copy.path)
     return Done(copy, size_bytes, was_there=False)
+
+
+def _judged(storage: Storage, copy: Copy, digest: str, got: StoredObject | None) -> StoredObject:
+    """Which object the bytes are, when the copy alone did not tell. Raises _NotWhole when they are none."""
+    assert copy.stored is not None
+    if digest and digest == copy.stored.md5:
+        return copy.stored
+    # Replaced since it was listed, or encrypted so that its etag is no MD5.
+    now = storage.info(copy.url, with_checksum=True)
+    if digest and now.md5:
+        if now.md5 != digest:
+            raise _NotWhole("its bytes do not have the checksum that storage has; run the command again")
+    elif got is None and now.version != copy.stored.version:
+        raise _NotWhole("it was replaced since it was listed; run the command again")
+    return got or now
 
 
 def _leads_out(copy: Copy) -> bool:
     """Whether the source, a local file, really lies outside of the folder that was listed."""
     assert copy.stored is not None
-    source = Path("/", copy.url.key)
-    if not source.is_symlink():
+    if not S_ISLNK(os.lstat(f"/{copy.url.key}").st_mode):
         return False
+    source = Path("/", copy.url.key)
     listed = source.parents[copy.stored.path.count("/")]
     return not source.resolve().is_relative_to(listed.resolve())
 
 
 def _is_copy(path: Path, stored: StoredObject) -> bool:
-    try:
-        stat = path.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return False
+    stat = path.stat(follow_symlinks=False)
     return stat.st_size == stored.size_bytes and abs(stat.st_mtime - stored.modified) < _SAME_TIME_SECONDS
 
 

@@ -5,6 +5,7 @@ Every place in this project is a `StorageUrl`; text becomes one at the edge, by 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from vda_assets.storage.errors import BadStorageUrl
@@ -22,7 +23,7 @@ _SHAPES = {
     FILE_SCHEME: "file:///absolute/path",
 }
 # OSMO 6.4 refuses these in any component of a data URL.
-REFUSED_CHARACTERS = ",;*"
+_REFUSED = re.compile("[,;*]")
 DATASETS_FOLDER = "datasets"
 
 
@@ -47,7 +48,8 @@ class StorageUrl:
         if len(parts) < max(1, _CONTAINER_DEPTH[scheme]):
             raise BadStorageUrl(f"{text!r} names no container; expected {_SHAPES[scheme]}")
         for part in parts:
-            _check_component(part, text)
+            if fault := _fault_of(part):
+                raise BadStorageUrl(f"{text!r}{fault}")
         return cls(scheme, parts)
 
     def __str__(self) -> str:
@@ -58,7 +60,8 @@ class StorageUrl:
         """The URL below this one; `relative` may hold slashes. Raises BadStorageUrl rather than leave this URL."""
         below = tuple(relative.split("/"))
         for part in below:
-            _check_component(part, f"{self}/{relative}")
+            if fault := _fault_of(part):
+                raise BadStorageUrl(f"{f'{self}/{relative}'!r}{fault}")
         return StorageUrl(self.scheme, self.parts + below)
 
     @property
@@ -110,10 +113,12 @@ def split_dataset_url(url: StorageUrl) -> tuple[StorageUrl, str]:
     return StorageUrl(url.scheme, url.parts[:-2]), url.name
 
 
-def _check_component(part: str, text: str) -> None:
-    if not part or part in {".", ".."}:
-        raise BadStorageUrl(f"{text!r} has an empty, '.' or '..' component")
-    refused = [character for character in REFUSED_CHARACTERS if character in part]
+def _fault_of(part: str) -> str:
+    """What is wrong with a component, to be said behind its URL; nothing when all is well."""
+    if part in {"", ".", ".."}:
+        return " has an empty, '.' or '..' component"
+    refused = _REFUSED.search(part)
     if refused or not part.isprintable():
         what = f"the character {refused[0]!r}" if refused else "a character that cannot be printed"
-        raise BadStorageUrl(f"{text!r}: component {part!r} has {what}, which OSMO refuses")
+        return f": component {part!r} has {what}, which OSMO refuses"
+    return ""

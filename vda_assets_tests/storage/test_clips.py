@@ -154,6 +154,14 @@ def test_a_large_dataset_is_gone_through_in_little_memory(tmp_path: Path) -> Non
     assert peak_bytes < 500_000
 
 
+def test_a_flat_folder_of_many_clips_is_listed_whole_and_from_its_middle(tmp_path: Path) -> None:
+    names = [f"{number:05}.mp4" for number in range(41_000)]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [found.path for found in Storage().walk(dataset(tmp_path))] == names
+    assert [found.path for found in Storage().walk(dataset(tmp_path), after=names[20_500])] == names[20_501:]
+
+
 def test_a_file_from_the_future_is_not_waited_for(tmp_path: Path) -> None:
     put(tmp_path, "a.mp4", age_seconds=-3600)
     assert len(list_clips(Storage(), dataset(tmp_path), settled=True).clips) == 1

@@ -104,6 +104,25 @@ def test_an_etag_that_is_no_checksum_is_not_taken_for_one(s3: Place, tmp_path: P
     assert (tmp_path / "a.bin").read_bytes() == b"encrypted"
 
 
+def test_an_object_without_checksum_that_was_replaced_is_not_taken_for_what_was_listed(
+    place: Place, folder: StorageUrl, tmp_path: Path
+) -> None:
+    if place.root.scheme != "gs":
+        pytest.skip("elsewhere a copy tells which object it is of")
+    storage = place.storage
+    fill(storage, folder, a=b"new", b=b"same")
+    first, second = copies_of(storage, folder, tmp_path)
+    assert first.stored is not None
+    assert second.stored is not None
+    copies = [
+        replace(first, stored=first.stored._replace(md5="", etag="of-the-old")),
+        replace(second, stored=second.stored._replace(md5="")),
+    ]
+    problems = problems_of(mirror(storage, copies, root=tmp_path))
+    assert problems == {str(folder / "deep/a.bin"): "it was replaced since it was listed; run the command again"}
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["b.bin"]
+
+
 def test_an_object_and_a_folder_of_one_name_cannot_both_be_files(s3: Place, tmp_path: Path) -> None:
     storage, folder = s3.storage, s3.root / uuid.uuid4().hex
     storage.write_bytes(folder / "a", b"file")
