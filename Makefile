@@ -12,7 +12,7 @@ ui: .venv/local ## the same world with the Dagster UI at http://127.0.0.1:3000
 	@vda osmo-local exec -- dagster dev -w workspace.yaml --host 127.0.0.1 --port $${PORT:-3000}
 
 test: .venv/dev ## run the tests
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev ## formatting, lint, types, imports between rooms, and whether Dagster loads the definitions
 	ruff format --check .

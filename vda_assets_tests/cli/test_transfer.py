@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -201,13 +202,15 @@ def test_an_output_that_did_not_come_whole_gets_no_marker(project: Project) -> N
 
 def test_an_object_that_vanishes_meanwhile_is_named_and_the_rest_comes(tmp_path: Path) -> None:
     with project_on("s3", tmp_path) as project:
-        expected = fill_run(project, ["street"], files=100)
+        expected = fill_run(project, ["street"], files=250)
         filesystem, clip = project.place.storage.locate(project.clips / "street.mp4")
         with project.start("stage", "--dataset", DATASET, "--run-id", RUN) as process:
             assert process.stdout is not None
             process.stdout.readline()
+            process.send_signal(signal.SIGSTOP)
             # The clips are what comes last.
             filesystem.rm(clip)
+            process.send_signal(signal.SIGCONT)
             _, errors = process.communicate()
         assert (process.returncode, errors) == (1, f"FAILED: {project.clips}/street.mp4: it does not exist any more\n")
         assert project.hashes_here() == {path: one for path, one in expected.items() if path != "input/street.mp4"}
@@ -344,7 +347,9 @@ def test_a_clip_that_vanishes_while_others_are_uploaded_is_named(tmp_path: Path)
         with project.start("upload", DATASET, "clips") as process:
             assert process.stdout is not None
             process.stdout.readline()
+            process.send_signal(signal.SIGSTOP)
             clips[-1].unlink()
+            process.send_signal(signal.SIGCONT)
             _, errors = process.communicate()
         assert (process.returncode, errors) == (1, "FAILED: clips/119.mp4: it does not exist any more\n")
         assert set(project.place.storage.find(project.clips)) == {clip.name for clip in clips[:-1]}

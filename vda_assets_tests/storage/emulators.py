@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -150,6 +151,9 @@ def _installed_azurite() -> Path:
         if npm is None or shutil.which("node") is None:
             pytest.skip("azurite needs node and npm, which this machine does not have")
         AZURITE.mkdir(parents=True, exist_ok=True)
-        options = ["--silent", "--no-audit", "--no-fund", "--prefix", str(AZURITE)]
-        subprocess.run([npm, "install", *options, f"azurite@{AZURITE_VERSION}"], check=True, env=dict(os.environ))
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(AZURITE)]
+        with (AZURITE / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not script.exists():
+                subprocess.run([*command, f"azurite@{AZURITE_VERSION}"], check=True, env=dict(os.environ))
     return script
