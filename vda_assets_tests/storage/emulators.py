@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import yaml
 from vda_assets.storage.access import Storage
 from vda_assets.storage.credentials import DataCredential
 from vda_assets.storage.url import StorageUrl
-from vda_assets_tests.end_to_end.world import REPOSITORY, free_port, stop, wait_for
+from vda_assets_tests.end_to_end.world import REPOSITORY, free_port, wait_for
 
 BUCKET = "vda-bucket"
 AZURITE = REPOSITORY / ".cache" / "azurite"
@@ -132,7 +133,9 @@ def _serving(command: list[str], folder: Path, port: int) -> Iterator[None]:
         wait_for(lambda: _listens(port), command[0])
         yield
     finally:
-        stop(server)
+        # It keeps nothing, and when asked to end some wait for clients that hold a connection open.
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def _listens(port: int) -> bool:
