@@ -23,6 +23,7 @@ from vda_assets.reference.augmentation.schema import Config as ReferenceAugmenta
 from vda_assets.reference.auto_labeling.schema import Config as ReferenceAutoLabeling
 from vda_assets.reference.auto_labeling.settings import load_config
 from vda_assets.storage.clips import key_of, video_of
+from vda_assets_tests.unknown_keys import unknown_keys
 
 SCENES = sorted((Path(__file__).parents[2] / "assets_cfg/cookbooks").iterdir())
 KEYS = Path(__file__).parent / "config_keys"
@@ -76,18 +77,6 @@ def paths(node: Any, path: str = "") -> set[str]:
     if path.endswith((".variables", ".verification_options")):
         return {f"{path}.*".removeprefix(".")}
     return {found for key, item in node.items() for found in paths(item, f"{path}.{key}")}
-
-
-def unknown_keys(raw: Any, parsed: Any, path: str = "") -> list[str]:
-    """The keys that `raw` has and what a schema made of it has not."""
-    if isinstance(raw, dict):
-        missing = [f"{path}.{key}" for key in raw if key not in parsed]
-        return missing + [
-            found for key in raw if key in parsed for found in unknown_keys(raw[key], parsed[key], f"{path}.{key}")
-        ]
-    if isinstance(raw, list):
-        return [p for n, (a, b) in enumerate(zip(raw, parsed, strict=True)) for p in unknown_keys(a, b, f"{path}.{n}")]
-    return []
 
 
 def fields(annotation: Any, path: str = "") -> set[str]:

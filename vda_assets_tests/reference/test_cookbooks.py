@@ -21,6 +21,7 @@ from vda_assets.reference.auto_labeling.question_bank import load_bank
 from vda_assets.reference.auto_labeling.settings import load_config
 from vda_assets_tests.reference.clips import make_clip
 from vda_assets_tests.reference.conftest import MODEL
+from vda_assets_tests.unknown_keys import unknown_keys
 
 COOKBOOKS = Path(__file__).parents[2] / "assets_cfg/cookbooks"
 SCENES = sorted(folder.name for folder in COOKBOOKS.iterdir())
@@ -42,18 +43,6 @@ def read(scene: str, name: str) -> Any:
 def drawable(scene: str) -> dict[str, dict[str, float]]:
     variables: dict[str, dict[str, float]] = read(scene, "workflow_config.yaml")["augmentation"]["variables"]
     return variables
-
-
-def unknown_keys(raw: Any, parsed: Any, path: str = "") -> list[str]:
-    """The paths that `raw` has and what the schema made of it has not."""
-    if isinstance(raw, dict):
-        missing = [f"{path}.{key}" for key in raw if key not in parsed]
-        return missing + [
-            found for key in raw if key in parsed for found in unknown_keys(raw[key], parsed[key], f"{path}.{key}")
-        ]
-    if isinstance(raw, list):
-        return [p for n, (a, b) in enumerate(zip(raw, parsed, strict=True)) for p in unknown_keys(a, b, f"{path}.{n}")]
-    return []
 
 
 def test_there_are_five_scenes() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from vda_assets.storage.credentials import DataCredential, Limits
 from vda_assets.storage.errors import AccessRefused, StorageUnavailable
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import free_port
+from vda_assets_tests.http_serving import serving_http
 from vda_assets_tests.storage.emulators import AZURE_ACCOUNT, AZURE_KEY, BUCKET, Place, azure_credential, moto
 
 IMPATIENT = Limits(connect_seconds=0.5, read_seconds=0.3, attempts=2)
@@ -231,12 +231,8 @@ def answering(code: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    with serving_http(Handler) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

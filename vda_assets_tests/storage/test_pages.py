@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import httpx
 
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import Clip, iterate_clips, key_of
+from vda_assets_tests.http_serving import serving_http
 from vda_assets_tests.storage.emulators import Place
 
 CLIPS, PAGE = 60, 10
@@ -39,11 +39,8 @@ def small_pages(place: Place) -> Iterator[tuple[Storage, list[dict[str, list[str
             self.end_headers()
             self.wfile.write(answer.content)
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        endpoint = f"http://127.0.0.1:{server.server_port}"
+    with serving_http(Handler) as endpoint:
         yield Storage([replace(place.credential, override_url=endpoint)]), queries
-        server.shutdown()
 
 
 def test_pages_are_asked_for_when_they_are_needed_and_only_behind_the_key(s3: Place) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from vda_assets.config.deployment import Endpoint
+from vda_assets_tests.http_serving import serving_http
 from vda_assets_tests.workers.bench import LLM, VLM, Bench
 
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, str]]
@@ -31,12 +31,8 @@ def model_server(answer: Answer) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-        server.shutdown()
-        thread.join()
+    with serving_http(Handler) as url:
+        yield f"{url}/v1"
 
 
 def listing(*models: str) -> tuple[int, str]:
