@@ -105,13 +105,13 @@ def run_here(clips: int, report: Path) -> None:
     """The run process itself: one Dagster run over all clips, and what it cost."""
     import dagster as dg
 
-    from vda_assets.config.project import load_project
     from vda_assets.dagster_defs.build import build_definitions
     from vda_assets.dagster_defs.jobs import run_config
     from vda_assets.dagster_defs.names import asset_key
-    from vda_assets.flows import dispatcher
+    from vda_assets.dispatch import dispatcher
     from vda_assets.flows.selection import outputs_named
     from vda_assets.flows.workflow import clip_hash
+    from vda_assets.project import load_project
 
     project = load_project(os.environ)
     dataset = project.dataset(DATASET)

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from vda_assets.cli.world import dagster_instance, load
-from vda_assets.dagster_defs.finished import newest_materializations, text_of
 from vda_assets.dagster_defs.names import URI, asset_key
+from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
 from vda_assets.flows.selection import Output
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE
 

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from vda_assets.config.project import load_project
 from vda_assets.dagster_defs.build import build_definitions
+from vda_assets.project import load_project
 
 
 @dg.definitions

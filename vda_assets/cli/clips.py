@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from vda_assets.cli.world import dagster_instance, dataset_and_deployment, dataset_option, load
-from vda_assets.dagster_defs.finished import newest_materializations, text_of
 from vda_assets.dagster_defs.names import VERDICT, asset_key
+from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
 from vda_assets.flows.selection import Output
 from vda_assets.storage.clips import list_clips
 

@@ -12,11 +12,11 @@ import click
 
 from vda_assets.cli.clips import show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
-from vda_assets.config.cookbook import AugmentationDraw
 from vda_assets.config.deployment import AugmentationVersion
-from vda_assets.config.project import config_folder, cookbook_folder
-from vda_assets.flows.cookbook_check import Level, check_cookbook
-from vda_assets.flows.plan import PlannedAugmentation, plan_augmentations
+from vda_assets.cookbooks.cookbook import AugmentationDraw
+from vda_assets.cookbooks.draw import PlannedAugmentation, plan_augmentations
+from vda_assets.paidf.cookbook_check import Level, check_cookbook
+from vda_assets.project import config_folder, cookbook_folder
 from vda_assets.storage.clips import list_clips
 
 

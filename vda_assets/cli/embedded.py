@@ -26,11 +26,11 @@ from pydantic import SecretStr, ValidationError
 from vda_assets.cli.world import ensure_dagster_home, load
 from vda_assets.config.deployment import Deployment, EmbeddedOsmoConfig
 from vda_assets.config.errors import ConfigError
-from vda_assets.osmo_local.errors import EmbeddedOsmoError
-from vda_assets.osmo_local.leftovers import kill_leftovers
-from vda_assets.osmo_local.server import is_served
-from vda_assets.osmo_local.server import serve as serve_embedded
-from vda_assets.osmo_local.settings import EmbeddedSettings, PlatformCapacity, StandIn
+from vda_assets.embedded.service.errors import EmbeddedOsmoError
+from vda_assets.embedded.service.leftovers import kill_leftovers
+from vda_assets.embedded.service.server import is_served
+from vda_assets.embedded.service.server import serve as serve_embedded
+from vda_assets.embedded.service.settings import EmbeddedSettings, PlatformCapacity, StandIn
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0

@@ -29,13 +29,13 @@ from vda_assets.cli.world import (
     video_option,
 )
 from vda_assets.config.dataset import Dataset
-from vda_assets.config.project import Project
+from vda_assets.dagster_defs.assets.dataset import CLIPS_PER_RUN
 from vda_assets.dagster_defs.build import build_definitions
-from vda_assets.dagster_defs.dataset_assets import CLIPS_PER_RUN
-from vda_assets.dagster_defs.finished import text_of
 from vda_assets.dagster_defs.jobs import job_name, run_config
 from vda_assets.dagster_defs.names import REUSED, URI, VERDICT, asset_key, videos_partitions
+from vda_assets.dagster_defs.recording.finished import text_of
 from vda_assets.flows.selection import Output, Selection
+from vda_assets.project import Project
 from vda_assets.storage.clips import list_clips
 
 # Which process on which machine a run belongs to, so that a killed one can be told from one that works.

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from vda_assets.config.project import Project
+from vda_assets.dagster_defs.assets.dataset import DatasetScope, source_videos, vda_assets
+from vda_assets.dagster_defs.assets.shared import shared_assets
 from vda_assets.dagster_defs.automation import nightly_sensor
-from vda_assets.dagster_defs.dataset_assets import DatasetScope, source_videos, vda_assets
 from vda_assets.dagster_defs.io_managers import dataset_io_manager
 from vda_assets.dagster_defs.jobs import flow_jobs
 from vda_assets.dagster_defs.resources import (
@@ -14,9 +14,9 @@ from vda_assets.dagster_defs.resources import (
     osmo_resource_key,
     storage_resource_key,
 )
-from vda_assets.dagster_defs.shared_assets import shared_assets
-from vda_assets.dagster_defs.sweep import sweep_sensor
-from vda_assets.dagster_defs.uploads import upload_sensor
+from vda_assets.dagster_defs.sensors.sweep import sweep_sensor
+from vda_assets.dagster_defs.sensors.uploads import upload_sensor
+from vda_assets.project import Project
 
 
 def build_definitions(project: Project) -> dg.Definitions:

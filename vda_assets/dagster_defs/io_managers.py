@@ -14,8 +14,8 @@ from urllib.parse import quote
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.finished import newest_materializations, text_of
 from vda_assets.dagster_defs.names import RUN_ID, SOURCE_VIDEOS, VERDICT, io_manager_key
+from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
 from vda_assets.dagster_defs.resources import StorageResource
 from vda_assets.flows.selection import Output
 from vda_assets.outcomes.marker import OutputMissing, read_marker

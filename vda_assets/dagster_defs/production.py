@@ -11,26 +11,26 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from vda_assets.config.cookbook import Cookbook
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
-from vda_assets.dagster_defs.comparison_pool import ComparisonPool
-from vda_assets.dagster_defs.finished import newest_materializations, text_of, with_hash
+from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.cookbooks.draw import PlannedAugmentation
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
-from vda_assets.dagster_defs.materializing import (
+from vda_assets.dagster_defs.names import RUN_ID, asset_key
+from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of, with_hash
+from vda_assets.dagster_defs.recording.materializing import (
     comparison_materialization,
     reused,
     stage_checks,
     stage_materialization,
 )
-from vda_assets.dagster_defs.names import RUN_ID, asset_key
-from vda_assets.flows.dispatcher import Dispatcher
+from vda_assets.dispatch.dispatcher import Dispatcher
+from vda_assets.dispatch.failures import StageFailure
+from vda_assets.dispatch.pace import Heartbeat, Pace
+from vda_assets.flows.comparisons import ComparisonPool
 from vda_assets.flows.inputs import provide_inputs
-from vda_assets.flows.pace import Heartbeat, Pace
-from vda_assets.flows.plan import PlannedAugmentation
 from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.flows.setup import setup_files, write_setup
-from vda_assets.flows.stage_failures import StageFailure
 from vda_assets.flows.work import ClipWork, inputs_from_elsewhere, output_hashes
 from vda_assets.flows.workflow import stage_outputs
 from vda_assets.media.probe import ClipInfo

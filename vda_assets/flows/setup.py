@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from vda_assets.config.cookbook import AUTO_LABELING_CONFIG, Cookbook
 from vda_assets.config.deployment import AugmentationVersion, Endpoints, Images
-from vda_assets.flows.containers.generate import augmentation_config, auto_labeling_config
-from vda_assets.flows.plan import PlannedAugmentation, plan_augmentations
+from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, Cookbook
+from vda_assets.cookbooks.draw import PlannedAugmentation, plan_augmentations
+from vda_assets.paidf.generate import augmentation_config, auto_labeling_config
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
@@ -39,7 +39,7 @@ def setup_files(
     version = images.augmentation_version
     environment = environment_file(endpoints, super_resolution=super_resolution, augmentation_version=version)
     files = {
-        WORKER_SCRIPT: resources.files("vda_assets.workers").joinpath(WORKER_SCRIPT).read_bytes(),
+        WORKER_SCRIPT: resources.files("vda_assets.worker").joinpath(WORKER_SCRIPT).read_bytes(),
         ".env": environment,
         "runtime.env": environment,
     }

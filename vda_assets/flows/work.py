@@ -7,9 +7,9 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from vda_assets.config.cookbook import Cookbook
 from vda_assets.config.deployment import Images
-from vda_assets.flows.plan import PlannedAugmentation, plan_augmentations
+from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.cookbooks.draw import PlannedAugmentation, plan_augmentations
 from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from vda_assets.config.deployment import Deployment
-from vda_assets.flows.plan import PlannedAugmentation
+from vda_assets.cookbooks.draw import PlannedAugmentation
 from vda_assets.flows.selection import Output
 from vda_assets.flows.setup import WORKER_SCRIPT, files_for
 from vda_assets.flows.work import ClipWork, digest

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from vda_assets.config.question_bank import Question, QuestionBank
+from vda_assets.cookbooks.question_bank import Question, QuestionBank
 from vda_assets.labels.scene import LabelScene, Window, WindowAnswer
 from vda_assets.outcomes.look import folded
 

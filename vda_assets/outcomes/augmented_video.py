@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from vda_assets.flows.plan import PlannedAugmentation
+from vda_assets.cookbooks.draw import PlannedAugmentation
 from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo, probe
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from vda_assets.config.question_bank import QuestionBank
+from vda_assets.cookbooks.question_bank import QuestionBank
 from vda_assets.labels.errors import LabelError
 from vda_assets.labels.problems import Severity
 from vda_assets.labels.scene import LabelScene, read_scene

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vda_assets.config.cookbook import Cookbook
-from vda_assets.flows.plan import PlannedAugmentation
+from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.cookbooks.draw import PlannedAugmentation
 from vda_assets.flows.selection import Output
 from vda_assets.flows.work import ClipWork
 from vda_assets.flows.workflow import stage_outputs

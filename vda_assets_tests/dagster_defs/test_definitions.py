@@ -6,10 +6,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from vda_assets.config.project import load_project
 from vda_assets.dagster_defs.build import build_definitions
-from vda_assets.dagster_defs.finished import newest_materializations
-from vda_assets.dagster_defs.uploads import Cursor, evaluate
+from vda_assets.dagster_defs.recording.finished import newest_materializations
+from vda_assets.dagster_defs.sensors.uploads import Cursor, evaluate
+from vda_assets.project import load_project
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import list_clips
 

@@ -1,6 +1,6 @@
 """The reference containers with a bad habit that the clip's name asks for, until the file that HEALED names exists.
 
-Called as `python3 spoiling_container.py STAGE --config PATH key=value ...`, STAGE a package of vda_assets.reference.
+Called as `python3 spoiling_container.py STAGE --config PATH key=value ...`, STAGE a package of the stand-ins.
 """
 
 import json
@@ -29,7 +29,7 @@ def reference(*overrides: str) -> int:
     """Runs the container as it is; its exit code."""
     sys.argv = [STAGE, *sys.argv[2:], *overrides]
     try:
-        runpy.run_module(f"vda_assets.reference.{STAGE}", run_name="__main__", alter_sys=True)
+        runpy.run_module(f"vda_assets.embedded.containers.{STAGE}", run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         return int(ended.code or 0)
     return 0

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from vda_assets.cli.world import osmo_client
-from vda_assets.config.project import load_project
-from vda_assets.dagster_defs.sweep import belongs, cancel_leftovers
+from vda_assets.dagster_defs.sensors.sweep import belongs, cancel_leftovers
+from vda_assets.project import load_project
 from vda_assets_tests.chaos_proxy import Proxy, Trouble, proxying
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving, stop, wait_for

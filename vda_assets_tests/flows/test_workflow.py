@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vda_assets.config.project import Project, load_project
 from vda_assets.flows.selection import FLOWS, Output, outputs_named
 from vda_assets.flows.setup import setup_files, write_setup
 from vda_assets.flows.work import ClipWork, inputs_from_elsewhere, output_hashes, remaining
 from vda_assets.flows.workflow import build_workflow, stage_of_task, workflow_name
 from vda_assets.osmo.spec import VersionedWorkflowSpec, check_finished, to_yaml
+from vda_assets.project import Project, load_project
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from vda_assets.config.cookbook import read_cookbook
-from vda_assets.flows.plan import PlannedAugmentation, plan_augmentations
+from vda_assets.cookbooks.cookbook import read_cookbook
+from vda_assets.cookbooks.draw import PlannedAugmentation, plan_augmentations
 from vda_assets.media.probe import ClipInfo, probe
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import StorageUrl
-from vda_assets_tests.reference.clips import make_clip
-from vda_assets_tests.workers.bench import COOKBOOK, Bench, serving
+from vda_assets_tests.embedded.containers.clips import make_clip
+from vda_assets_tests.worker.bench import COOKBOOK, Bench, serving
 
 
 @dataclass(frozen=True)

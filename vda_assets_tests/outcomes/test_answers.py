@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vda_assets.config.question_bank import QuestionBank
+from vda_assets.cookbooks.question_bank import QuestionBank
 from vda_assets.labels.scene import ClipMetadata, EffectiveConfig, LabelScene
 from vda_assets.labels.scene import Question as Answered
 from vda_assets.outcomes.answers import unanswered

@@ -12,8 +12,8 @@ import pytest
 
 from vda_assets.outcomes.augmented_video import judge_augmented_video
 from vda_assets.outcomes.verdict import Outcome, Verdict, named_by_index, worst
+from vda_assets_tests.embedded.containers.clips import make_clip
 from vda_assets_tests.outcomes.conftest import Made, Output
-from vda_assets_tests.reference.clips import make_clip
 
 Change = Callable[[dict[str, Any]], object]
 

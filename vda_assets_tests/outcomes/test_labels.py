@@ -11,14 +11,14 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
-from vda_assets.config.question_bank import read_question_bank
+from vda_assets.cookbooks.question_bank import read_question_bank
 from vda_assets.outcomes.labels import judge_labels
 from vda_assets.outcomes.verdict import Outcome, Verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.credentials import DataCredential
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.outcomes.conftest import Made, Output
-from vda_assets_tests.workers.bench import COOKBOOK
+from vda_assets_tests.worker.bench import COOKBOOK
 
 BANK = read_question_bank(COOKBOOK / "auto_labeling/question_bank.json")
 STATUS = "sidecars/pipeline_status.json"

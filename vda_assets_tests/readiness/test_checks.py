@@ -10,16 +10,16 @@ import pytest
 from pydantic import SecretStr
 
 from vda_assets.config.deployment import Deployment, Endpoint, Endpoints, OsmoService
+from vda_assets.embedded.service.server import EmbeddedOsmo
 from vda_assets.flows.selection import FLOWS, Selection
 from vda_assets.osmo.auth import DevUserAuth
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.credentials import GenericCredential
-from vda_assets.osmo_local.server import EmbeddedOsmo
 from vda_assets.readiness.checks import check_endpoint, check_task_credentials, endpoints_of
 from vda_assets.readiness.finding import Level
 from vda_assets.readiness.overview import time_overview
+from vda_assets_tests.embedded.service.conftest import settings_below
 from vda_assets_tests.osmo.service import Reply, Service, serving
-from vda_assets_tests.osmo_local.conftest import settings_below
 
 NOBODY = "http://127.0.0.1:9/v1"
 

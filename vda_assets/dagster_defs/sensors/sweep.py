@@ -1,0 +1,62 @@
+"""Cancels on OSMO what a canceled run left there: its process may have died before it could do so itself."""
+
+from collections.abc import Collection
+
+import dagster as dg
+
+from vda_assets.config.dataset import Dataset
+from vda_assets.config.deployment import Deployment
+from vda_assets.dagster_defs.names import asset_key, run_id_of, slug_of
+from vda_assets.dagster_defs.resources import OsmoResource
+from vda_assets.dispatch.cancel import alive_workflows, cancel_workflows
+from vda_assets.flows.selection import Output
+from vda_assets.osmo.client import OsmoClient
+
+_INTERVAL_SECONDS = 30
+
+
+def sweep_sensor(
+    name: str, deployment: Deployment, datasets: Collection[Dataset], osmo: OsmoResource
+) -> dg.SensorDefinition:
+    """Starts running: it touches nothing but workflows of runs that were canceled."""
+
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.CANCELED,
+        name=f"{slug_of(name)}__sweep",
+        description=f"Cancels workflows on {deployment.osmo.url} that a canceled run left.",
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        monitor_all_code_locations=False,
+    )
+    def sweep(context: dg.RunStatusSensorContext) -> dg.SkipReason:
+        run = context.dagster_run
+        if not belongs(run, datasets):
+            return dg.SkipReason(f"run {run.run_id} has nothing on {name}")
+        with osmo.client() as client:
+            left = cancel_leftovers(client, context.instance, run)
+        return dg.SkipReason(f"canceled {', '.join(left)}" if left else f"run {run.run_id} left nothing")
+
+    return sweep
+
+
+def belongs(run: dg.DagsterRun, datasets: Collection[Dataset]) -> bool:
+    """Whether the run could have dispatched work of one of the datasets."""
+    selected = run.asset_selection or set()
+    return any(
+        run.job_name.startswith(f"{dataset.slug}__") or selected & {asset_key(dataset, output) for output in Output}
+        for dataset in datasets
+    )
+
+
+def cancel_leftovers(client: OsmoClient, instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """The workflows that are still alive, after their cancel was asked for.
+
+    None while a retry of the run goes on: it has adopted them.
+    """
+    group = instance.get_run_group(run.run_id)
+    if group is not None and any(not one.is_finished for one in group[1]):
+        return []
+    alive = alive_workflows(client, run_id_of(run))
+    lines: list[str] = []
+    cancel_workflows(client, sorted(alive), message=f"its Dagster run {run.run_id} was canceled", log=lines.append)
+    return lines

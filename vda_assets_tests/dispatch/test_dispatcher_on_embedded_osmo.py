@@ -1,0 +1,124 @@
+"""The dispatcher against a served OSMO whose workers do nothing: what it tells, and what it takes for an end."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from vda_assets.cli.world import osmo_client
+from vda_assets.dispatch.dispatcher import Dispatcher
+from vda_assets.dispatch.failures import StageFailure, explain_failures
+from vda_assets.dispatch.pace import Pace
+from vda_assets.flows.selection import FLOWS, Output
+from vda_assets.flows.work import ClipWork, output_hashes
+from vda_assets.flows.workflow import build_workflow
+from vda_assets.project import Project, load_project
+from vda_assets.storage.clips import Clip
+from vda_assets.storage.layout import RunLayout
+from vda_assets.storage.url import StorageUrl
+from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving, wait_for
+from vda_assets_tests.quick_results import change_yaml
+
+
+@dataclass
+class Told:
+    completed: list[tuple[str, Output]] = field(default_factory=list)
+    failed: list[tuple[str, Output]] = field(default_factory=list)
+
+    def stage_completed(self, work: ClipWork, stage: Output, *, layout: RunLayout, workflow_id: str) -> None:
+        self.completed.append((work.clip.key, stage))
+
+    def stage_failed(self, work: ClipWork, failure: StageFailure) -> None:
+        self.failed.append((work.clip.key, failure.stage))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Its workers wait for a file named `go` and end."""
+    container = tmp_path / "container"
+    container.mkdir()
+    (container / "python3").write_text(f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.1; done\n")
+    (container / "python3").chmod(0o755)
+    world = make_world(tmp_path)
+
+    def change(deployment: dict) -> None:
+        embedded = deployment["osmo_local"]
+        for image in embedded["images"].values():
+            image["path"] = [str(container)]
+        embedded["platforms"]["cpu-stand-in"] = {"gpus": 8, "cpus": 200}
+        embedded["services"] = {}
+        deployment["osmo"]["max_in_flight"] = 2
+
+    change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
+    with serving(world):
+        yield world
+
+
+def works_of(project: Project, world: World, count: int) -> list[ClipWork]:
+    cookbook, images = project.cookbooks["city_traffic"], project.deployments["local"].images
+    works = []
+    for number in range(count):
+        key = f"clip{number}.mp4"
+        (world.clips / key).write_bytes(b"a clip")
+        clip = Clip(key, StorageUrl.parse(f"file://{world.clips / key}"), 6, "v1", 0.0)
+        plans, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=False)
+        works.append(ClipWork(clip, FLOWS["e2e"], plans, hashes))
+    return works
+
+
+def layout_of(project: Project) -> RunLayout:
+    dataset = project.dataset(DATASET)
+    return RunLayout(dataset.storage_url, dataset.name, "run-0a1b2c3d")
+
+
+def test_a_long_run_says_how_far_it_is_and_how_long_it_will_take(world: World) -> None:
+    project = load_project(world.environment)
+    deployment = project.deployments["local"]
+    told, log = Told(), []
+
+    def pause(seconds: float) -> None:
+        (world.folder / "go").touch()
+        time.sleep(seconds)
+
+    with osmo_client(deployment) as client:
+        Dispatcher(
+            client=client,
+            deployment=deployment,
+            gpu_platform="cpu-stand-in",
+            layout=layout_of(project),
+            report=told,
+            is_whole=lambda *_, **__: False,
+            log=log.append,
+            pace=Pace(shortest_seconds=0.05, heartbeat_seconds=0),
+            sleep=pause,
+        ).run(works_of(project, world, 3))
+
+    assert told.failed == []
+    assert len(told.completed) == 9
+    beats = [line for line in log if " workflows on the pool, " in line]
+    stages = "ended: augmented_labels {0} of 3, augmented_videos {0} of 3, original_labels {0} of 3"
+    assert beats[0] == f"2 workflows on the pool, 1 waiting; {stages.format(0)}"
+    assert beats[-1].startswith(f"0 workflows on the pool, 0 waiting; {stages.format(3)}")
+    assert any(re.search(r", about \d+ min left$", line) for line in beats)
+
+
+def test_a_workflow_that_goes_on_or_completed_has_no_failures_to_explain(world: World) -> None:
+    project = load_project(world.environment)
+    deployment = project.deployments["local"]
+    (work,) = works_of(project, world, 1)
+    spec = build_workflow(
+        work, layout=layout_of(project), deployment=deployment, gpu_platform="cpu-stand-in", attempt=1
+    )
+    with osmo_client(deployment) as client:
+        workflow_id = client.submit(spec, pool=deployment.osmo.pool).name
+        assert explain_failures(client, workflow_id, work.stages) is None
+        (world.folder / "go").touch()
+        wait_for(lambda: world.workflows()[workflow_id] == "COMPLETED", "the end of the workflow")
+        assert explain_failures(client, workflow_id, work.stages) is None
+        (lost, *_) = explain_failures(client, "vda-never-sent-1", work.stages) or ()
+        assert lost.retry_can_help
