@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast, get_args
 
@@ -46,6 +47,21 @@ class OsmoService(ConfigModel):
         return self
 
 
+class Container(StrEnum):
+    """NVIDIA's two images: what a GPU task runs in."""
+
+    AUGMENTATION = "augmentation"
+    AUTO_LABELING = "auto_labeling"
+
+
+class Role(StrEnum):
+    """What an endpoint is asked for."""
+
+    VLM = "vlm"
+    LLM = "llm"
+    VIDEO_TRANSFER = "video_transfer"
+
+
 AugmentationVersion = Literal["1.0.0", "1.1.0"]
 _AUTO_LABELING_VERSIONS = ("1.0.0",)
 _TAG = re.compile(r":v?(\d+\.\d+\.\d+)(?:[-_.][^/:@]*)?(?:@[^/@]*)?$")
@@ -71,6 +87,10 @@ class Images(ConfigModel):
         _version_of(image, known)
         return image
 
+    def of(self, container: Container) -> str:
+        """The image of a container."""
+        return self.augmentation if container is Container.AUGMENTATION else self.auto_labeling
+
     @property
     def augmentation_version(self) -> AugmentationVersion:
         return cast(AugmentationVersion, _version_of(self.augmentation, get_args(AugmentationVersion)))
@@ -95,12 +115,20 @@ class Endpoints(ConfigModel):
     )
     video_transfer: Endpoint | None = None
 
+    def of(self, role: Role) -> Endpoint | None:
+        """The endpoint with that role; None when the deployment has none."""
+        return {Role.VLM: self.vlm, Role.LLM: self.llm, Role.VIDEO_TRANSFER: self.video_transfer}[role]
+
 
 class Resources(ConfigModel):
     """What a worker asks for; the platform is added from the deployment."""
 
     auto_labeling: ResourceSpec = ResourceSpec(gpu=1, cpu=11, memory="128Gi", storage="100Gi")
     augmentation: ResourceSpec = ResourceSpec(gpu=1, cpu=11, memory="100Gi", storage="100Gi")
+
+    def of(self, container: Container) -> ResourceSpec:
+        """What a worker in that container asks for."""
+        return self.augmentation if container is Container.AUGMENTATION else self.auto_labeling
 
 
 class StorageProfile(ConfigModel):
