@@ -16,7 +16,7 @@ from typing import Any
 import vda_assets.worker
 from vda_assets.config.deployment import Endpoint, Endpoints
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.cookbooks.draw import plan_augmentations
+from vda_assets.cookbooks.draw import draws_for
 from vda_assets.flows.setup import setup_files
 
 COOKBOOK = Path(__file__).parents[2] / "assets_cfg/cookbooks/city_traffic"
@@ -67,9 +67,9 @@ class Bench:
 
     def write_setup(self, endpoints: Endpoints) -> None:
         video = self.name.removesuffix("_aug0")
-        plans = plan_augmentations(self.cookbook.draw, video)
+        draws = draws_for(self.cookbook.distribution, video)
         files = setup_files(
-            {f"{video}.mp4": plans}, cookbook=self.cookbook, endpoints=endpoints, super_resolution=False
+            {f"{video}.mp4": draws}, cookbook=self.cookbook, endpoints=endpoints, super_resolution=False
         )
         for name, content in files.items():
             (self.folder / "setup" / name).parent.mkdir(parents=True, exist_ok=True)
