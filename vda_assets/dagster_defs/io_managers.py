@@ -6,7 +6,6 @@ per partition, and reads the objects itself with `Storage.locate`.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from vda_assets.base.parallel import as_they_come
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.names import RUN_ID, SOURCE_VIDEOS, VERDICT, io_manager_key
 from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
@@ -27,7 +27,7 @@ from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
-_PARALLEL_WRITES = 16
+_WRITES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,10 @@ class ReferenceIOManager(dg.IOManager):
             name = context.asset_key.to_user_string()
             message = f"{name} was made for {len(keys)} partitions: return a mapping with exactly their keys"
             raise dg.Failure(message, allow_retries=False)
-        with ThreadPoolExecutor(_PARALLEL_WRITES) as threads:
-            list(threads.map(lambda item: self._write(context.asset_key, *item), contents.items()))
+        for _ in as_they_come(
+            lambda item: self._write(context.asset_key, *item), contents.items(), threads=_WRITES_AT_ONCE
+        ):
+            pass
         place = self._report(context.asset_key, keys[0])
         context.add_output_metadata({"dagster/uri": str(place if len(keys) == 1 else place.parent)})
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from vda_assets.base.failed import Failed
+from vda_assets.base.parallel import in_order
 from vda_assets.flows.work import ClipWork, digest
 from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo, probe
@@ -19,7 +19,7 @@ from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
-_PARALLEL_CLIPS = 8
+_CLIPS_AT_ONCE = 8
 
 
 def provide_inputs(
@@ -41,8 +41,7 @@ def provide_inputs(
             return work, Failed(str(error))
         return replace(work, remuxed=url), seen
 
-    with ThreadPoolExecutor(_PARALLEL_CLIPS) as threads:
-        yield from threads.map(provide, works)
+    return in_order(provide, works, threads=_CLIPS_AT_ONCE)
 
 
 def container_input(

@@ -20,7 +20,7 @@ from vda_assets.osmo.errors import OsmoSubmissionRefused
 from vda_assets.osmo.label_selectors import label_selectors
 from vda_assets.osmo.models import (
     Answer,
-    Credential,
+    CredentialEntry,
     Pool,
     PoolQuota,
     Profile,
@@ -52,7 +52,7 @@ class _Pools(Answer):
 
 
 class _Credentials(Answer):
-    credentials: tuple[Credential, ...]
+    credentials: tuple[CredentialEntry, ...]
 
 
 class OsmoClient:
@@ -215,7 +215,7 @@ class OsmoClient:
         """Template name -> fragment of a Kubernetes pod."""
         return read_answer(self._transport.get("/api/configs/pod_template"), dict[str, dict[str, Any]])
 
-    def credentials(self) -> tuple[Credential, ...]:
+    def credentials(self) -> tuple[CredentialEntry, ...]:
         """Names and kinds of the caller's credentials; the service never gives a value back."""
         return read_answer(self._transport.get("/api/credentials"), _Credentials).credentials
 
