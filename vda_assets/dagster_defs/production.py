@@ -240,7 +240,7 @@ class Production:
                 work_hash=item.hashes[stage],
                 layout=layout,
                 urls=urls,
-                outcomes=outcomes,
+                judgements=outcomes,
                 plans=() if stage is Output.ORIGINAL_LABELS else item.plans,
                 workflow_id=workflow_id,
             )
