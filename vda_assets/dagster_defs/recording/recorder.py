@@ -59,9 +59,11 @@ class Recorder:
     def _record(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
         key, item = work.clip.key, self._items[work.clip.key]
         urls = stage_outputs(layout, stage, item.draws)
-        outcomes = judge_stage(self._storage, work, stage, layout=layout, seen=self._seen[key], cookbook=self._cookbook)
-        reasons = "; ".join(reason for outcome in outcomes for reason in outcome.reasons)
-        verdict = worst(outcomes)
+        judgements = judge_stage(
+            self._storage, work, stage, layout=layout, seen=self._seen[key], cookbook=self._cookbook
+        )
+        reasons = "; ".join(reason for one in judgements for reason in one.reasons)
+        verdict = worst(judgements)
         treatment = "fail" if verdict is Verdict.MISSING else getattr(self._dataset.verdicts, verdict)
         if treatment == "fail":
             self._fail(key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}")
@@ -73,14 +75,14 @@ class Recorder:
                 output_hash=item.output_hashes[stage],
                 layout=layout,
                 urls=urls,
-                outcomes=outcomes,
+                judgements=judgements,
                 draws=item.draws if stage.row.per_index else (),
                 workflow_id=workflow_id,
             )
         )
-        for check in stage_checks(asset_key(self._dataset, stage), key, outcomes, flagged=treatment == "flag"):
+        for check in stage_checks(asset_key(self._dataset, stage), key, judgements, flagged=treatment == "flag"):
             self._log_event(check)
-        spoiled = [url for url, one in zip(urls, outcomes, strict=True) if one.verdict is not Verdict.ACCEPTED]
+        spoiled = [url for url, one in zip(urls, judgements, strict=True) if one.verdict is not Verdict.ACCEPTED]
         advice = f" ({reasons}); to make it anew, delete {spoiled[0]} and run again" if spoiled else ""
         self._log(f"{key}: {stage} {verdict}{advice}")
         if stage is Stage.AUGMENTED_VIDEOS and self._comparisons:
