@@ -20,7 +20,7 @@ from vda_assets.paidf.generate import augmentation_config, auto_labeling_config
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
-WORKER_SCRIPT = "vda_worker.py"
+WORKER_SCRIPT = "container.py"
 _PARALLEL_WRITES = 16
 
 

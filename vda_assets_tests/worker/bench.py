@@ -20,7 +20,7 @@ from vda_assets.cookbooks.draw import plan_augmentations
 from vda_assets.flows.setup import setup_files
 
 COOKBOOK = Path(__file__).parents[2] / "assets_cfg/cookbooks/city_traffic"
-WORKER = Path(vda_assets.worker.__file__).parent / "vda_worker.py"
+WORKER = Path(vda_assets.worker.__file__).parent / "container.py"
 SCRIPTED = Path(__file__).parent / "containers/scripted.py"
 VLM, LLM = "Qwen/Qwen3-VL-30B-A3B-Instruct", "Qwen/Qwen2.5-14B-Instruct"
 PATIENCE_SECONDS = 60
