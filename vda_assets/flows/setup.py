@@ -1,4 +1,4 @@
-"""A run's setup folder: worker script, environment, cookbook and one config per augmentation, written through storage.
+"""A run's setup folder: worker, environment, cookbook and one config per augmentation, written through storage.
 
 It has the layout that the reference's setup task has, and holds only what the run's own clips need.
 """
@@ -20,7 +20,8 @@ from vda_assets.paidf.generate import augmentation_config, auto_labeling_config
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
-WORKER_SCRIPT = "container.py"
+# The folder that a worker is started as.
+WORKER_FOLDER = "vda_assets/worker"
 _PARALLEL_WRITES = 16
 
 
@@ -39,7 +40,7 @@ def setup_files(
     version = images.augmentation_version
     environment = environment_file(endpoints, super_resolution=super_resolution, augmentation_version=version)
     files = {
-        WORKER_SCRIPT: resources.files("vda_assets.worker").joinpath(WORKER_SCRIPT).read_bytes(),
+        **worker_files(),
         ".env": environment,
         "runtime.env": environment,
     }
@@ -63,6 +64,17 @@ def setup_files(
             )
     files["configs/manifest.yaml"] = _dump({"configs": entries, "total": len(entries)})
     return files
+
+
+def worker_files() -> dict[str, bytes]:
+    """The worker as a package of its own, which is not mistaken for one of the same name in the image."""
+    modules = {
+        path.name: path.read_bytes() for path in resources.files("vda_assets.worker").iterdir() if path.is_file()
+    }
+    return {
+        "vda_assets/__init__.py": b"# Of the whole project, a worker takes the package `worker` alone.\n",
+        **{f"{WORKER_FOLDER}/{name}": content for name, content in sorted(modules.items()) if name.endswith(".py")},
+    }
 
 
 def files_for(plan: PlannedAugmentation | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.draw import PlannedAugmentation
 from vda_assets.flows.selection import Output
-from vda_assets.flows.setup import WORKER_SCRIPT, files_for
+from vda_assets.flows.setup import WORKER_FOLDER, files_for
 from vda_assets.flows.work import ClipWork, digest
 from vda_assets.osmo.spec import (
     GroupSpec,
@@ -153,7 +153,7 @@ class _Builder:
             name=_TASKS[stage].format(index),
             image=image,
             command=["python3"],
-            args=[f"{{{{input:0}}}}/{WORKER_SCRIPT}", kind, *arguments],
+            args=[f"{{{{input:0}}}}/{WORKER_FOLDER}", kind, *arguments],
             inputs=[setup, clip, UrlInput(url=str(cache))],
             outputs=[UrlOutput(url=str(self._output(stage, plan)))],
             resource=kind,
