@@ -15,8 +15,9 @@ from typing import Any
 
 from vda_assets.config.deployment import Endpoint, Endpoints
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.cookbooks.draw import plan_augmentations
-from vda_assets.flows.setup import WORKER_FOLDER, setup_files
+from vda_assets.cookbooks.draw import draws_for
+from vda_assets.flows.setup import setup_files
+from vda_assets.flows.worker_files import WORKER_FOLDER
 
 COOKBOOK = Path(__file__).parents[2] / "assets_cfg/cookbooks/city_traffic"
 SCRIPTED = Path(__file__).parent / "containers/scripted.py"
@@ -65,9 +66,9 @@ class Bench:
 
     def write_setup(self, endpoints: Endpoints) -> None:
         video = self.name.removesuffix("_aug0")
-        plans = plan_augmentations(self.cookbook.draw, video)
+        draws = draws_for(self.cookbook.distribution, video)
         files = setup_files(
-            {f"{video}.mp4": plans}, cookbook=self.cookbook, endpoints=endpoints, super_resolution=False
+            {f"{video}.mp4": draws}, cookbook=self.cookbook, endpoints=endpoints, super_resolution=False
         )
         for name, content in files.items():
             (self.folder / "setup" / name).parent.mkdir(parents=True, exist_ok=True)
