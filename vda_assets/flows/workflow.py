@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from vda_assets.config.deployment import Container, Deployment
 from vda_assets.cookbooks.draw import Draw
-from vda_assets.flows.setup import WORKER_SCRIPT, files_for
+from vda_assets.flows.setup import files_for
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, digest, stage_outputs
+from vda_assets.flows.worker_files import WORKER_FOLDER
 from vda_assets.osmo.spec import (
     GroupSpec,
     ResourceSpec,
@@ -125,7 +126,7 @@ class _Builder:
             name=stage.row.task_name(index),
             image=image,
             command=["python3"],
-            args=[f"{{{{input:0}}}}/{WORKER_SCRIPT}", container.value, *arguments],
+            args=[f"{{{{input:0}}}}/{WORKER_FOLDER}", container.value, *arguments],
             inputs=[setup, clip, cache, *self._gate(stage)],
             outputs=[UrlOutput(url=str(output))],
             resource=container.value,

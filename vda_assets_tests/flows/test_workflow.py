@@ -243,7 +243,7 @@ def test_setup_has_the_references_layout_and_only_the_runs_own_clips(project: Pr
     assert environment["SUPER_RESOLUTION_ENABLED"] == "true"
     assert (setup / "runtime.env").read_bytes() == (setup / ".env").read_bytes()
     assert (setup / "configs/auto_labeling/question_bank.json").exists()
-    assert (setup / "vda_worker.py").exists()
+    assert (setup / "vda_assets/worker/__main__.py").exists()
     assert not list(setup.rglob("*.part"))
     config = yaml.safe_load((setup / "configs/a_aug1.yaml").read_text())
     draw = work.draws[1]
