@@ -3,6 +3,7 @@
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
+from vda_assets.config.deployment import Deployment
 from vda_assets.flows.stages import Output
 
 SOURCE_VIDEOS = "source_videos"
@@ -39,6 +40,11 @@ def slug_of(name: str) -> str:
 def run_id_of(run: dg.DagsterRun) -> str:
     """`run-` and 8 hex digits of the root run: a retried run finds its own work again."""
     return f"run-{(run.root_run_id or run.run_id)[:8]}"
+
+
+def pool_name(deployment_name: str, deployment: Deployment) -> str:
+    """The pool whose limit says how many runs dispatch to an OSMO pool at once."""
+    return slug_of(f"osmo_{deployment_name}_{deployment.osmo.pool}")
 
 
 def shared_key(deployment: str, *parts: str) -> dg.AssetKey:
