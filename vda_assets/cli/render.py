@@ -51,7 +51,7 @@ def render(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs
     platform = _gpu_platform(deployment)
     documents = []
     for clip in clips:
-        plans, hashes = output_hashes(
+        draws, hashes = output_hashes(
             clip,
             cookbook=project.cookbooks[dataset.cookbook],
             images=deployment.images,
@@ -60,7 +60,7 @@ def render(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs
         # Stages that are not selected are taken to lie where this run would have put them.
         existing = {stage: layout for stage in STAGES if stage not in selection}
         remuxed = None if clip.suffix == MP4 else remuxed_url(layout, clip)
-        work = ClipWork(clip, selection, plans, hashes, existing, remuxed)
+        work = ClipWork(clip, selection, draws, hashes, existing, remuxed)
         if work.stages:
             spec = build_workflow(work, layout=layout, deployment=deployment, gpu_platform=platform, attempt=1)
             documents.append(to_yaml(spec))

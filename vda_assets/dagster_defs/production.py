@@ -14,7 +14,7 @@ import dagster as dg
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.cookbooks.draw import PlannedAugmentation
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.names import RUN_ID, asset_key
 from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of, with_hash
@@ -51,7 +51,7 @@ class Item:
     """One clip of the run with everything that is known before it is worked on."""
 
     clip: Clip
-    plans: tuple[PlannedAugmentation, ...]
+    draws: tuple[Draw, ...]
     hashes: dict[Output, str]
 
 
@@ -105,13 +105,13 @@ class Production:
                 clip = clip_at(self.storage, self.dataset.dataset_url, key)
             except (StorageError, OSError) as error:
                 return str(error)
-            plans, hashes = output_hashes(
+            draws, hashes = output_hashes(
                 clip,
                 cookbook=self.cookbook,
                 images=self.deployment.images,
                 super_resolution=self.selection.super_resolution,
             )
-            return Item(clip, plans, hashes)
+            return Item(clip, draws, hashes)
 
         with ThreadPoolExecutor(_PARALLEL_READS) as threads:
             for key, found in zip(keys, threads.map(find, keys), strict=True):
@@ -151,7 +151,7 @@ class Production:
 
     def _outputs_are_whole(self, item: Item, output: Output, layout: RunLayout) -> bool:
         if output is Output.COMPARISONS:
-            return all(self.storage.exists(layout.comparison(plan.video, plan.index)) for plan in item.plans)
+            return all(self.storage.exists(layout.comparison(draw.video, draw.index)) for draw in item.draws)
         return self._stage_is_whole(item, output, layout=layout, work_hash="")
 
     def _work_is_whole(self, work: ClipWork, stage: Output, *, layout: RunLayout, work_hash: str) -> bool:
@@ -160,7 +160,7 @@ class Production:
     def _stage_is_whole(self, item: Item, stage: Output, *, layout: RunLayout, work_hash: str) -> bool:
         """Whether the results are there, and made by the work whose hash begins so."""
         try:
-            markers = [read_marker(self.storage, url) for url in stage_outputs(layout, stage, item.plans)]
+            markers = [read_marker(self.storage, url) for url in stage_outputs(layout, stage, item.draws)]
         except OutputMissing:
             return False
         return all(marker.work.startswith(work_hash) for marker in markers)
@@ -178,7 +178,7 @@ class Production:
                 needed -= dependants
             else:
                 existing[stage] = self._layout_of(materialization)
-        return ClipWork(item.clip, self.selection.only(needed), item.plans, item.hashes, existing)
+        return ClipWork(item.clip, self.selection.only(needed), item.draws, item.hashes, existing)
 
     def _layout_of(self, materialization: dg.AssetMaterialization) -> RunLayout:
         return RunLayout(self.layout.storage_url, self.layout.dataset, text_of(materialization, RUN_ID))
@@ -205,7 +205,7 @@ class Production:
 
     def _write_setup(self, works: Sequence[ClipWork]) -> None:
         files = setup_files(
-            {path_of(work.clip.key): work.plans for work in works},
+            {path_of(work.clip.key): work.draws for work in works},
             cookbook=self.cookbook,
             endpoints=self.deployment.endpoints,
             super_resolution=self.selection.super_resolution,
@@ -224,7 +224,7 @@ class Production:
 
     def _materialize(self, work: ClipWork, stage: Output, *, layout: RunLayout, workflow_id: str) -> None:
         item = self._items[work.clip.key]
-        urls = stage_outputs(layout, stage, item.plans)
+        urls = stage_outputs(layout, stage, item.draws)
         seen = self._infos[work.clip.key]
         outcomes = judge_stage(self.storage, work, stage, layout=layout, seen=seen, cookbook=self.cookbook)
         reasons = "; ".join(reason for outcome in outcomes for reason in outcome.reasons)
@@ -241,7 +241,7 @@ class Production:
                 layout=layout,
                 urls=urls,
                 judgements=outcomes,
-                plans=() if stage is Output.ORIGINAL_LABELS else item.plans,
+                draws=() if stage is Output.ORIGINAL_LABELS else item.draws,
                 workflow_id=workflow_id,
             )
         )
@@ -265,10 +265,10 @@ class Production:
             [
                 (
                     item.clip.url,
-                    augmented.augmented_video(plan.video, plan.index) / AUGMENTED_VIDEO_FILE,
-                    self.layout.comparison(plan.video, plan.index),
+                    augmented.augmented_video(draw.video, draw.index) / AUGMENTED_VIDEO_FILE,
+                    self.layout.comparison(draw.video, draw.index),
                 )
-                for plan in item.plans
+                for draw in item.draws
             ],
         )
 

@@ -12,7 +12,7 @@ from vda_assets.osmo.errors import OsmoError, OsmoNotFound
 from vda_assets.osmo.models import Task, Workflow
 from vda_assets.osmo.statuses import TaskStatus, meaning_of, meaning_of_exit_code
 
-# What the worker script prints before its reason.
+# What the worker prints before its reason.
 WORKER_REASON = "vda_worker: FAILED: "
 _LOG_TAIL_LINES = 12
 _LARGEST_EXIT_CODE_OF_A_COMMAND = 255

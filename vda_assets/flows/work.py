@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from vda_assets.config.deployment import Images
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.cookbooks.draw import PlannedAugmentation, plan_augmentations
+from vda_assets.cookbooks.draw import Draw, draws_for
 from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout
@@ -26,7 +26,7 @@ class ClipWork:
 
     clip: Clip
     selection: Selection
-    plans: tuple[PlannedAugmentation, ...]
+    draws: tuple[Draw, ...]
     hashes: Mapping[Output, str]
     existing: Mapping[Output, RunLayout] = field(default_factory=dict)
     remuxed: StorageUrl | None = None
@@ -43,7 +43,7 @@ class ClipWork:
 
     def workers(self, stage: Output) -> int:
         """How many tasks the stage has: one per augmentation index, one for the original."""
-        return 1 if stage is Output.ORIGINAL_LABELS else len(self.plans)
+        return 1 if stage is Output.ORIGINAL_LABELS else len(self.draws)
 
     @property
     def hash(self) -> str:
@@ -88,20 +88,20 @@ def depending_on(stages: Collection[Output], selection: Selection) -> set[Output
 
 def output_hashes(
     clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool
-) -> tuple[tuple[PlannedAugmentation, ...], dict[Output, str]]:
-    """The clip's plans, and per output the hash of everything that decides it.
+) -> tuple[tuple[Draw, ...], dict[Output, str]]:
+    """The clip's draws, and per output the hash of everything that decides it.
 
     An output whose newest materialization carries the same hash is finished.
     """
-    plans = plan_augmentations(cookbook.draw, clip.video)
+    draws = draws_for(cookbook.distribution, clip.video)
     content = [clip.key, clip.version]
     labeling = [images.auto_labeling, cookbook.auto_labeling_digest]
     originals = digest("original_labels", content, labeling, super_resolution)
-    drawn = [[plan.name, dict(plan.sampled_vars), plan.generation_seed] for plan in plans]
+    drawn = [[draw.name, dict(draw.sampled_vars), draw.generation_seed] for draw in draws]
     gate = originals if super_resolution else ""
     augmented = digest("augmented_videos", content, images.augmentation, cookbook.augmentation_digest, drawn, gate)
     labels = digest("augmented_labels", augmented, labeling)
-    return plans, {
+    return draws, {
         Output.ORIGINAL_LABELS: originals,
         Output.AUGMENTED_VIDEOS: augmented,
         Output.AUGMENTED_LABELS: labels,

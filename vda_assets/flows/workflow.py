@@ -9,10 +9,11 @@ import re
 from collections.abc import Sequence
 
 from vda_assets.config.deployment import Deployment
-from vda_assets.cookbooks.draw import PlannedAugmentation
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.flows.selection import Output
-from vda_assets.flows.setup import WORKER_SCRIPT, files_for
+from vda_assets.flows.setup import files_for
 from vda_assets.flows.work import ClipWork, digest
+from vda_assets.flows.worker_files import WORKER_FOLDER
 from vda_assets.osmo.spec import (
     GroupSpec,
     ResourceSpec,
@@ -132,15 +133,15 @@ class _Builder:
 
     def _task(self, stage: Output, index: int) -> TaskSpec:
         kind = "augmentation" if stage is Output.AUGMENTED_VIDEOS else "auto_labeling"
-        plan = self._work.plans[index]
-        clip, clip_file = self._clip_input(stage, plan)
+        draw = self._work.draws[index]
+        clip, clip_file = self._clip_input(stage, draw)
         cache = model_cache(self._layout.storage_url, _CACHES[kind])
         setup = UrlInput(
-            url=str(self._layout.setup), regex=files_for(plan if stage is Output.AUGMENTED_VIDEOS else None)
+            url=str(self._layout.setup), regex=files_for(draw if stage is Output.AUGMENTED_VIDEOS else None)
         )
         arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}", "--model-cache", "{{input:2}}"]
         arguments += ["--clip-file", clip_file] if clip_file else []
-        arguments += ["--name", self._name(stage, plan), "--output", "{{output}}"]
+        arguments += ["--name", self._name(stage, draw), "--output", "{{output}}"]
         image: str = getattr(self._deployment.images, kind)
         arguments += ["--work", self._work.hash, "--attempt", str(self._attempt), "--image", image]
         if stage is Output.ORIGINAL_LABELS and self._work.selection.super_resolution:
@@ -153,14 +154,14 @@ class _Builder:
             name=_TASKS[stage].format(index),
             image=image,
             command=["python3"],
-            args=[f"{{{{input:0}}}}/{WORKER_SCRIPT}", kind, *arguments],
+            args=[f"{{{{input:0}}}}/{WORKER_FOLDER}", kind, *arguments],
             inputs=[setup, clip, UrlInput(url=str(cache))],
-            outputs=[UrlOutput(url=str(self._output(stage, plan)))],
+            outputs=[UrlOutput(url=str(self._output(stage, draw)))],
             resource=kind,
             credentials={name: dict(keys) for name, keys in self._deployment.task_credentials.items()},
         )
 
-    def _clip_input(self, stage: Output, plan: PlannedAugmentation) -> tuple[TaskInput | UrlInput, str | None]:
+    def _clip_input(self, stage: Output, draw: Draw) -> tuple[TaskInput | UrlInput, str | None]:
         """The input that holds the stage's clip, and which file of it when there are others."""
         source = UrlInput(url=str(self._work.remuxed or self._work.clip.url))
         if stage is Output.ORIGINAL_LABELS:
@@ -169,25 +170,25 @@ class _Builder:
             if not self._work.selection.super_resolution:
                 return source, None
             # The enhanced original is what the labelling left in raw/ .
-            return self._stage_input(Output.ORIGINAL_LABELS, plan), enhanced_original(plan.video)
-        return self._stage_input(Output.AUGMENTED_VIDEOS, plan), AUGMENTED_VIDEO_FILE
+            return self._stage_input(Output.ORIGINAL_LABELS, draw), enhanced_original(draw.video)
+        return self._stage_input(Output.AUGMENTED_VIDEOS, draw), AUGMENTED_VIDEO_FILE
 
-    def _stage_input(self, stage: Output, plan: PlannedAugmentation) -> TaskInput | UrlInput:
+    def _stage_input(self, stage: Output, draw: Draw) -> TaskInput | UrlInput:
         """What another stage leaves: made by this very workflow, or by a former run."""
         if stage in self._work.selection:
-            return TaskInput(task=_TASKS[stage].format(plan.index if self._work.workers(stage) > 1 else 0))
-        return UrlInput(url=str(stage_outputs(self._work.existing[stage], stage, (plan,))[0]))
+            return TaskInput(task=_TASKS[stage].format(draw.index if self._work.workers(stage) > 1 else 0))
+        return UrlInput(url=str(stage_outputs(self._work.existing[stage], stage, (draw,))[0]))
 
-    def _name(self, stage: Output, plan: PlannedAugmentation) -> str:
-        return self._work.clip.video if stage is Output.ORIGINAL_LABELS else plan.name
+    def _name(self, stage: Output, draw: Draw) -> str:
+        return self._work.clip.video if stage is Output.ORIGINAL_LABELS else draw.name
 
-    def _output(self, stage: Output, plan: PlannedAugmentation) -> StorageUrl:
-        return stage_outputs(self._layout, stage, (plan,))[0]
+    def _output(self, stage: Output, draw: Draw) -> StorageUrl:
+        return stage_outputs(self._layout, stage, (draw,))[0]
 
 
-def stage_outputs(layout: RunLayout, stage: Output, plans: Sequence[PlannedAugmentation]) -> list[StorageUrl]:
+def stage_outputs(layout: RunLayout, stage: Output, draws: Sequence[Draw]) -> list[StorageUrl]:
     """Where a stage's results lie: one folder for the originals' labels, else one per index."""
     if stage is Output.ORIGINAL_LABELS:
-        return [layout.original_labels(plans[0].video)]
+        return [layout.original_labels(draws[0].video)]
     where = layout.augmented_video if stage is Output.AUGMENTED_VIDEOS else layout.augmented_labels
-    return [where(plan.video, plan.index) for plan in plans]
+    return [where(draw.video, draw.index) for draw in draws]

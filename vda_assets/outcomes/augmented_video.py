@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from vda_assets.cookbooks.draw import PlannedAugmentation
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo, probe
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
@@ -18,9 +18,7 @@ from vda_assets.storage.url import StorageUrl
 _GATES = ("hallucination_check", "attribute_verification")
 
 
-def judge_augmented_video(
-    storage: Storage, folder: StorageUrl, *, plan: PlannedAugmentation, source: ClipInfo
-) -> Judgement:
+def judge_augmented_video(storage: Storage, folder: StorageUrl, *, draw: Draw, source: ClipInfo) -> Judgement:
     """`source` is the clip that was augmented: the result must have its size, rate and number of frames."""
     try:
         marker = read_marker(storage, folder)
@@ -29,7 +27,7 @@ def judge_augmented_video(
     except (OutputMissing, MediaError, FileNotFoundError) as error:
         return Judgement(Verdict.MISSING, (str(error),))
     mismatches = _mismatches(info, source)
-    rejected, unverified = _gates(metadata, plan)
+    rejected, unverified = _gates(metadata, draw)
     facts = {
         "frames": info.frame_count,
         "size_bytes": marker.size_bytes,
@@ -76,7 +74,7 @@ def _mismatches(info: ClipInfo, source: ClipInfo) -> list[str]:
     return [f"{name}: {made}, its source has {given}" for name, (made, given) in pairs.items() if made != given]
 
 
-def _gates(metadata: Mapping[str, Any], plan: PlannedAugmentation) -> tuple[list[str], list[str]]:
+def _gates(metadata: Mapping[str, Any], draw: Draw) -> tuple[list[str], list[str]]:
     """(why it is rejected, why it cannot be verified)."""
     if not metadata:
         return [], [f"no readable {AUGMENTATION_METADATA_FILE}"]
@@ -95,10 +93,10 @@ def _gates(metadata: Mapping[str, Any], plan: PlannedAugmentation) -> tuple[list
     attempts = {block["attempt"] for block in blocks.values() if block and "attempt" in block}
     if len(attempts) > 1:
         unverified.append(f"its checks belong to different attempts: {sorted(attempts)}")
-    if metadata.get("selections") != dict(plan.sampled_vars):
-        unverified.append(f"it was made for {metadata.get('selections')}, drawn was {dict(plan.sampled_vars)}")
+    if metadata.get("selections") != dict(draw.sampled_vars):
+        unverified.append(f"it was made for {metadata.get('selections')}, drawn was {dict(draw.sampled_vars)}")
     asked = {one.get("variable") for one in _results(blocks["attribute_verification"] or {})}
-    if not unverified and (unasked := sorted(set(plan.sampled_vars) - asked)):
+    if not unverified and (unasked := sorted(set(draw.sampled_vars) - asked)):
         unverified.append(f"attribute_verification did not ask for {', '.join(unasked)}")
     if not metadata.get("prompt"):
         unverified.append("its prompt is empty")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.cookbooks.draw import PlannedAugmentation
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.flows.selection import Output
 from vda_assets.flows.work import ClipWork
 from vda_assets.flows.workflow import stage_outputs
@@ -21,12 +21,12 @@ def judge_stage(
     storage: Storage, work: ClipWork, stage: Output, *, layout: RunLayout, seen: ClipInfo, cookbook: Cookbook
 ) -> list[Judgement]:
     """One judgement for each of the stage's folders. `seen` is the clip as the containers saw it."""
-    urls = stage_outputs(layout, stage, work.plans)
+    urls = stage_outputs(layout, stage, work.draws)
     if stage is not Output.AUGMENTED_VIDEOS:
         is_augmented = stage is Output.AUGMENTED_LABELS
-        draws = [_drawn(plan, cookbook) for plan in work.plans] if is_augmented else [{}]
+        values = [_drawn(draw, cookbook) for draw in work.draws] if is_augmented else [{}]
         bank, frames = cookbook.question_bank, seen.frame_count
-        judged = zip(urls, draws, strict=True)
+        judged = zip(urls, values, strict=True)
         return named_by_index(
             [judge_labels(storage, url, frame_count=frames, bank=bank, drawn=drawn) for url, drawn in judged]
         )
@@ -37,10 +37,10 @@ def judge_stage(
             source = probe_clip(storage, enhanced / enhanced_original(work.clip.video))
         except (MediaError, OSError) as error:
             return [Judgement(Verdict.MISSING, (f"the enhanced original cannot be read: {error}",)) for _ in urls]
-    plans = zip(urls, work.plans, strict=True)
-    return named_by_index([judge_augmented_video(storage, url, plan=plan, source=source) for url, plan in plans])
+    draws = zip(urls, work.draws, strict=True)
+    return named_by_index([judge_augmented_video(storage, url, draw=draw, source=source) for url, draw in draws])
 
 
-def _drawn(plan: PlannedAugmentation, cookbook: Cookbook) -> dict[str, Drawn]:
-    variables = cookbook.draw.variables
-    return {name: Drawn(value, frozenset(variables[name])) for name, value in plan.sampled_vars.items()}
+def _drawn(draw: Draw, cookbook: Cookbook) -> dict[str, Drawn]:
+    variables = cookbook.distribution.variables
+    return {name: Drawn(value, frozenset(variables[name])) for name, value in draw.sampled_vars.items()}

@@ -31,7 +31,7 @@ def fill_run(project: Project, videos: list[str], *, size_bytes: int = 1000, fil
         for folder in (layout.original_labels(video), layout.augmented_video(video, 0)):
             parts = {f"raw/{number}.bin": content.randbytes(size_bytes) for number in range(files)}
             marked = [{"path": path, "size_bytes": len(one), "sha256": hash_of(one)} for path, one in parts.items()]
-            marker = {"version": 1, "stage": "x", "name": video, "work": "w", "attempt": 1, "files": marked}
+            marker = {"version": 2, "container": "x", "name": video, "work": "w", "attempt": 1, "files": marked}
             written |= {folder / path: one for path, one in parts.items()}
             written[folder / "outcome.json"] = json.dumps(marker).encode()
         written[layout.comparison(video, 0)] = content.randbytes(size_bytes)

@@ -66,8 +66,8 @@ def works_of(project: Project, world: World, count: int) -> list[ClipWork]:
         key = f"clip{number}.mp4"
         (world.clips / key).write_bytes(b"a clip")
         clip = Clip(key, StorageUrl.parse(f"file://{world.clips / key}"), 6, "v1", 0.0)
-        plans, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=False)
-        works.append(ClipWork(clip, FLOWS["e2e"], plans, hashes))
+        draws, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=False)
+        works.append(ClipWork(clip, FLOWS["e2e"], draws, hashes))
     return works
 
 

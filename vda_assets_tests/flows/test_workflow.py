@@ -34,10 +34,10 @@ def work_of(project: Project, outputs, *, n: int = 1, existing=None, key: str = 
     selection = FLOWS[outputs] if isinstance(outputs, str) else outputs_named(outputs)
     clip = Clip(key, ROOT / f"datasets/street/{key}", 10, "v1", 0.0)
     cookbook = project.cookbooks["city_traffic"]
-    cookbook = replace(cookbook, draw=cookbook.draw.model_copy(update={"n_augmentations": n}))
+    cookbook = replace(cookbook, distribution=cookbook.distribution.model_copy(update={"n_augmentations": n}))
     images = project.deployments["local"].images
-    plans, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=selection.super_resolution)
-    return ClipWork(clip, selection, plans, hashes, existing or {})
+    draws, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=selection.super_resolution)
+    return ClipWork(clip, selection, draws, hashes, existing or {})
 
 
 def workflow_of(project: Project, outputs, **options) -> dict:
@@ -223,7 +223,7 @@ def test_the_written_workflow_is_what_osmo_would_read(project: Project) -> None:
 def test_setup_has_the_references_layout_and_only_the_runs_own_clips(project: Project, tmp_path: Path) -> None:
     work = work_of(project, "e2e", n=2)
     files = setup_files(
-        {"a.mp4": work.plans},
+        {"a.mp4": work.draws},
         cookbook=project.cookbooks["city_traffic"],
         endpoints=project.deployments["local"].endpoints,
         super_resolution=True,
@@ -239,28 +239,28 @@ def test_setup_has_the_references_layout_and_only_the_runs_own_clips(project: Pr
         "video_name": "a",
         "aug_idx": 1,
         "config": "a_aug1.yaml",
-        "sampled_vars": dict(work.plans[1].sampled_vars),
+        "sampled_vars": dict(work.draws[1].sampled_vars),
     }
     environment = dict(line.split("=", 1) for line in (setup / ".env").read_text().splitlines())
     assert environment["ACCEPT_EULA"] == "Y"
     assert environment["SUPER_RESOLUTION_ENABLED"] == "true"
     assert (setup / "runtime.env").read_bytes() == (setup / ".env").read_bytes()
     assert (setup / "configs/auto_labeling/question_bank.json").exists()
-    assert (setup / "vda_worker.py").exists()
+    assert (setup / "vda_assets/worker/__main__.py").exists()
     assert not list(setup.rglob("*.part"))
     config = yaml.safe_load((setup / "configs/a_aug1.yaml").read_text())
-    plan = work.plans[1]
-    assert config["captioning"]["llm"]["variables"] == {name: [value] for name, value in plan.sampled_vars.items()}
+    draw = work.draws[1]
+    assert config["captioning"]["llm"]["variables"] == {name: [value] for name, value in draw.sampled_vars.items()}
     assert set(config["captioning"]["llm"]["verification_options"]["weather"]) == {"clear", "overcast", "rain"}
-    assert config["augmentation"]["parameters"]["seed"] == plan.generation_seed
+    assert config["augmentation"]["parameters"]["seed"] == draw.generation_seed
     assert json.dumps(config).count("template_generation") == 0
 
 
 def test_a_worker_downloads_of_the_setup_what_it_needs_however_many_clips_the_run_has(project: Project) -> None:
     work = work_of(project, "e2e", n=2)
-    others = {f"{name}.mp4": work_of(project, "e2e", key=f"{name}.mp4").plans for name in ("a_aug1", "xa", "a_aug0.1")}
+    others = {f"{name}.mp4": work_of(project, "e2e", key=f"{name}.mp4").draws for name in ("a_aug1", "xa", "a_aug0.1")}
     files = setup_files(
-        {"a.mp4": work.plans, **others},
+        {"a.mp4": work.draws, **others},
         cookbook=project.cookbooks["city_traffic"],
         endpoints=project.deployments["local"].endpoints,
         super_resolution=False,
@@ -271,7 +271,7 @@ def test_a_worker_downloads_of_the_setup_what_it_needs_however_many_clips_the_ru
         for group in spec.groups
         for task in group.tasks
     }
-    of_clips = {f"configs/{plan.name}.yaml" for plans in (work.plans, *others.values()) for plan in plans}
+    of_clips = {f"configs/{draw.name}.yaml" for draws in (work.draws, *others.values()) for draw in draws}
     everybodys = set(files) - of_clips - {"configs/manifest.yaml"}
     assert len(of_clips) == 5
     assert taken == {

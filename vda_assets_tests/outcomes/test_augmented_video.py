@@ -20,7 +20,7 @@ Change = Callable[[dict[str, Any]], object]
 
 @pytest.fixture
 def judge(made: Made, augmented: Output) -> Callable[[], Judgement]:
-    return lambda: judge_augmented_video(augmented.storage, augmented.url, plan=made.plan, source=made.source)
+    return lambda: judge_augmented_video(augmented.storage, augmented.url, draw=made.draw, source=made.source)
 
 
 def change(output: Output, changes: Change) -> None:
@@ -116,8 +116,8 @@ def test_further_questions_of_the_cookbook_do_no_harm(judge: Callable[[], Judgem
 
 
 def test_values_other_than_the_drawn_ones_are_unverified(made: Made, augmented: Output) -> None:
-    plan = replace(made.plan, sampled_vars={**made.plan.sampled_vars, "weather": "hail"})
-    judgement = judge_augmented_video(augmented.storage, augmented.url, plan=plan, source=made.source)
+    draw = replace(made.draw, sampled_vars={**made.draw.sampled_vars, "weather": "hail"})
+    judgement = judge_augmented_video(augmented.storage, augmented.url, draw=draw, source=made.source)
     assert judgement.verdict is Verdict.UNVERIFIED
     assert "drawn was" in judgement.reasons[0]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from vda_assets.cookbooks.draw import PlannedAugmentation
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.dagster_defs import names
 from vda_assets.flows.comparisons import Comparison
 from vda_assets.flows.selection import Output
@@ -23,7 +23,7 @@ def stage_materialization(
     layout: RunLayout,
     urls: Sequence[StorageUrl],
     judgements: Sequence[Judgement],
-    plans: Sequence[PlannedAugmentation],
+    draws: Sequence[Draw],
     workflow_id: str,
 ) -> dg.AssetMaterialization:
     """One output of one clip; with several augmentation indexes it is worth what the worst of them is."""
@@ -39,9 +39,9 @@ def stage_materialization(
         names.FILES: dg.MetadataValue.int(_total(judgements, "files")),
         names.SECONDS: dg.MetadataValue.float(float(sum(one.facts.get("seconds", 0.0) for one in judgements))),
     }
-    if plans:
+    if draws:
         metadata[names.SAMPLED_VARS] = dg.MetadataValue.json(
-            {str(plan.index): dict(plan.sampled_vars) for plan in plans}
+            {str(draw.index): dict(draw.sampled_vars) for draw in draws}
         )
     summaries = [str(one.facts["summary"]) for one in judgements if one.facts.get("summary")]
     if summaries:
