@@ -122,7 +122,10 @@ def with_a_degraded_step(output: Output) -> None:
     [
         (without_vlm, "questions were asked for in config.yaml, but none is answered"),
         (without_tracking, "config.yaml asks for tracking, but it did not run"),
-        (with_a_failed_window, "1 of 2 windows have no answers"),
+        (
+            with_a_failed_window,
+            "1 of 2 windows failed, the first at frames 0 to 29 (llm_mcq_not_parseable:non_json_output)",
+        ),
         (with_a_degraded_step, "step super_resolution is degraded"),
         (without_one_answer, "question 2_1 'What is the weather?' is not answered in task/"),
         (without_the_answers_of_its_window, "no question at all is answered in 1 of 1 windows (frames 0 to 29)"),

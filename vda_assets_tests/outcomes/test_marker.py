@@ -62,8 +62,8 @@ def test_a_file_that_arrived_in_part_is_named(augmented: Output) -> None:
 def test_a_file_of_the_same_size_but_another_content_is_not_the_workers(augmented: Output) -> None:
     marker = read_marker(augmented.storage, augmented.url)
     content = (augmented.folder / "metadata.json").read_bytes()
-    marker.require("metadata.json", content)
+    marker.require_content("metadata.json", content)
     with pytest.raises(OutputMissing, match="is not the file that its worker wrote"):
-        marker.require("metadata.json", content[:-1] + b" ")
+        marker.require_content("metadata.json", content[:-1] + b" ")
     with pytest.raises(OutputMissing, match="is not among the files"):
-        marker.require("other.json", content)
+        marker.require_content("other.json", content)
