@@ -3,7 +3,7 @@
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.flows.selection import Output
+from vda_assets.flows.stages import Output
 
 SOURCE_VIDEOS = "source_videos"
 

@@ -16,12 +16,6 @@ from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 _CHUNK_BYTES = 1 << 20
 
 
-def probe_clip(storage: Storage, url: StorageUrl) -> ClipInfo:
-    """What the clip in storage is. Raises MediaError, OSError or StorageUnavailable naming it."""
-    with storage.reading(url) as file:
-        return probe(file, name=url.name)
-
-
 def probe_marked(storage: Storage, folder: StorageUrl, marker: Marker, path: str) -> ClipInfo:
     """What the clip below the folder is. Raises OutputMissing when it is not the one that the worker wrote, or no clip.
 

@@ -15,7 +15,7 @@ from vda_assets.cookbooks.question_bank import read_question_bank
 from vda_assets.outcomes.labels import judge_labels
 from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
-from vda_assets.storage.credentials import DataCredential
+from vda_assets.storage.credentials import StorageCredential
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.worker.bench import COOKBOOK
@@ -50,7 +50,7 @@ def bucket() -> Iterator[Storage]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     address, port = server.get_host_and_port()
-    credential = DataCredential(
+    credential = StorageCredential(
         "s3://scenes",
         access_key_id="key",
         access_key="secret",

@@ -9,7 +9,7 @@ import dagster as dg
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.dagster_defs import names
 from vda_assets.flows.comparisons import Comparison
-from vda_assets.flows.selection import Output
+from vda_assets.flows.stages import Stage
 from vda_assets.outcomes.verdict import Judgement, worst
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
@@ -19,7 +19,7 @@ def stage_materialization(
     key: dg.AssetKey,
     partition: str,
     *,
-    work_hash: str,
+    output_hash: str,
     layout: RunLayout,
     urls: Sequence[StorageUrl],
     judgements: Sequence[Judgement],
@@ -46,7 +46,7 @@ def stage_materialization(
     summaries = [str(one.facts["summary"]) for one in judgements if one.facts.get("summary")]
     if summaries:
         metadata[names.SUMMARY] = dg.MetadataValue.md("\n\n".join(summaries))
-    return _materialization(key, partition, work_hash=work_hash, metadata=metadata)
+    return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
 
 
 def stage_checks(
@@ -55,7 +55,7 @@ def stage_checks(
     """The clip's verdict, and for augmented labels whether they say what was drawn, as checks of its partition."""
     reasons = [reason for one in judgements for reason in one.reasons]
     checks = [_check(key, names.VERDICT_CHECK, partition, not flagged, reasons)]
-    if key.path[-1] == Output.AUGMENTED_LABELS:
+    if key.path[-1] == Stage.AUGMENTED_LABELS:
         doubts = [doubt for one in judgements for doubt in one.doubts]
         checks.append(_check(key, names.LOOK_CHECK, partition, not doubts, doubts))
     return checks
@@ -75,7 +75,7 @@ def _check(
 
 
 def comparison_materialization(
-    key: dg.AssetKey, partition: str, *, work_hash: str, layout: RunLayout, comparisons: Sequence[Comparison]
+    key: dg.AssetKey, partition: str, *, output_hash: str, layout: RunLayout, comparisons: Sequence[Comparison]
 ) -> dg.AssetMaterialization:
     """The side-by-side videos of a clip, with a small picture of the first."""
     first = comparisons[0]
@@ -87,7 +87,7 @@ def comparison_materialization(
         names.SIZE_BYTES: dg.MetadataValue.int(sum(one.video.size_bytes for one in comparisons)),
         names.PREVIEW: dg.MetadataValue.md(f"![source and augmented](data:image/jpeg;base64,{picture})"),
     }
-    return _materialization(key, partition, work_hash=work_hash, metadata=metadata)
+    return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
 
 
 def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:
@@ -101,9 +101,9 @@ def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:
 
 
 def _materialization(
-    key: dg.AssetKey, partition: str, *, work_hash: str, metadata: Mapping[str, Any]
+    key: dg.AssetKey, partition: str, *, output_hash: str, metadata: Mapping[str, Any]
 ) -> dg.AssetMaterialization:
-    tags = {names.DATA_VERSION_TAG: work_hash}
+    tags = {names.DATA_VERSION_TAG: output_hash}
     return dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata, tags=tags)
 
 
