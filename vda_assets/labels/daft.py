@@ -27,7 +27,8 @@ from vda_assets.labels.scene import FORMAT_FILES, OBJECTS_FILE, RAW_FOLDER, Labe
 
 # DAFT says "task/mcq.json: …", but "objects.json: …" for contextual/objects.json.
 _FILE_FIRST = re.compile(r"^(task/)?([^/:]+\.json): (.*)$", re.DOTALL)
-# One unknown object is one message per frame that shows it.
+# One message per frame; `tracks` says it in one line, and of objects without a name as well.
+_UNKNOWN_OBJECT = re.compile(r"^objects\.json: object_id .* not found in any instances file$", re.DOTALL)
 _MESSAGES_PER_FILE = 5
 # There is one standard output for all threads.
 _ALONE = Lock()
@@ -43,7 +44,8 @@ def daft_problems(scene: LabelScene) -> Iterator[Problem]:
         yield Problem(Severity.ERROR, ".", f"DAFT cannot check its format: {result.reason}")
         return
     for severity, messages in ((Severity.ERROR, result.errors), (Severity.WARNING, result.warnings)):
-        found = sorted((_file_and_message(message) for message in messages), key=lambda one: one[0])
+        told = (_file_and_message(message) for message in messages if not _UNKNOWN_OBJECT.match(message))
+        found = sorted(told, key=lambda one: one[0])
         for file, of_file in groupby(found, key=lambda one: one[0]):
             texts = [text for _file, text in of_file]
             for text in texts[:_MESSAGES_PER_FILE]:
@@ -64,9 +66,10 @@ def _validate(folder: Path) -> ValidationResult | Failed:
             return Failed(f"{type(error).__name__}: {cut(error)}")
 
 
-def is_sampled(scene: LabelScene) -> bool:
-    """Whether the scene has more detections than DAFT is shown."""
-    return sum(len(frame.detections) for frame in scene.frames) > limits.DAFT_DETECTIONS
+def _is_sampled(scene: LabelScene) -> bool:
+    """Whether the scene has more frames and detections than DAFT is shown."""
+    frames = scene.objects.frames.values() if scene.objects else ()
+    return sum(1 + len(frame.detections) for frame in frames) > limits.DAFT_OBJECTS
 
 
 @contextmanager
@@ -89,7 +92,7 @@ def _shown_to_daft(scene: LabelScene, broken: list[Problem]) -> Iterator[Path]:
                 continue
             if content is None:
                 continue
-            if file == OBJECTS_FILE and is_sampled(scene):
+            if file == OBJECTS_FILE and _is_sampled(scene):
                 (folder / file).write_text(json.dumps(content | {"frames": _sample(content["frames"])}))
             else:
                 (folder / file).symlink_to((scene.folder / file).absolute())
@@ -103,11 +106,11 @@ def _sample(frames: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for key, frame in frames.items():
         shown = []
         for shape, detection in [((*one, *map(type, one.values())), one) for one in frame["instances"]]:
-            if shape not in seen and len(seen) < limits.DAFT_DETECTIONS:
+            if shape not in seen and len(seen) < limits.DAFT_OBJECTS:
                 seen.add(shape)
                 shown.append(detection)
         shape = (*frame, str(frame.get("format")))
-        if shown or (shape not in seen and len(seen) < limits.DAFT_DETECTIONS):
+        if shown or (shape not in seen and len(seen) < limits.DAFT_OBJECTS):
             seen.add(shape)
             sample[key] = frame | {"instances": shown}
     return sample

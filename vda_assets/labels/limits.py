@@ -26,11 +26,12 @@ BYTES = {
 BYTES_PER_BRACKET = 64
 BYTES_PER_COMMA = 16
 
+FRAMES = 100_000
 WINDOWS = 5_000
 ANSWERS_PER_WINDOW = 200
 YAML_DEPTH = 50
 
-# The format check of DAFT is Python, 0.1 ms a detection: of more than these it sees a few of each shape.
-DAFT_DETECTIONS = 2_000
+# The format check of DAFT is Python, 0.1 ms a frame or detection: of more than these it sees one of each shape.
+DAFT_OBJECTS = 5_000
 
 SUMMARISED_ANSWERS = 50

@@ -174,7 +174,7 @@ class InstancesFile(_Part):
 class ObjectsFile(_Part):
     """`frames` by the container's own keys, such as `yardcam07_frame_000003`."""
 
-    frames: dict[str, Frame]
+    frames: Annotated[dict[str, Frame], Field(max_length=limits.FRAMES)]
 
 
 class LabelScene(_Part):

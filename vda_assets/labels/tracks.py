@@ -9,7 +9,6 @@ from math import isfinite
 
 from vda_assets.base.cut import cut
 from vda_assets.base.problem import Problem, Severity
-from vda_assets.labels.daft import is_sampled
 from vda_assets.labels.scene import OBJECTS_FILE, Box, Frame, LabelScene
 
 # `yardcam07_frame_000003`, and after super-resolution `sr_output_frame_000003`.
@@ -67,9 +66,6 @@ def _repeated(frames: tuple[Frame, ...]) -> Iterator[str]:
 
 def _strangers(scene: LabelScene) -> Iterator[str]:
     known = scene.instances.instances if scene.instances else {}
-    # With at least one instance DAFT finds the strangers itself, in what it is shown; without any it does not look.
-    if known and not is_sampled(scene):
-        return
     strangers = {found.object_id for frame in scene.frames for found in frame.detections} - known.keys()
     if strangers:
         yield f"{len(strangers)} objects are no known instance, such as {cut(min(strangers))}"

@@ -49,6 +49,11 @@ def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=_ORDER.index)
 
 
+def parent_verdict(judgements: Sequence[Judgement]) -> Verdict | None:
+    """What the clip is worth that the judged labels are of; None for what is no label of an augmented clip."""
+    return next((Verdict(one.facts["parent_verdict"]) for one in judgements if "parent_verdict" in one.facts), None)
+
+
 def named_by_index(judgements: Sequence[Judgement]) -> list[Judgement]:
     """A clip's judgements by augmentation index; where there are several, reasons and doubts begin with theirs."""
     if len(judgements) < 2:
