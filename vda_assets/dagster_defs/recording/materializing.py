@@ -41,7 +41,7 @@ def stage_materialization(
         names.SECONDS: dg.MetadataValue.float(float(sum(one.facts.get("seconds", 0.0) for one in judgements))),
     }
     if parent := parent_verdict(judgements):
-        metadata[names.PARENT_VERDICT] = dg.MetadataValue.text(parent)
+        metadata[names.PARENT_VERDICT] = dg.MetadataValue.text(parent.value)
     if draws:
         metadata[names.SAMPLED_VARS] = dg.MetadataValue.json(
             {str(draw.index): dict(draw.sampled_vars) for draw in draws}
@@ -61,7 +61,7 @@ def stage_checks(
     """
     reasons = [reason for one in judgements for reason in one.reasons]
     parent = parent_verdict(judgements)
-    told = {names.PARENT_VERDICT: dg.MetadataValue.text(parent)} if parent else {}
+    told = {names.PARENT_VERDICT: dg.MetadataValue.text(parent.value)} if parent else {}
     checks = [_check(key, names.VERDICT_CHECK, partition, not flagged, reasons, **told)]
     if key.path[-1] == Stage.AUGMENTED_LABELS:
         doubts = [doubt for one in judgements for doubt in one.doubts]
