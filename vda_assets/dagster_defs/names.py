@@ -10,6 +10,7 @@ SOURCE_VIDEOS = "source_videos"
 
 RUN_ID = "run_id"  # text: which run's folder holds the output
 VERDICT = "verdict"  # text: accepted, rejected, degraded, unverified
+PARENT_VERDICT = "parent_verdict"  # text: the verdict of the augmented clip, on the labels of it
 REASONS = "reasons"  # text
 DOUBTS = "doubts"  # text: answers that do not fit what was drawn
 REUSED = "reused"  # bool: finished before this run
