@@ -13,7 +13,7 @@ from vda_assets.cookbooks.draw import Draw
 from vda_assets.flows.selection import Output
 from vda_assets.flows.setup import files_for
 from vda_assets.flows.work import ClipWork, digest
-from vda_assets.flows.worker_files import WORKER_FOLDER
+from vda_assets.flows.worker_files import START_SCRIPT
 from vda_assets.osmo.spec import (
     GroupSpec,
     ResourceSpec,
@@ -153,8 +153,8 @@ class _Builder:
         return TaskSpec(
             name=_TASKS[stage].format(index),
             image=image,
-            command=["python3"],
-            args=[f"{{{{input:0}}}}/{WORKER_FOLDER}", kind, *arguments],
+            command=["bash"],
+            args=[f"{{{{input:0}}}}/{START_SCRIPT}", kind, *arguments],
             inputs=[setup, clip, UrlInput(url=str(cache))],
             outputs=[UrlOutput(url=str(self._output(stage, draw)))],
             resource=kind,

@@ -1,4 +1,4 @@
-"""Lets NVIDIA's container work on one clip inside its own image: `python worker augmentation|auto_labeling …`.
+"""Lets NVIDIA's container work on one clip inside its own image; `start.sh` starts it.
 
 Standard library only, Python 3.10 and newer: the package is written to a run's setup folder and started there by OSMO.
 The container's exit code proves nothing (paidf-augmentation 1.0.0 exits 0 on failure), so what must exist is looked

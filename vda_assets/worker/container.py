@@ -25,7 +25,8 @@ SILENCE_SECONDS = 3900
 def run_container(container: str, arguments: list[str], environment: dict[str, str]) -> Words:
     """What it said, when it exits 0. Raises WorkerError with its exit code, SILENT or DISK_FULL."""
     home = os.environ.get("PAIDF_HOME", CONTAINER_HOMES[container])
-    command = shlex.split(os.environ.get("PAIDF_CLI", CONTAINER_COMMAND)) + arguments
+    start = shlex.split(os.environ.get("PAIDF_CLI", CONTAINER_COMMAND))
+    command = [os.path.expandvars(word) for word in start] + arguments
     silence_seconds = seconds_of("CONTAINER_SILENCE_TIMEOUT_SECONDS", SILENCE_SECONDS)
     say("running " + shlex.join(command))
     try:

@@ -67,7 +67,7 @@ def test_the_copy_in_the_setup_is_the_one_that_runs_whatever_is_installed(bench:
 
 @pytest.mark.skipif(not PYTHON_3_10, reason="no Python 3.10 on this machine")
 def test_python_3_10_is_enough(bench: Bench) -> None:
-    ended = bench.run("auto_labeling", behaviour="good", python=str(PYTHON_3_10))
+    ended = bench.run("auto_labeling", behaviour="good", UV_PROJECT_ENVIRONMENT=str(Path(PYTHON_3_10).parents[1]))
     assert ended.code == 0, ended.log
 
 
