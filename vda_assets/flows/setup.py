@@ -6,12 +6,12 @@ It has the layout that the reference's setup task has, and holds only what the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from re import escape
 from typing import Any
 
 import yaml
 
+from vda_assets.base.parallel import as_they_come
 from vda_assets.config.deployment import AugmentationVersion, Endpoints, Images
 from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, Cookbook
 from vda_assets.cookbooks.draw import Draw, draws_for
@@ -20,7 +20,7 @@ from vda_assets.paidf.generate import augmentation_config, auto_labeling_config
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
-_PARALLEL_WRITES = 16
+_WRITES_AT_ONCE = 16
 
 
 def setup_files(
@@ -103,9 +103,13 @@ def environment_file(
 
 def write_setup(storage: Storage, layout: RunLayout, files: Mapping[str, bytes]) -> None:
     """Writes all files in parallel; the same files again change nothing, so a retried run may write them again."""
-    with ThreadPoolExecutor(_PARALLEL_WRITES) as pool:
-        for _ in pool.map(lambda item: storage.write_bytes(layout.setup / item[0], item[1]), files.items()):
-            pass
+
+    def write(file: tuple[str, bytes]) -> None:
+        path, content = file
+        storage.write_bytes(layout.setup / path, content)
+
+    for _ in as_they_come(write, files.items(), threads=_WRITES_AT_ONCE):
+        pass
 
 
 def _dump(content: Any) -> bytes:

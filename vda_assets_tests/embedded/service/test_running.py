@@ -137,11 +137,11 @@ def test_groups_that_take_too_long_are_ended(caller: Caller, limit: str, status:
 
 
 def test_workflows_use_the_same_port_at_once_by_their_own_addresses(caller: Caller, tmp_path: Path) -> None:
-    serve = task(
-        "serve", f"exec {sys.executable} -m http.server 18080 --bind {{{{host:serve}}}} --directory {{{{output}}}}"
-    )
+    python = sys.executable
+    serve = task("serve", f"exec {python} -m http.server 18080 --bind {{{{host:serve}}}} --directory {{{{output}}}}")
     script = (
-        f"until {sys.executable} -c \"import urllib.request as u; u.urlopen('http://{{{{host:serve}}}}:18080/')\" 2>/dev/null; "
+        f"until {python} -c \"import urllib.request as u; u.urlopen('http://{{{{host:serve}}}}:18080/')\" "
+        "2>/dev/null; "
         f"do sleep 0.05; done; touch {tmp_path}/{{{{workflow_id}}}}; until [ -e {tmp_path}/gate ]; do sleep 0.01; done"
     )
     group = {"name": "pair", "tasks": [serve, task("ask", script, lead=True)]}
