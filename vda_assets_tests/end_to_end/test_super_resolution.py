@@ -12,7 +12,7 @@ from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World
 
 # Clip below the dataset's folder -> the name of all that is made of it.
-CLIPS = {"yard/north/gate.mp4": "yard=2Fnorth=2Fgate", "my clip ü.mp4": "my clip ü", "street.mkv": "street"}
+CLIPS = {"yard/north/gate.mp4": "yard=2Fnorth=2Fgate", "my clip ü.mp4": "my=20clip=20=C3=BC", "street.mkv": "street"}
 
 
 def look(path: Path) -> ClipInfo:
