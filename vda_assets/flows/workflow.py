@@ -10,7 +10,7 @@ from vda_assets.cookbooks.draw import Draw
 from vda_assets.flows.setup import files_for
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, digest, stage_outputs
-from vda_assets.flows.worker_files import WORKER_FOLDER
+from vda_assets.flows.worker_files import START_SCRIPT
 from vda_assets.osmo.spec import (
     GroupSpec,
     ResourceSpec,
@@ -21,7 +21,7 @@ from vda_assets.osmo.spec import (
     WorkflowSpec,
 )
 from vda_assets.storage.clips import Clip, path_of
-from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout, model_cache
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, OUTCOME_FILE, RunLayout, model_cache
 from vda_assets.storage.url import StorageUrl
 
 LABEL_ROOT, LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
@@ -143,8 +143,8 @@ class _Builder:
         return TaskSpec(
             name=stage.row.task_name(index),
             image=image,
-            command=["python3"],
-            args=[f"{{{{input:0}}}}/{WORKER_FOLDER}", container.value, *arguments],
+            command=["bash"],
+            args=[f"{{{{input:0}}}}/{START_SCRIPT}", container.value, *arguments],
             inputs=[setup, clip, cache, *self._gate(stage)],
             outputs=[UrlOutput(url=str(output))],
             resource=container.value,
@@ -167,4 +167,6 @@ class _Builder:
     def _gate(self, stage: Stage) -> list[TaskInput]:
         """An input that no worker reads: OSMO 6.4 lets a task wait for another one in no other way."""
         gate = stage.row.gate if self._work.selection.super_resolution else None
-        return [TaskInput(task=gate.row.task_name(0))] if gate and gate in self._work.selection else []
+        return (
+            [TaskInput(task=gate.row.task_name(0), regex=OUTCOME_FILE)] if gate and gate in self._work.selection else []
+        )

@@ -16,6 +16,7 @@ from vda_assets.dispatch.pace import Pace
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, output_hashes
+from vda_assets.flows.worker_files import START_SCRIPT, worker_files
 from vda_assets.flows.workflow import build_workflow
 from vda_assets.project import Project, load_project
 from vda_assets.storage.clips import Clip
@@ -50,20 +51,23 @@ class Told:
 def world(tmp_path: Path) -> Iterator[World]:
     """Its workers wait for a file named `go` and end."""
     container = tmp_path / "container"
-    container.mkdir()
-    (container / "python3").write_text(f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.1; done\n")
-    (container / "python3").chmod(0o755)
+    (container / "bin").mkdir(parents=True)
+    (container / "bin/python").write_text(f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.1; done\n")
+    (container / "bin/python").chmod(0o755)
     world = make_world(tmp_path)
 
     def change(deployment: dict) -> None:
         embedded = deployment["osmo_local"]
         for image in embedded["images"].values():
-            image["path"] = [str(container)]
+            image["environment"] = {"UV_PROJECT_ENVIRONMENT": str(container)}
         embedded["platforms"]["cpu-stand-in"] = {"gpus": 8, "cpus": 200}
         embedded["services"] = {}
         deployment["osmo"]["max_in_flight"] = 2
 
     change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
+    setup = world.outputs / "run-0a1b2c3d/setup_b0"
+    setup.mkdir(parents=True)
+    (setup / START_SCRIPT).write_bytes(worker_files()[START_SCRIPT])
     with serving(world):
         yield world
 
