@@ -7,8 +7,12 @@ ConfigError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+_MOST_PROBLEMS = 50
+_SECRET_IN_URL = re.compile(r"(?<=://)[^\s'\"]*@|(?<=://)([^\s'\"?]*)\?[^\s'\"]*")
 
 
 class ConfigError(Exception):
@@ -16,9 +20,13 @@ class ConfigError(Exception):
 
 
 class BadConfigFile(ConfigError):
+    """`problems` hold no credentials of a URL, and are cut off where they grow into a list of their own."""
+
     def __init__(self, path: Path, problems: Iterable[str]) -> None:
         self.path = path
-        self.problems = tuple(problems)
+        told = [_SECRET_IN_URL.sub(r"\1…", problem) for problem in problems]
+        more = [f"and {len(told) - _MOST_PROBLEMS} more problems"] if len(told) > _MOST_PROBLEMS else []
+        self.problems = (*told[:_MOST_PROBLEMS], *more)
         super().__init__("\n".join(f"{path}: {problem}" for problem in self.problems))
 
 

@@ -229,7 +229,7 @@ class Production:
         outcomes = judge_stage(self.storage, work, stage, layout=layout, seen=seen, cookbook=self.cookbook)
         reasons = "; ".join(reason for outcome in outcomes for reason in outcome.reasons)
         verdict = worst(outcomes)
-        treatment = "fail" if verdict is Verdict.MISSING else getattr(self.dataset.verdicts, verdict)
+        treatment = self.dataset.verdicts.treatment(verdict)
         if treatment == "fail":
             self._fail_stage(work.clip.key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}")
             return

@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from vda_assets.config.deployment import AugmentationVersion, Endpoints, Images
+from vda_assets.config.deployment import Container, Endpoints, Images
 from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, Cookbook
-from vda_assets.cookbooks.draw import Draw, draws_for
-from vda_assets.paidf.generate import augmentation_config, auto_labeling_config
+from vda_assets.cookbooks.draw import Draw
+from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, known_version
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
@@ -36,7 +36,7 @@ def setup_files(
 
     Raises BadConfigFile when the cookbook holds keys or values that the containers of `images` do not have.
     """
-    version = images.augmentation_version
+    version = known_version(images, Container.AUGMENTATION).version
     environment = environment_file(endpoints, super_resolution=super_resolution, augmentation_version=version)
     files = {
         WORKER_SCRIPT: resources.files("vda_assets.worker").joinpath(WORKER_SCRIPT).read_bytes(),
@@ -49,9 +49,7 @@ def setup_files(
     for clip_path, draws_of_clip in draws.items():
         for draw in draws_of_clip:
             config = f"{draw.name}.yaml"
-            files[f"configs/{config}"] = _dump(
-                augmentation_config(cookbook, draw, endpoints=endpoints, version=version)
-            )
+            files[f"configs/{config}"] = _dump(augmentation_config(cookbook, draw, endpoints=endpoints, images=images))
             entries.append(
                 {
                     "video": clip_path,
@@ -74,15 +72,7 @@ def files_for(draw: Draw | None) -> str:
     return rf"(?!configs/({own}[^/]*_aug\d+|manifest)\.yaml$)"
 
 
-def check_configs(cookbook: Cookbook, *, endpoints: Endpoints, images: Images) -> None:
-    """Raises BadConfigFile as `setup_files` would for any clip."""
-    any_clip = {"any.mp4": draws_for(cookbook.distribution, "any")[:1]}
-    setup_files(any_clip, cookbook=cookbook, endpoints=endpoints, super_resolution=False, images=images)
-
-
-def environment_file(
-    endpoints: Endpoints, *, super_resolution: bool, augmentation_version: AugmentationVersion
-) -> bytes:
+def environment_file(endpoints: Endpoints, *, super_resolution: bool, augmentation_version: str) -> bytes:
     """The `.env` that every worker loads; it holds no secret."""
     values = {
         "ACCEPT_EULA": "Y",
@@ -110,4 +100,4 @@ def write_setup(storage: Storage, layout: RunLayout, files: Mapping[str, bytes])
 
 
 def _dump(content: Any) -> bytes:
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
+    return yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True).encode()

@@ -8,6 +8,7 @@ import dagster as dg
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.config.errors import ConfigError
+from vda_assets.config.names import slug_of
 from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.dagster_defs.automation import nightly
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
@@ -18,7 +19,6 @@ from vda_assets.dagster_defs.names import (
     asset_key,
     io_manager_key,
     run_id_of,
-    slug_of,
     step_name,
     videos_partitions,
 )
