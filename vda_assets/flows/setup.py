@@ -1,4 +1,4 @@
-"""A run's setup folder: worker script, environment, cookbook and one config per augmentation, written through storage.
+"""A run's setup folder: worker, environment, cookbook and one config per augmentation, written through storage.
 
 It has the layout that the reference's setup task has, and holds only what the run's own clips need.
 """
@@ -6,22 +6,21 @@ It has the layout that the reference's setup task has, and holds only what the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from re import escape
 from typing import Any
 
 import yaml
 
+from vda_assets.base.parallel import as_they_come
 from vda_assets.config.deployment import Container, Endpoints, Images
 from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, Cookbook
 from vda_assets.cookbooks.draw import Draw
+from vda_assets.flows.worker_files import worker_files
 from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, known_version
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
-WORKER_SCRIPT = "vda_worker.py"
-_PARALLEL_WRITES = 16
+_WRITES_AT_ONCE = 16
 
 
 def setup_files(
@@ -39,7 +38,7 @@ def setup_files(
     version = known_version(images, Container.AUGMENTATION).version
     environment = environment_file(endpoints, super_resolution=super_resolution, augmentation_version=version)
     files = {
-        WORKER_SCRIPT: resources.files("vda_assets.worker").joinpath(WORKER_SCRIPT).read_bytes(),
+        **worker_files(),
         ".env": environment,
         "runtime.env": environment,
     }
@@ -94,9 +93,13 @@ def environment_file(endpoints: Endpoints, *, super_resolution: bool, augmentati
 
 def write_setup(storage: Storage, layout: RunLayout, files: Mapping[str, bytes]) -> None:
     """Writes all files in parallel; the same files again change nothing, so a retried run may write them again."""
-    with ThreadPoolExecutor(_PARALLEL_WRITES) as pool:
-        for _ in pool.map(lambda item: storage.write_bytes(layout.setup / item[0], item[1]), files.items()):
-            pass
+
+    def write(file: tuple[str, bytes]) -> None:
+        path, content = file
+        storage.write_bytes(layout.setup / path, content)
+
+    for _ in as_they_come(write, files.items(), threads=_WRITES_AT_ONCE):
+        pass
 
 
 def _dump(content: Any) -> bytes:

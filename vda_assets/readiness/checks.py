@@ -9,7 +9,8 @@ import httpx
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Container, Deployment, Role
-from vda_assets.flows.selection import Output, Selection
+from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Stage
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.models import Pool
 from vda_assets.paidf.versions import ContainerVersion, version_of, why_not
@@ -147,20 +148,20 @@ def check_endpoint(deployment: Deployment, role: Role) -> Finding:
 
 def check_images(deployment: Deployment, selection: Selection) -> list[Finding]:
     """Why what is selected cannot be made with the deployment's images, if so."""
-    refused = why_not(deployment, labels_augmented=Output.AUGMENTED_LABELS in selection)
+    refused = why_not(deployment, labels_augmented=Stage.AUGMENTED_LABELS in selection)
     return [_blocking("images", refused.reason)] if refused else []
 
 
 def endpoints_of(deployment: Deployment, selection: Selection) -> list[Role]:
     """The endpoints that the selected stages ask."""
-    generates = deployment.endpoints.video_transfer is not None and Output.AUGMENTED_VIDEOS in selection
+    generates = deployment.endpoints.video_transfer is not None and Stage.AUGMENTED_VIDEOS in selection
     return [Role.VLM, Role.LLM, *([Role.VIDEO_TRANSFER] if generates else [])]
 
 
 def caches_of(deployment: Deployment, selection: Selection) -> list[str]:
     """The model caches that the selected stages read; some images run no model."""
-    labels = Output.ORIGINAL_LABELS in selection or Output.AUGMENTED_LABELS in selection
-    used = {Container.AUGMENTATION: Output.AUGMENTED_VIDEOS in selection, Container.AUTO_LABELING: labels}
+    labels = Stage.ORIGINAL_LABELS in selection or Stage.AUGMENTED_LABELS in selection
+    used = {Container.AUGMENTATION: Stage.AUGMENTED_VIDEOS in selection, Container.AUTO_LABELING: labels}
     versions = [version_of(deployment.images, container) for container in Container if used[container]]
     return [one.model_cache for one in versions if isinstance(one, ContainerVersion) and one.model_cache]
 
