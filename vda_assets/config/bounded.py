@@ -16,6 +16,8 @@ from vda_assets.config.errors import BadConfigFile
 MAX_FILE_BYTES = 1_000_000
 MAX_NODES = 50_000
 MAX_DEPTH = 40
+# `1:59:59:…`, a number in base sixty, takes a minute to compute at a few hundred kilobytes.
+_MAX_NUMBER_LENGTH = 100
 CREDENTIALS_IN_URL = re.compile(r"://[^/\s@]+@")
 
 
@@ -45,7 +47,7 @@ def check_size(text: str) -> None:
     sizes: dict[str, int] = {}
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.NodeEvent):
-            size = _size(event, [anchor for anchor, _ in open_nodes], sizes)
+            size = _size(event, open_nodes, sizes)
             anchor = event.anchor if not isinstance(event, yaml.AliasEvent) else None
             open_nodes.append((anchor, size))
             if len(open_nodes) > MAX_DEPTH:
@@ -60,13 +62,13 @@ def check_size(text: str) -> None:
                 raise _refused(event, f"holds more than {MAX_NODES:,} values, aliases written out")
 
 
-def _size(event: yaml.NodeEvent, open_anchors: list[str | None], sizes: dict[str, int]) -> int:
+def _size(event: yaml.NodeEvent, open_nodes: list[tuple[str | None, int]], sizes: dict[str, int]) -> int:
     """The nodes that an event stands for by itself."""
     if not isinstance(event, yaml.AliasEvent):
         if isinstance(event, yaml.ScalarEvent) and CREDENTIALS_IN_URL.search(event.value):
             raise _refused(event, "holds a URL with credentials; take them out, they belong into the environment")
         return 1
-    if event.anchor in open_anchors:
+    if any(event.anchor == anchor for anchor, _ in open_nodes):
         raise _refused(event, f"*{event.anchor} stands inside of what it repeats")
     return sizes.get(event.anchor or "", 1)
 
@@ -79,13 +81,15 @@ class Loader(yaml.CSafeLoader):
     """Names the line of whatever YAML's own constructors stumble over, and refuses keys that stand twice."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        kind = node.tag.rpartition(":")[2]
+        if isinstance(node, yaml.ScalarNode) and kind != "str" and len(node.value) > _MAX_NUMBER_LENGTH:
+            raise yaml.constructor.ConstructorError(None, None, f"is too long for a {kind}", node.start_mark)
         try:
             return super().construct_object(node, deep)
         except yaml.YAMLError:
             raise
         # `!!int x`, `2001-99-99`, `!!timestamp x`, `!!bool x`: PyYAML lets the faults of its constructors through.
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError):
-            kind = node.tag.rpartition(":")[2]
             said = f"{node.value[:50]!r} is no {kind}" if isinstance(node.value, str) else f"is no {kind}"
             raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from None
 

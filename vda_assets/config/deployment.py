@@ -103,7 +103,7 @@ class Endpoint(ConfigModel):
     """`api_key_env` names the variable of a task that holds the key, which `task_credentials` put there."""
 
     url: HttpUrl
-    model: str
+    model: Annotated[str, Field(pattern=r"^\S*$")]
     api_key_env: EnvironmentName | None = None
     # How long a container waits for one answer, where it can be told so (from paidf-augmentation 1.1.0 on).
     timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from vda_assets.base.parallel import as_they_come
-from vda_assets.config.deployment import Container, Endpoints, Images
+from vda_assets.config.deployment import Container, Endpoints, Images, Role
 from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, Cookbook
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.flows.worker_files import worker_files
@@ -35,8 +35,7 @@ def setup_files(
 
     Raises BadConfigFile when the cookbook holds keys or values that the containers of `images` do not have.
     """
-    version = known_version(images, Container.AUGMENTATION).version
-    environment = environment_file(endpoints, super_resolution=super_resolution, augmentation_version=version)
+    environment = environment_file(endpoints, super_resolution=super_resolution, images=images)
     files = {
         **worker_files(),
         ".env": environment,
@@ -71,8 +70,9 @@ def files_for(draw: Draw | None) -> str:
     return rf"(?!configs/({own}[^/]*_aug\d+|manifest)\.yaml$)"
 
 
-def environment_file(endpoints: Endpoints, *, super_resolution: bool, augmentation_version: str) -> bytes:
-    """The `.env` that every worker loads; it holds no secret."""
+def environment_file(endpoints: Endpoints, *, super_resolution: bool, images: Images) -> bytes:
+    """The `.env` that every worker loads; it holds no secret, but the names of the variables that do."""
+    versions = {container: known_version(images, container) for container in Container}
     values = {
         "ACCEPT_EULA": "Y",
         "UV_NO_SYNC": "1",
@@ -85,7 +85,13 @@ def environment_file(endpoints: Endpoints, *, super_resolution: bool, augmentati
         "VLM_ENDPOINT_MODEL": endpoints.vlm.model,
         "LLM_ENDPOINT": endpoints.llm.url,
         "LLM_ENDPOINT_MODEL": endpoints.llm.model,
-        "PAIDF_AUGMENTATION_VERSION": augmentation_version,
+        "PAIDF_AUGMENTATION_VERSION": versions[Container.AUGMENTATION].version,
+        **{f"PAIDF_{container.upper()}_HOME": version.home for container, version in versions.items()},
+        **{
+            f"{role.upper()}_API_KEY_ENV": endpoint.api_key_env
+            for role, endpoint in ((Role.VLM, endpoints.vlm), (Role.LLM, endpoints.llm))
+            if endpoint.api_key_env
+        },
         "SUPER_RESOLUTION_ENABLED": str(super_resolution).lower(),
     }
     return "".join(f"{name}={value}\n" for name, value in values.items()).encode()

@@ -160,9 +160,8 @@ def endpoints_of(deployment: Deployment, selection: Selection) -> list[Role]:
 
 def caches_of(deployment: Deployment, selection: Selection) -> list[str]:
     """The model caches that the selected stages read; some images run no model."""
-    labels = Stage.ORIGINAL_LABELS in selection or Stage.AUGMENTED_LABELS in selection
-    used = {Container.AUGMENTATION: Stage.AUGMENTED_VIDEOS in selection, Container.AUTO_LABELING: labels}
-    versions = [version_of(deployment.images, container) for container in Container if used[container]]
+    used = {stage.row.container for stage in Stage if stage in selection}
+    versions = [version_of(deployment.images, container) for container in Container if container in used]
     return [one.model_cache for one in versions if isinstance(one, ContainerVersion) and one.model_cache]
 
 

@@ -24,7 +24,7 @@ SILENCE_SECONDS = 3900
 
 def run_container(container: str, arguments: list[str], environment: dict[str, str]) -> Words:
     """What it said, when it exits 0. Raises WorkerError with its exit code, SILENT or DISK_FULL."""
-    home = os.environ.get("PAIDF_HOME", CONTAINER_HOMES[container])
+    home = os.environ.get("PAIDF_HOME") or os.environ.get(f"PAIDF_{container.upper()}_HOME", CONTAINER_HOMES[container])
     command = shlex.split(os.environ.get("PAIDF_CLI", CONTAINER_COMMAND)) + arguments
     silence_seconds = seconds_of("CONTAINER_SILENCE_TIMEOUT_SECONDS", SILENCE_SECONDS)
     say("running " + shlex.join(command))

@@ -47,8 +47,9 @@ def wait_for_endpoint(kind: str) -> tuple[str, str]:
 
 def served_models(url: str, name: str, *, timeout_seconds: float) -> list[str]:
     request = urllib.request.Request(f"{url}/models")
-    # The keys that paidf-auto-labeling 1.0.0 sends, in its order; never to where the endpoint redirects.
-    variables = (f"{name}_API_KEY", "NVIDIA_API_KEY", "OPENAI_API_KEY")
+    # The deployment's own, then the keys that paidf-auto-labeling 1.0.0 sends, in its order; never to where the
+    # endpoint redirects.
+    variables = (os.environ.get(f"{name}_API_KEY_ENV", ""), f"{name}_API_KEY", "NVIDIA_API_KEY", "OPENAI_API_KEY")
     if key := next(filter(None, map(os.environ.get, variables)), None):
         request.add_unredirected_header("Authorization", f"Bearer {key}")
     with urllib.request.urlopen(request, timeout=timeout_seconds) as response:

@@ -11,7 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 from pydantic import BaseModel
 
-from vda_assets.config.deployment import Endpoints, GeneratorEndpoint, Images
+from vda_assets.config.deployment import Container, Endpoints, GeneratorEndpoint, Images
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.cookbooks.cookbook import Cookbook, read_cookbook
 from vda_assets.cookbooks.draw import Draw, draws_for
@@ -22,6 +22,7 @@ from vda_assets.flows.setup import setup_files
 from vda_assets.paidf.augmentation_1_0 import AugmentationConfig10
 from vda_assets.paidf.auto_labeling_1_0 import AutoLabelingConfig
 from vda_assets.paidf.dead_keys import dead_keys_1_0
+from vda_assets.paidf.generate import known_version, sift_augmentation
 from vda_assets.storage.clips import key_of, video_of
 from vda_assets_tests.unknown_keys import unknown_keys
 
@@ -257,6 +258,140 @@ def test_ready_made_controls_are_kept_and_every_weighted_one_is_named(own: Path)
 
     _, config, _ = configs(rewrite(own, change))
     assert config["data"][0]["inputs"]["controls"] == {"edge": None, "depth": "/osmo/depth.mp4", "vis": None}
+
+
+def test_parameters_of_a_generator_elsewhere_go_out_as_they_are(own: Path) -> None:
+    given = {"guidance": 3.5, "resolution": 720, "shift": [1, 2], "nested": {"a": 0.5}, "sigma": None}
+
+    def change(base: Any) -> None:
+        base["augmentation"]["parameters"] = dict(given)
+
+    draw, config, _ = configs(rewrite(own, change), version="1.1.0")
+    del given["sigma"]
+    assert config["augmentation"]["parameters"] == {**given, "seed": draw.generation_seed}
+
+
+def test_each_endpoint_of_a_list_says_its_timeout_and_where_its_key_is(own: Path) -> None:
+    endpoints = Endpoints.model_validate(
+        {
+            "vlm": {"url": "http://vlm/v1", "model": "v", "api_key_env": "MY_KEY", "timeout_seconds": 50},
+            "video_transfer": {"url": "http://cosmos", "model": "c"},
+        }
+    )
+    files = setup_files(
+        {"a.mp4": draws_for(cookbook_of(own).distribution, "a")},
+        cookbook=cookbook_of(own),
+        endpoints=endpoints,
+        super_resolution=False,
+        images=images("1.1.0"),
+    )
+    vlm, llm, generator = yaml.safe_load(files["configs/a_aug0.yaml"])["endpoints"]
+    assert (vlm["timeout"], vlm["api_key_env"]) == (50, "MY_KEY")
+    assert llm["timeout"] > 120
+    assert "api_key_env" not in llm
+    assert generator["timeout"] > 300
+    assert b"VLM_API_KEY_ENV=MY_KEY\n" in files[".env"]
+    assert b"PAIDF_AUGMENTATION_HOME=/workspace\n" in files[".env"]
+
+
+def test_keys_that_are_dead_in_this_very_config_are_not_written(own: Path) -> None:
+    def change(base: Any) -> None:
+        base["captioning"]["llm"]["seed"] = 5
+        base["captioning"]["vlm"]["system_prompt"] = "You see clips."
+        base["augmentation"]["modalities"]["seg_control_prompt"] = "workers"
+
+    cookbook = rewrite(own, change)
+    _, config, _ = configs(cookbook)
+    assert "seed" not in config["captioning"]["llm"]
+    assert "system_prompt" not in config["captioning"]["vlm"]
+    assert config["augmentation"]["modalities"] == {"edge": 1.0}
+    told = sift_augmentation(cookbook, known_version(images("1.0.0"), Container.AUGMENTATION)).dead
+    assert set(told) == {
+        "captioning.llm.seed",
+        "captioning.vlm.system_prompt",
+        "augmentation.modalities.seg_control_prompt",
+    }
+
+
+def test_the_same_keys_are_written_where_the_rest_of_the_config_has_them_read(own: Path) -> None:
+    def change(base: Any) -> None:
+        base["captioning"]["vlm"] |= {"system_prompt": "You see clips.", "parser": "reasoning"}
+        base["augmentation"]["modalities"] |= {"seg": 0.5, "seg_control_prompt": "workers"}
+
+    _, config, _ = configs(rewrite(own, change))
+    assert config["captioning"]["vlm"]["system_prompt"] == "You see clips."
+    assert config["augmentation"]["modalities"]["seg_control_prompt"] == "workers"
+
+    def fix(base: Any) -> None:
+        del base["captioning"]["vlm"]
+        base["captioning"]["llm"]["file_path"] = "/prompts.txt"
+
+    draw, config, _ = configs(rewrite(own, fix))
+    assert config["captioning"]["llm"]["seed"] == draw.prompt_seed
+
+
+def test_unknown_keys_of_what_is_replaced_are_told_too(own: Path) -> None:
+    def change(base: Any) -> None:
+        base["data"][0]["inputs"]["contrls"] = {"edge": None}
+
+    with pytest.raises(BadConfigFile, match=r"data\.0\.inputs\.contrls: unknown key; did you mean controls\?"):
+        configs(rewrite(own, change))
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "value", "said"),
+    [
+        ("super_resolution", "model", "seedvr3", "Input should be 'seedvr2'"),
+        ("super_resolution", "variant", "seedvr2_7b_sharp", "Input should be 'seedvr2_3b' or 'seedvr2_7b'"),
+        ("super_resolution", "window_timeout", 0.5, "valid integer"),
+        ("super_resolution", "overlap_frames", 128, "overlap_frames 128 must be below window_frames 128"),
+        ("super_resolution", "window_frames", 64, "overlap_frames 64 must be below window_frames 64"),
+        ("detection_and_tracking", "model", "yolo", "Input should be 'rfdetr'"),
+        ("detection_and_tracking", "asso_func", "cosine", "Input should be 'iou'"),
+        ("detection_and_tracking", "dedup_priority", "largest", "Input should be 'conf'"),
+        ("vlm_json", "model", "llava", "Input should be 'vlm'"),
+        ("vlm_json", "timeout", 600.5, "valid integer"),
+        ("mcq_generation.window_metadata_extraction", "timeout", 1.5, "valid integer"),
+    ],
+)
+def test_what_ends_the_real_command_is_refused_when_the_cookbook_is_read(
+    own: Path, block: str, key: str, value: Any, said: str
+) -> None:
+    def change(base: Any) -> None:
+        for part in block.split("."):
+            base = base[part]
+        base[key] = value
+
+    with pytest.raises(BadConfigFile) as error:
+        configs(rewrite(own, change, "auto_labeling/auto_labeling_config.yaml"))
+    assert f"{block}" in str(error.value)
+    assert said in str(error.value)
+
+
+def test_names_of_classes_are_compared_as_the_container_folds_them(own: Path) -> None:
+    def change(base: Any) -> None:
+        base["detection_and_tracking"]["classes"] = ["Person", " traffic_light ", "Sports Ball"]
+
+    configs(rewrite(own, change, "auto_labeling/auto_labeling_config.yaml"))
+    with pytest.raises(BadConfigFile, match="is no class of the detector"):
+        configs(
+            rewrite(
+                own,
+                lambda base: base["detection_and_tracking"].update(classes=["traffic-light"]),
+                "auto_labeling/auto_labeling_config.yaml",
+            )
+        )
+
+
+def test_an_anchor_for_both_endpoints_does_not_give_one_the_others_url(own: Path) -> None:
+    path = own / "auto_labeling/auto_labeling_config.yaml"
+    text = path.read_text().splitlines()
+    text = [line.replace("vlm: {", "vlm: &same {") if line.startswith("  vlm: {") else line for line in text]
+    text = ["  llm: *same" if line.startswith("  llm: {") else line for line in text]
+    path.write_text("\n".join(text))
+    _, _, config = configs(cookbook_of(own))
+    assert config["endpoints"]["vlm"]["url"] == ENDPOINTS.vlm.url
+    assert config["endpoints"]["llm"]["url"] == ENDPOINTS.llm.url
 
 
 def test_a_newer_container_takes_the_keys_that_came_with_it(own: Path) -> None:
