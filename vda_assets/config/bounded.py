@@ -18,7 +18,11 @@ MAX_NODES = 50_000
 MAX_DEPTH = 40
 # `1:59:59:…`, a number in base sixty, takes a minute to compute at a few hundred kilobytes.
 _MAX_NUMBER_LENGTH = 100
-CREDENTIALS_IN_URL = re.compile(r"://[^/\s@]+@")
+# In front of the host, or as a parameter; bounded, so that a text of nothing but `://` takes no time.
+CREDENTIALS_IN_URL = re.compile(
+    r"://(?:[^/\s@]+@|[^\s?]{0,500}\?(?:[^\s&]{0,500}&){0,9}(?:[\w-]{0,50}(?:key|token|secret|passw(?:or)?d)|sig\w{0,50})=)",
+    re.IGNORECASE,
+)
 
 
 def read_file(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:

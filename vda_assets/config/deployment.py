@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from vda_assets.config.bounded import CREDENTIALS_IN_URL
 from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel
 from vda_assets.osmo.spec import ResourceSpec, TimeoutSpec
@@ -29,10 +30,8 @@ def _base_url(url: str) -> str:
         host = None
     if not host or not url.isprintable() or " " in url:
         raise ValueError("must be http://host:port/path")
-    if "@" in parts.netloc:
+    if CREDENTIALS_IN_URL.search(url):
         raise ValueError("holds credentials; take them out, they belong into the environment")
-    if parts.query or parts.fragment:
-        raise ValueError("must end with its path: take out what follows ? or #")
     return url.rstrip("/")
 
 

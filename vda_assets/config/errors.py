@@ -25,16 +25,16 @@ class BadConfigFile(ConfigError):
 
     def __init__(self, path: Path, problems: Iterable[str]) -> None:
         self.path = path
-        told = [_cut(_SECRET_IN_URL.sub(r"\1…", problem)) for problem in problems]
+        told = [_cut(_SECRET_IN_URL.sub(r"\1…", _cut(problem, 20_000)), _LONGEST_PROBLEM) for problem in problems]
         more = [f"and {len(told) - _MOST_PROBLEMS} more problems"] if len(told) > _MOST_PROBLEMS else []
         self.problems = (*told[:_MOST_PROBLEMS], *more)
         super().__init__("\n".join(f"{path}: {problem}" for problem in self.problems))
 
 
-def _cut(problem: str) -> str:
-    """A problem of a length that people read, with its beginning and its end."""
-    half = _LONGEST_PROBLEM // 2
-    return problem if len(problem) <= _LONGEST_PROBLEM else f"{problem[:half]} … {problem[-half:]}"
+def _cut(problem: str, length: int) -> str:
+    """The problem's beginning and end when it is longer than that."""
+    half = length // 2
+    return problem if len(problem) <= length else f"{problem[:half]} … {problem[-half:]}"
 
 
 class UnknownName(ConfigError):

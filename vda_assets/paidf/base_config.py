@@ -46,7 +46,9 @@ class BaseConfig:
         """The answers among which the drawn value is looked for: every drawable one, and more that are given."""
         values = list(self._cookbook.distribution.variables[variable])
         for key in ("verification_options", "variables"):
-            given = self.block("captioning", "llm", key).get(variable) or []
+            given = self.block("captioning", "llm", key).get(variable)
+            if given is None:
+                continue
             if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
                 raise BadConfigFile(self._path, [f"captioning.llm.{key}.{variable}: must be a list of texts"])
             values += given

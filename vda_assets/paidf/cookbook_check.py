@@ -141,7 +141,7 @@ def _missing_options(distribution: Distribution, llm: dict[str, Any]) -> Iterato
         return
     for name, values in distribution.variables.items():
         key = f"captioning.llm.verification_options.{name}"
-        if name not in options:
+        if not options.get(name):
             yield f"{key}: is missing; its values are {', '.join(values)}"
         elif lacking := [value for value in values if value not in options[name]]:
             yield f"{key}: lacks {', '.join(lacking)}, which can be drawn"

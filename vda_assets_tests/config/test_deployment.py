@@ -41,7 +41,7 @@ def test_endpoints_are_found_by_role_and_lose_the_slash_at_their_end() -> None:
         "http://[::1",
         "http://a b",
         "http://u:p@osmo",
-        "http://o?a=b",
+        "http://o?a=b&api_key=c",
     ],
 )
 def test_what_is_no_plain_http_address_is_refused(url: str) -> None:

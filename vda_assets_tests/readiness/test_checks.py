@@ -9,13 +9,27 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from vda_assets.config.deployment import Deployment, Endpoint, Endpoints, GeneratorEndpoint, OsmoService, Role
+from vda_assets.config.deployment import (
+    Deployment,
+    Endpoint,
+    Endpoints,
+    GeneratorEndpoint,
+    Images,
+    OsmoService,
+    Role,
+)
 from vda_assets.embedded.service.server import EmbeddedOsmo
 from vda_assets.flows.selection import FLOWS, Selection
 from vda_assets.osmo.auth import DevUserAuth
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.credentials import GenericCredential
-from vda_assets.readiness.checks import check_endpoint, check_task_credentials, endpoints_of
+from vda_assets.readiness.checks import (
+    caches_of,
+    check_endpoint,
+    check_images,
+    check_task_credentials,
+    endpoints_of,
+)
 from vda_assets.readiness.finding import Level
 from vda_assets.readiness.overview import time_overview
 from vda_assets_tests.embedded.service.conftest import settings_below
@@ -121,3 +135,23 @@ def test_a_language_model_without_a_list_of_models_is_not_ready() -> None:
             endpoints=Endpoints(llm=Endpoint(url=f"{service.url}/v1", model="qwen")),
         )
         assert check_endpoint(given, Role.LLM).level is Level.NOTE
+
+
+def test_an_image_that_runs_no_model_needs_no_weights() -> None:
+    newer = deployment(video_transfer=NOBODY).model_copy(update={"images": Images(augmentation_version="1.1.0")})
+    assert caches_of(newer, FLOWS["e2e"]) == ["auto_labeling"]
+    assert caches_of(deployment(), FLOWS["e2e"]) == ["cosmos_transfer", "auto_labeling"]
+    assert caches_of(deployment(), FLOWS["auto_labeling"]) == ["auto_labeling"]
+
+
+def test_labels_of_videos_that_the_labelling_cannot_decode_are_blocked_and_the_rest_is_not() -> None:
+    generator = GeneratorEndpoint(url=NOBODY, model="cosmos", returns="vp9")
+    newer = Deployment(
+        osmo=OsmoService(url="http://osmo.example.com"),
+        images=Images(augmentation_version="1.1.0"),
+        endpoints=Endpoints(video_transfer=generator),
+    )
+    (finding,) = check_images(newer, FLOWS["e2e"])
+    assert finding.level is Level.BLOCKING
+    assert "returns vp9" in finding.message
+    assert check_images(newer, FLOWS["auto_labeling"]) == []
