@@ -5,9 +5,9 @@ It runs no model itself: every endpoint, that of the generator too, stands in on
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from vda_assets.config import deployment
 from vda_assets.config.deployment import Role
@@ -67,8 +67,14 @@ class AnyParameters(ContainerModel):
 
 
 class PromptedModalities(Modalities):
+    """A weight may stand among the parameters instead, as the service takes it (`edge: {control_weight: 1.0}`)."""
+
     positive_prompt: str | None = None
     negative_prompt: str | None = None
+
+    @model_validator(mode="after")
+    def _one_weight(self) -> Self:
+        return self
 
 
 class Augmentation(ContainerModel):

@@ -261,10 +261,11 @@ def test_ready_made_controls_are_kept_and_every_weighted_one_is_named(own: Path)
 
 
 def test_parameters_of_a_generator_elsewhere_go_out_as_they_are(own: Path) -> None:
-    given = {"guidance": 3.5, "resolution": 720, "shift": [1, 2], "nested": {"a": 0.5}, "sigma": None}
+    given = {"guidance": 3.5, "resolution": 720, "shift": [1, 2], "edge": {"control_weight": 0.5}, "sigma": None}
 
     def change(base: Any) -> None:
         base["augmentation"]["parameters"] = dict(given)
+        del base["augmentation"]["modalities"]
 
     draw, config, _ = configs(rewrite(own, change), version="1.1.0")
     del given["sigma"]
