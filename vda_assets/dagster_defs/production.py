@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from vda_assets.base.failed import Failed
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.cookbook import Cookbook
@@ -27,8 +28,8 @@ from vda_assets.dagster_defs.recording.materializing import (
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.dispatch.failures import StageFailure
 from vda_assets.dispatch.pace import Heartbeat, Pace
-from vda_assets.flows.comparisons import ComparisonPool
-from vda_assets.flows.inputs import provide_inputs
+from vda_assets.flows.comparisons import ComparisonPool, still_of
+from vda_assets.flows.inputs import Seen, provide_inputs
 from vda_assets.flows.selection import STAGES, Output, Selection
 from vda_assets.flows.setup import setup_files, write_setup
 from vda_assets.flows.work import ClipWork, inputs_from_elsewhere, output_hashes
@@ -125,12 +126,14 @@ class Production:
         usable = []
         for work, seen in provide_inputs(self.storage, works, layout=self.layout):
             key = work.clip.key
-            if isinstance(seen, ClipInfo):
-                self._infos[key] = seen
+            if isinstance(seen, Seen):
+                self._infos[key] = seen.info
                 usable.append(work)
+                for warning in seen.warnings:
+                    self.log(f"warning: {warning}")
             else:
                 compared = {Output.COMPARISONS} if Output.AUGMENTED_VIDEOS in work.stages else set()
-                self._fail(key, {*work.stages, *(compared & self.selection.outputs)}, seen)
+                self._fail(key, {*work.stages, *(compared & self.selection.outputs)}, seen.reason)
         return usable
 
     def _find_finished(self) -> None:
@@ -151,7 +154,8 @@ class Production:
 
     def _outputs_are_whole(self, item: Item, output: Output, layout: RunLayout) -> bool:
         if output is Output.COMPARISONS:
-            return all(self.storage.exists(layout.comparison(plan.video, plan.index)) for plan in item.plans)
+            videos = [layout.comparison(plan.video, plan.index) for plan in item.plans]
+            return all(self.storage.exists(video) or self.storage.exists(still_of(video)) for video in videos)
         return self._stage_is_whole(item, output, layout=layout, work_hash="")
 
     def _work_is_whole(self, work: ClipWork, stage: Output, *, layout: RunLayout, work_hash: str) -> bool:
@@ -286,8 +290,9 @@ class Production:
 
     def _collect_comparisons(self) -> None:
         for key, rendered in self._pool.take_ended():
-            if isinstance(rendered, str):
-                self._fail(key, {Output.COMPARISONS}, f"the side-by-side video could not be rendered: {rendered}")
+            if isinstance(rendered, Failed):
+                reason = f"the side-by-side video could not be rendered: {rendered.reason}"
+                self._fail(key, {Output.COMPARISONS}, reason)
                 continue
             self.log_event(
                 comparison_materialization(
@@ -298,6 +303,9 @@ class Production:
                     comparisons=rendered,
                 )
             )
+            for one in rendered:
+                if one.problem:
+                    self.log(f"{key}: a picture instead of a side-by-side video lies at {one.url}: {one.problem}")
             self.log(f"{key}: comparisons rendered")
 
     def _fail_stage(self, key: str, stage: Output, reason: str) -> None:

@@ -48,7 +48,7 @@ class RunLayout:
 
     def video_at(self, path: str) -> str | None:
         """The video that a path below the run's root belongs to; None for what all of them share."""
-        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.mp4"
+        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.(?:mp4|png)"
         match = re.match(rf"{_OUTPUT_PATTERN}|remuxed/(?P<remuxed>[^/]+)/|{display}", path)
         return next((video for video in match.groupdict().values() if video), None) if match else None
 
