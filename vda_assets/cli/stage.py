@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 import yaml
 
+from vda_assets.base.parallel import in_order
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load, video_option
 from vda_assets.outcomes.marker import OutputMissing, read_marker
@@ -24,7 +24,7 @@ from vda_assets.storage.url import StorageUrl
 
 MEDIA_FOLDER = Path("media/vda/runs")
 _RUN_ID = re.compile(r"run-[0-9a-f]{8}")
-_PARALLEL_READS = 8
+_READS_AT_ONCE = 8
 
 
 @click.command()
@@ -112,9 +112,8 @@ class _Run:
                 return str(error)
             return None
 
-        with ThreadPoolExecutor(_PARALLEL_READS) as threads:
-            reasons = zip(folders, threads.map(reason, folders), strict=True)
-            return {folder: why for folder, why in reasons if why}
+        reasons = in_order(reason, folders, threads=_READS_AT_ONCE)
+        return {folder: why for folder, why in zip(folders, reasons, strict=True) if why}
 
     def _manifest(self) -> dict[str, str]:
         """Video -> path of its clip below the dataset, as the run's setup says; empty without one."""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel
 from vda_assets.osmo.spec import ResourceSpec, TimeoutSpec
-from vda_assets.storage.credentials import DataCredential
+from vda_assets.storage.credentials import StorageCredential
 from vda_assets.storage.url import parse_profile
 
 
@@ -141,14 +141,14 @@ class StorageProfile(ConfigModel):
     override_url: HttpUrl | None = None
     addressing_style: Literal["virtual", "path", "auto"] | None = None
 
-    def credential(self, environment: Mapping[str, str]) -> DataCredential:
+    def credential(self, environment: Mapping[str, str]) -> StorageCredential:
         """The credential with its secrets; raises ConfigError naming a variable that is not set."""
         secrets: dict[str, str | None] = {}
         for field, variable in (("access_key_id", self.access_key_id_env), ("access_key", self.access_key_env)):
             if variable and not environment.get(variable):
                 raise ConfigError(f"USER_INPUT_REQUIRED: set {variable}, the {field} of {self.profile}")
             secrets[field] = environment[variable] if variable else None
-        return DataCredential(
+        return StorageCredential(
             self.profile,
             **secrets,
             region=self.region,

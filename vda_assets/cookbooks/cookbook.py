@@ -30,7 +30,7 @@ def _evenly(values: Any) -> Any:
     return values
 
 
-def _distribution(weights: dict[str, float]) -> dict[str, float]:
+def _sum_to_one(weights: dict[str, float]) -> dict[str, float]:
     total = sum(weights.values())
     if abs(total - 1) > _SUM_TOLERANCE:
         raise ValueError(f"the weights sum to {total:g}, not to 1: {weights}")
@@ -38,21 +38,19 @@ def _distribution(weights: dict[str, float]) -> dict[str, float]:
 
 
 Weight = Annotated[float, Field(ge=0)]
-Distribution = Annotated[
-    dict[str, Weight], Field(min_length=1), AfterValidator(_distribution), BeforeValidator(_evenly)
-]
+Weights = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_sum_to_one), BeforeValidator(_evenly)]
 
 
-class AugmentationDraw(ConfigModel):
+class Distribution(ConfigModel):
     """`config` is the path of the base config of paidf-augmentation, below the cookbook's folder."""
 
     config: Annotated[str, AfterValidator(lambda path: str(PurePosixPath(path)))] = "augmentation/augmentation.yaml"
     n_augmentations: Annotated[int, Field(ge=1)] = 1
-    variables: Annotated[dict[str, Distribution], Field(min_length=1)]
+    variables: Annotated[dict[str, Weights], Field(min_length=1)]
 
 
 class WorkflowConfig(ConfigModel):
-    augmentation: AugmentationDraw
+    augmentation: Distribution
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Cookbook:
 
     name: str
     folder: Path
-    draw: AugmentationDraw
+    distribution: Distribution
     augmentation: Mapping[str, Any]
     auto_labeling: Mapping[str, Any]
     files: Mapping[str, bytes]
@@ -70,7 +68,7 @@ class Cookbook:
     @property
     def augmentation_digest(self) -> str:
         """Hash of everything that decides an augmented video, apart from the clip."""
-        return self._digest(WORKFLOW_CONFIG, "augmentation/", self.draw.config)
+        return self._digest(WORKFLOW_CONFIG, "augmentation/", self.distribution.config)
 
     @property
     def auto_labeling_digest(self) -> str:
@@ -93,14 +91,14 @@ def read_cookbook(folder: Path, *, name: str) -> Cookbook:
     missing = [path for path in REQUIRED_FILES if not (folder / path).is_file()]
     if missing:
         raise BadConfigFile(folder, [f"cookbook {name!r} has no file {path}" for path in missing])
-    draw = read_draw(folder)
+    distribution = read_distribution(folder)
     read_question_bank(folder / QUESTION_BANK)
-    augmentation = read_base(folder, draw.config)
+    augmentation = read_base(folder, distribution.config)
     auto_labeling = read_base(folder, AUTO_LABELING_CONFIG)
     return Cookbook(
         name=name,
         folder=folder,
-        draw=draw,
+        distribution=distribution,
         augmentation=augmentation,
         auto_labeling=auto_labeling,
         files=files_below(folder),
@@ -113,7 +111,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
     }
 
 
-def read_draw(folder: Path) -> AugmentationDraw:
+def read_distribution(folder: Path) -> Distribution:
     return read_model(folder / WORKFLOW_CONFIG, WorkflowConfig, variables={}).augmentation
 
 

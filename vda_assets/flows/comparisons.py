@@ -15,6 +15,7 @@ from vda_assets.media.side_by_side import SideBySide, side_by_side
 from vda_assets.media.still import still
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
+from vda_assets.storage.layout import still_of
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 # 5,000 frames of two 720p clips take 2 minutes on two free cores, and 0.6 GB.
@@ -52,13 +53,12 @@ class ComparisonPool:
         self._processes = Processes(seconds=seconds, memory_bytes=memory_bytes)
 
     def __enter__(self) -> Self:
+        self._processes.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._threads.shutdown()
-        with self._processes:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=kind is None, cancel_futures=kind is not None)
+        self._processes.__exit__(None, None, None)
 
     @property
     def renderers(self) -> list[int]:
@@ -117,11 +117,6 @@ def render_still(
         picture = still(*_local_copies(storage, source, augmented, scratch), png)
         storage.upload(png, url)
         return Comparison(url, source, augmented, picture, size_bytes=png.stat().st_size, problem=problem)
-
-
-def still_of(video: StorageUrl) -> StorageUrl:
-    """Where the picture lies that takes the place of a side-by-side video."""
-    return video.parent / f"{video.name.removesuffix('.mp4')}.png"
 
 
 def _local_copies(storage: Storage, source: StorageUrl, augmented: StorageUrl, scratch: Path) -> tuple[Path, Path]:

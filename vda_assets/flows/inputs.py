@@ -11,7 +11,8 @@ from pathlib import Path
 
 from vda_assets.base.failed import Failed
 from vda_assets.flows.processes import CallFailed, Processes
-from vda_assets.flows.selection import Output, Selection
+from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, digest
 from vda_assets.media.errors import MediaError, NotAVideo
 from vda_assets.media.probe import ClipInfo, probe
@@ -24,7 +25,8 @@ from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
-_PARALLEL_CLIPS = 4
+_CLIPS_AT_ONCE = 4
+_WITH_INDEX = (MP4, ".mov")
 # Of a remote clip that is no MP4 every byte is copied; 3 GB take 5 minutes at 10 MB/s.
 CLIP_SECONDS = 600.0
 # A clip's header of a few bytes can ask FFmpeg for tables of any size.
@@ -49,20 +51,21 @@ def provide_inputs(
 
     Opens every clip, within CLIP_SECONDS and CLIP_BYTES, and writes the MP4s that are missing.
     """
-    with Processes(seconds=CLIP_SECONDS, memory_bytes=CLIP_BYTES) as processes:
+    processes = Processes(seconds=CLIP_SECONDS, memory_bytes=CLIP_BYTES)
 
-        def provided(work: ClipWork) -> tuple[ClipWork, Seen | Failed]:
-            try:
-                return processes.call(_provide, storage, work, layout)
-            except (StorageError, MediaError, OSError) as error:
-                return work, Failed(str(error))
-            except (CallFailed, MemoryError) as error:
-                problem = str(error) or f"it takes more than {CLIP_BYTES >> 20} MB"
-                reason = f"{work.clip.url.name}: reading it failed: {problem}. Upload the clip again or take it out."
-                return work, Failed(reason)
+    def provided(work: ClipWork) -> tuple[ClipWork, Seen | Failed]:
+        try:
+            return processes.call(_provide, storage, work, layout)
+        except (StorageError, MediaError, OSError) as error:
+            return work, Failed(str(error))
+        except (CallFailed, MemoryError) as error:
+            problem = str(error) or f"it takes more than {CLIP_BYTES >> 20} MB"
+            reason = f"{work.clip.url.name}: reading it failed: {problem}. Upload the clip again or take it out."
+            return work, Failed(reason)
 
-        with ThreadPoolExecutor(_PARALLEL_CLIPS) as threads:
-            yield from threads.map(provided, works)
+    # On an interrupt the processes end first, and then the threads that wait for them.
+    with ThreadPoolExecutor(_CLIPS_AT_ONCE) as threads, processes:
+        yield from threads.map(provided, works)
 
 
 def _provide(storage: Storage, work: ClipWork, layout: RunLayout) -> tuple[ClipWork, Seen]:
@@ -80,12 +83,10 @@ def _provide(storage: Storage, work: ClipWork, layout: RunLayout) -> tuple[ClipW
 def _probed(storage: Storage, clip: Clip, folder: Path) -> tuple[Path | None, ClipInfo]:
     """What the clip is, and its local copy where there is one: what has no index is read whole, more than once."""
     name = clip.url.name
-    if clip.url.scheme == FILE_SCHEME:
-        path = Path("/", clip.url.key)
-        return path, probe(path, name=name)
+    local = Path("/", clip.url.key) if clip.url.scheme == FILE_SCHEME else None
     with storage.reading(clip.url) as file:
-        if clip.suffix in _WITH_INDEX:
-            return None, probe(file, name=name)
+        if local or clip.suffix in _WITH_INDEX:
+            return local, probe(file, name=name)
         # What is no video at all is not copied first.
         if reason := looks_like(file.read(HEAD_BYTES)):
             raise NotAVideo(name, reason)
@@ -94,13 +95,10 @@ def _probed(storage: Storage, clip: Clip, folder: Path) -> tuple[Path | None, Cl
     return copy, probe(copy, name=name)
 
 
-_WITH_INDEX = (MP4, ".mov")
-
-
 def check_selection(info: ClipInfo, selection: Selection, *, name: str) -> tuple[str, ...]:
     """Warnings for what the selected stages will make of the clip. Raises UnsuitableVideo for what they cannot."""
     warnings = []
-    if Output.AUGMENTED_VIDEOS in selection:
+    if Stage.AUGMENTED_VIDEOS in selection:
         check_length(info, name=name, most_frames=MOST_AUGMENTED_FRAMES)
         seconds = math.ceil(info.frame_count / _CHUNK_FRAMES) * _CHUNK_SECONDS
         if seconds > _GENERATOR_SECONDS:

@@ -8,6 +8,7 @@ import os
 import pickle
 import resource
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -36,9 +37,12 @@ class Processes:
         self._idle: list[_Child] = []
         self._children: set[_Child] = set()
         self._lock = threading.Lock()
-        self._is_closed = False
+        self._is_closed = True
 
     def __enter__(self) -> Self:
+        # Theirs is taken away here: a process that is killed leaves its temporary files.
+        self._scratch = tempfile.TemporaryDirectory(prefix="vda-processes-", ignore_cleanup_errors=True)
+        self._is_closed = False
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,6 +52,7 @@ class Processes:
             children = list(self._children)
         for child in children:
             child.end()
+        self._scratch.cleanup()
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
         """What the function returns or raises in a process of its own; all of it can be pickled. Any thread may ask.
@@ -80,7 +85,7 @@ class Processes:
                 self._children.discard(child)
             if self._is_closed:
                 raise CallFailed("its run came to an end")
-            child = _Child(self._memory_bytes)
+            child = _Child(self._memory_bytes, self._scratch.name)
             self._children.add(child)
             return child
 
@@ -91,9 +96,9 @@ class Processes:
 
 
 class _Child:
-    def __init__(self, memory_bytes: int) -> None:
+    def __init__(self, memory_bytes: int, scratch: str) -> None:
         self._connection, theirs = _SPAWN.Pipe()
-        self._process: SpawnProcess = _SPAWN.Process(target=_serve, args=(theirs, memory_bytes), daemon=True)
+        self._process: SpawnProcess = _SPAWN.Process(target=_serve, args=(theirs, memory_bytes, scratch), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -129,10 +134,11 @@ def _how(exit_code: int | None) -> str:
     return f"{name}: probably the machine ran out of memory" if name == "SIGKILL" else name
 
 
-def _serve(connection: Connection, memory_bytes: int) -> None:
+def _serve(connection: Connection, memory_bytes: int, scratch: str) -> None:
     """Runs in the process: answers calls until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
     _end_with_parent()
+    tempfile.tempdir = scratch
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))

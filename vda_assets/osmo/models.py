@@ -243,7 +243,7 @@ class PoolQuota(Answer):
         return {pool.name: pool for node_set in self.node_sets for pool in node_set.pools}
 
 
-class Credential(Answer):
+class CredentialEntry(Answer):
     """`type` is GENERIC, REGISTRY or DATA; `profile` the registry's host or the bucket's URL, None for GENERIC."""
 
     name: str = Field(validation_alias="cred_name")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import httpx
 
+from vda_assets.base.patience import Patience, Waiter
 from vda_assets.osmo.answers import raise_for_answer, without_secrets
 from vda_assets.osmo.auth import OsmoAuth
 from vda_assets.osmo.errors import OsmoRefused, OsmoUnavailable
@@ -17,8 +17,6 @@ Params = Collection[tuple[str, str]]
 
 _READ_TIMEOUT_SECONDS = 60.0
 _CONNECT_TIMEOUT_SECONDS = 10.0
-_FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_PAUSE_SECONDS = 15.0
 # With these the request cannot have left us.
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -42,7 +40,7 @@ class Transport:
             )
         self.url = str(parsed).rstrip("/")
         self._remedy = auth.remedy if auth else "no login is configured: give an access token or run `osmo login`"
-        self._retry_budget_seconds = retry_budget_seconds
+        self._waiter = Waiter(Patience(retry_budget_seconds), whom="OSMO", worth_waiting=OsmoUnavailable)
         self._http = httpx.Client(
             base_url=self.url,
             auth=auth,
@@ -55,7 +53,7 @@ class Transport:
 
     def get(self, path: str, params: Params = ()) -> httpx.Response:
         """The answer; trouble on the way is tried again with growing pauses until the budget is spent."""
-        return self._patiently(lambda: self.send("GET", path, params=params))
+        return self._waiter.ask(lambda: self.send("GET", path, params=params))
 
     def send(
         self,
@@ -77,7 +75,7 @@ class Transport:
         give_up = time.monotonic() + seconds
         timeout = httpx.Timeout(quiet_seconds, connect=_CONNECT_TIMEOUT_SECONDS)
         request = self._http.build_request("GET", path, params=list(params), timeout=timeout)
-        response = self._patiently(lambda: self._deliver(request, stream=True))
+        response = self._waiter.ask(lambda: self._deliver(request, stream=True))
         try:
             # The service says us-ascii and sends whatever bytes the task wrote.
             response.encoding = "utf-8"
@@ -109,17 +107,6 @@ class Transport:
             raise _unavailable(error, request) from error
         return response
 
-    def _patiently(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
-        give_up = time.monotonic() + self._retry_budget_seconds
-        for pause_seconds in _pauses_seconds():
-            try:
-                return ask()
-            except OsmoUnavailable:
-                if time.monotonic() + pause_seconds > give_up:
-                    raise
-                time.sleep(pause_seconds)
-        raise AssertionError("the pauses never end")
-
 
 def _unavailable(error: httpx.RequestError, request: httpx.Request) -> OsmoUnavailable:
     # A failed renewal of the login is another request: then this one was not sent.
@@ -129,10 +116,3 @@ def _unavailable(error: httpx.RequestError, request: httpx.Request) -> OsmoUnava
         f"no answer from OSMO to {request.method} {request.url.copy_with(query=None)}: {what}",
         maybe_delivered=was_sent and request.method != "GET",
     )
-
-
-def _pauses_seconds() -> Iterator[float]:
-    pause_seconds = _FIRST_PAUSE_SECONDS
-    while True:
-        yield random.uniform(pause_seconds / 2, pause_seconds)
-        pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from vda_assets.cookbooks.draw import PlannedAugmentation
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo, probe
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
-from vda_assets.outcomes.verdict import Outcome, Verdict
+from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import AUGMENTATION_METADATA_FILE, AUGMENTED_VIDEO_FILE
 from vda_assets.storage.url import StorageUrl
@@ -18,18 +18,16 @@ from vda_assets.storage.url import StorageUrl
 _GATES = ("hallucination_check", "attribute_verification")
 
 
-def judge_augmented_video(
-    storage: Storage, folder: StorageUrl, *, plan: PlannedAugmentation, source: ClipInfo
-) -> Outcome:
+def judge_augmented_video(storage: Storage, folder: StorageUrl, *, draw: Draw, source: ClipInfo) -> Judgement:
     """`source` is the clip that was augmented: the result must have its size, rate and number of frames."""
     try:
         marker = read_marker(storage, folder)
         info = probe_clip(storage, folder / AUGMENTED_VIDEO_FILE)
         metadata = _metadata(storage, folder, marker)
     except (OutputMissing, MediaError, FileNotFoundError) as error:
-        return Outcome(Verdict.MISSING, (str(error),))
+        return Judgement(Verdict.MISSING, (str(error),))
     mismatches = _mismatches(info, source)
-    rejected, unverified = _gates(metadata, plan)
+    rejected, unverified = _gates(metadata, draw)
     facts = {
         "frames": info.frame_count,
         "size_bytes": marker.size_bytes,
@@ -40,7 +38,7 @@ def judge_augmented_video(
     }
     reasons = (*mismatches, *rejected, *unverified)
     verdict = Verdict.REJECTED if mismatches or rejected else Verdict.UNVERIFIED if unverified else Verdict.ACCEPTED
-    return Outcome(verdict, reasons, stand_in="stand_in" in metadata, facts=facts)
+    return Judgement(verdict, reasons, stand_in="stand_in" in metadata, facts=facts)
 
 
 def probe_clip(storage: Storage, url: StorageUrl) -> ClipInfo:
@@ -76,7 +74,7 @@ def _mismatches(info: ClipInfo, source: ClipInfo) -> list[str]:
     return [f"{name}: {made}, its source has {given}" for name, (made, given) in pairs.items() if made != given]
 
 
-def _gates(metadata: Mapping[str, Any], plan: PlannedAugmentation) -> tuple[list[str], list[str]]:
+def _gates(metadata: Mapping[str, Any], draw: Draw) -> tuple[list[str], list[str]]:
     """(why it is rejected, why it cannot be verified)."""
     if not metadata:
         return [], [f"no readable {AUGMENTATION_METADATA_FILE}"]
@@ -95,10 +93,10 @@ def _gates(metadata: Mapping[str, Any], plan: PlannedAugmentation) -> tuple[list
     attempts = {block["attempt"] for block in blocks.values() if block and "attempt" in block}
     if len(attempts) > 1:
         unverified.append(f"its checks belong to different attempts: {sorted(attempts)}")
-    if metadata.get("selections") != dict(plan.sampled_vars):
-        unverified.append(f"it was made for {metadata.get('selections')}, drawn was {dict(plan.sampled_vars)}")
+    if metadata.get("selections") != dict(draw.sampled_vars):
+        unverified.append(f"it was made for {metadata.get('selections')}, drawn was {dict(draw.sampled_vars)}")
     asked = {one.get("variable") for one in _results(blocks["attribute_verification"] or {})}
-    if not unverified and (unasked := sorted(set(plan.sampled_vars) - asked)):
+    if not unverified and (unasked := sorted(set(draw.sampled_vars) - asked)):
         unverified.append(f"attribute_verification did not ask for {', '.join(unasked)}")
     if not metadata.get("prompt"):
         unverified.append("its prompt is empty")

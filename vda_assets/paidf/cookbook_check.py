@@ -17,13 +17,13 @@ from vda_assets.cookbooks.cookbook import (
     QUESTION_BANK,
     REQUIRED_FILES,
     WORKFLOW_CONFIG,
-    AugmentationDraw,
     Cookbook,
+    Distribution,
     files_below,
     read_base,
-    read_draw,
+    read_distribution,
 )
-from vda_assets.cookbooks.draw import PlannedAugmentation
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.cookbooks.question_bank import read_question_bank
 from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, sift_augmentation
 
@@ -65,15 +65,15 @@ class _Check:
 
     def run(self) -> None:
         self._errors(self._folder, (f"has no file {path}" for path in self._absent))
-        # Without its draw the rest of a cookbook can still be looked at.
-        no_draw = AugmentationDraw.model_construct(variables={})
-        draw = self._try(lambda: read_draw(self._folder), of=WORKFLOW_CONFIG) or no_draw
-        base = self._try(lambda: read_base(self._folder, draw.config))
+        # Without its distribution the rest of a cookbook can still be looked at.
+        no_variables = Distribution.model_construct(variables={})
+        distribution = self._try(lambda: read_distribution(self._folder), of=WORKFLOW_CONFIG) or no_variables
+        base = self._try(lambda: read_base(self._folder, distribution.config))
         labeling = self._try(lambda: read_base(self._folder, AUTO_LABELING_CONFIG), of=AUTO_LABELING_CONFIG)
         cookbook = Cookbook(
             name=self._folder.name,
             folder=self._folder,
-            draw=draw,
+            distribution=distribution,
             augmentation=base or {},
             auto_labeling=labeling or {},
             files=files_below(self._folder),
@@ -102,23 +102,23 @@ class _Check:
         self.problems += [Problem(Level.WARNING, path, message) for message in messages]
 
     def _check_augmentation(self, cookbook: Cookbook) -> None:
-        path = self._folder / cookbook.draw.config
-        drawn = {name: next(iter(values)) for name, values in cookbook.draw.variables.items()}
-        plan = PlannedAugmentation(video="any", index=0, sampled_vars=drawn, prompt_seed=0, generation_seed=0)
+        path = self._folder / cookbook.distribution.config
+        drawn = {name: next(iter(values)) for name, values in cookbook.distribution.variables.items()}
+        draw = Draw(video="any", index=0, sampled_vars=drawn, prompt_seed=0, generation_seed=0)
         sifted = self._try(lambda: sift_augmentation(cookbook, self._version))
         if sifted is None:
             return
         self._warnings(path, (f"{key}: {reason}" for key, reason in sifted.ignored.items()))
-        config = self._try(lambda: augmentation_config(cookbook, plan, endpoints=_ANY_ENDPOINTS, version=self._version))
+        config = self._try(lambda: augmentation_config(cookbook, draw, endpoints=_ANY_ENDPOINTS, version=self._version))
         if config:
             given = (sifted.content.get("captioning") or {}).get("llm") or {}
-            self._errors(path, _missing_options(cookbook.draw, given))
-            self._warnings(path, _surplus_variables(cookbook.draw, given))
+            self._errors(path, _missing_options(cookbook.distribution, given))
+            self._warnings(path, _surplus_variables(cookbook.distribution, given))
             llm = config["captioning"]["llm"]
             self._warnings(path, _certain_answers(llm["verification_options"]))
-            self._check_prompt(path, cookbook.draw, llm)
+            self._check_prompt(path, cookbook.distribution, llm)
 
-    def _check_prompt(self, path: Path, draw: AugmentationDraw, llm: dict[str, Any]) -> None:
+    def _check_prompt(self, path: Path, distribution: Distribution, llm: dict[str, Any]) -> None:
         if "text" in llm or "file_path" in llm:
             self._warnings(path, ["captioning.llm: a fixed prompt shows no drawn value; let it be written instead"])
             return
@@ -126,7 +126,7 @@ class _Check:
         if not text.strip():
             self._warnings(path, ["captioning.llm.system_prompt: is missing; say what each variable changes"])
             return
-        unnamed = [name for name, values in draw.variables.items() if not _mentions(text, [name, *values])]
+        unnamed = [name for name, values in distribution.variables.items() if not _mentions(text, [name, *values])]
         self._errors(
             path,
             (f"captioning.llm.system_prompt: names neither {name!r} nor one of its values" for name in unnamed),
@@ -148,11 +148,11 @@ class _Check:
         self._warnings(path, (f"does not ask for the key {key!r}" for key in _EVENT_KEYS if key not in text))
 
 
-def _missing_options(draw: AugmentationDraw, llm: dict[str, Any]) -> Iterator[str]:
+def _missing_options(distribution: Distribution, llm: dict[str, Any]) -> Iterator[str]:
     options = llm.get("verification_options")
     if options is None:
         return
-    for name, values in draw.variables.items():
+    for name, values in distribution.variables.items():
         key = f"captioning.llm.verification_options.{name}"
         if name not in options:
             yield f"{key}: is missing; its values are {', '.join(values)}"
@@ -160,10 +160,10 @@ def _missing_options(draw: AugmentationDraw, llm: dict[str, Any]) -> Iterator[st
             yield f"{key}: lacks {', '.join(lacking)}, which can be drawn"
 
 
-def _surplus_variables(draw: AugmentationDraw, llm: dict[str, Any]) -> Iterator[str]:
+def _surplus_variables(distribution: Distribution, llm: dict[str, Any]) -> Iterator[str]:
     for key in ("variables", "verification_options"):
         for name in llm.get(key) or {}:
-            if name not in draw.variables:
+            if name not in distribution.variables:
                 yield f"captioning.llm.{key}.{name}: is no variable of {WORKFLOW_CONFIG} and is left out"
 
 

@@ -13,7 +13,7 @@ from vda_assets.config.deployment import AugmentationVersion, Endpoints
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.config.yaml_file import problems_of
 from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, EVENT_PROMPT, QUESTION_BANK, Cookbook
-from vda_assets.cookbooks.draw import PlannedAugmentation
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.paidf.augmentation_1_0 import AugmentationConfig10
 from vda_assets.paidf.augmentation_1_1 import AugmentationConfig11
 from vda_assets.paidf.auto_labeling_1_0 import AutoLabelingConfig
@@ -28,7 +28,7 @@ AUGMENTATION_MODELS: Mapping[AugmentationVersion, type[ContainerModel]] = {
 
 
 def augmentation_config(
-    cookbook: Cookbook, plan: PlannedAugmentation, *, endpoints: Endpoints, version: AugmentationVersion
+    cookbook: Cookbook, draw: Draw, *, endpoints: Endpoints, version: AugmentationVersion
 ) -> dict[str, Any]:
     """The config of one pair, with what only the worker knows (paths) left to its overrides.
 
@@ -36,18 +36,18 @@ def augmentation_config(
     `verification_options` holds the whole vocabulary, so that the check of the attributes can fail. Raises
     BadConfigFile with everything that the cookbook's base config has wrong.
     """
-    base = _Base(cookbook, cookbook.draw.config, sift_augmentation(cookbook, version))
+    base = _Base(cookbook, cookbook.distribution.config, sift_augmentation(cookbook, version))
     llm = base.block("captioning", "llm")
-    llm["verification_options"] = {name: base.vocabulary(name) for name in plan.sampled_vars}
-    llm["variables"] = {name: [value] for name, value in plan.sampled_vars.items()}
-    llm["seed"] = plan.prompt_seed
-    base.block("augmentation", "parameters")["seed"] = plan.generation_seed
+    llm["verification_options"] = {name: base.vocabulary(name) for name in draw.sampled_vars}
+    llm["variables"] = {name: [value] for name, value in draw.sampled_vars.items()}
+    llm["seed"] = draw.prompt_seed
+    base.block("augmentation", "parameters")["seed"] = draw.generation_seed
     weighted = [
         name for name in Controls.model_fields if base.block("augmentation", "modalities").get(name) is not None
     ]
     base.content["data"] = [
         {
-            "inputs": {"rgb": f"{plan.video}.mp4", "controls": dict.fromkeys(weighted) | base.given_controls()},
+            "inputs": {"rgb": f"{draw.video}.mp4", "controls": dict.fromkeys(weighted) | base.given_controls()},
             "output": {"video": "augmented_video.mp4", "caption": "caption.txt", "metadata": "metadata.json"},
         }
     ]
@@ -109,11 +109,11 @@ def _base_of(cookbook: Cookbook) -> dict[str, Any]:
     llm = base["captioning"].get("llm") if isinstance(base.get("captioning"), dict) else None
     if not isinstance(llm, dict) or (name := llm.pop("system_prompt_file", None)) is None:
         return base
-    beside = str(PurePosixPath(cookbook.draw.config).parent / str(name))
+    beside = str(PurePosixPath(cookbook.distribution.config).parent / str(name))
     text = cookbook.files.get(beside, cookbook.files.get(str(name)))
     if text is None:
         message = f"captioning.llm.system_prompt_file: {name!r} is no file of the cookbook"
-        raise BadConfigFile(cookbook.folder / cookbook.draw.config, [message])
+        raise BadConfigFile(cookbook.folder / cookbook.distribution.config, [message])
     llm["system_prompt"] = text.decode("utf-8", errors="replace")
     return base
 
@@ -148,7 +148,7 @@ class _Base:
 
     def vocabulary(self, variable: str) -> list[str]:
         """The answers among which the drawn value is looked for: every drawable one, and more that are given."""
-        values = list(self._cookbook.draw.variables[variable])
+        values = list(self._cookbook.distribution.variables[variable])
         for key in ("verification_options", "variables"):
             given = self.block("captioning", "llm", key).get(variable) or []
             if not isinstance(given, list) or not all(isinstance(one, str) for one in given):

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from fsspec import AbstractFileSystem
 
 from vda_assets.storage.backends import open_backend, open_filesystem
-from vda_assets.storage.credentials import DEFAULT_LIMITS, DataCredential, Limits
+from vda_assets.storage.credentials import DEFAULT_LIMITS, Limits, StorageCredential
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.faults import Fault, comes_from_storage, explain
 from vda_assets.storage.objects import Backend, StoredObject
@@ -22,12 +22,12 @@ _READ_AHEAD_BYTES = 1024 * 1024
 
 
 class Storage:
-    """Every backend behind one door. Filesystems are kept one per profile, backends one per container.
+    """Every backend behind one door. Filesystems are kept one per profile, backends one per bucket.
 
     Raises StorageUnavailable when a backend refuses or does not answer, FileNotFoundError that names a missing object.
     """
 
-    def __init__(self, credentials: Iterable[DataCredential] = (), *, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, credentials: Iterable[StorageCredential] = (), *, limits: Limits = DEFAULT_LIMITS) -> None:
         self._credentials = {credential.profile: credential for credential in credentials}
         self._limits = limits
         self._filesystems: dict[str, AbstractFileSystem] = {}
@@ -43,7 +43,7 @@ class Storage:
             self._filesystems[url.profile] = open_filesystem(url, self._credential(url), self._limits)
         if url.scheme == FILE_SCHEME:
             return self._filesystems[url.profile], f"/{url.key}"
-        return self._filesystems[url.profile], f"{url.container}/{url.key}".rstrip("/")
+        return self._filesystems[url.profile], f"{url.bucket}/{url.key}".rstrip("/")
 
     def info(self, url: StorageUrl, *, with_checksum: bool = False) -> StoredObject:
         """The object; its path is its name. `with_checksum`: with its MD5 even where that is asked for separately."""
@@ -102,7 +102,7 @@ class Storage:
 
     def create(self, source: Path, url: StorageUrl) -> None:
         """Like `upload`, but raises FileExistsError when there is something, however late it came."""
-        # adlfs would make a container that is missing, or try to without end.
+        # adlfs would make a bucket that is missing, or try to without end.
         if url.scheme != FILE_SCHEME and (refusal := self._refusal(url)):
             raise refusal.error
         with self._explained(url):
@@ -130,11 +130,11 @@ class Storage:
         ):
             pass
 
-    def _credential(self, url: StorageUrl) -> DataCredential:
-        return self._credentials.get(url.profile) or DataCredential(url.profile)
+    def _credential(self, url: StorageUrl) -> StorageCredential:
+        return self._credentials.get(url.profile) or StorageCredential(url.profile)
 
     def _backend(self, url: StorageUrl) -> Backend:
-        place = (url.profile, url.container)
+        place = (url.profile, url.bucket)
         if place not in self._backends:
             self._backends[place] = open_backend(
                 url, self._credential(url), limits=self._limits, filesystem=lambda: self.locate(url)[0]
@@ -172,8 +172,8 @@ class Storage:
         return fault.error
 
     def _refusal(self, url: StorageUrl) -> Fault | None:
-        """Why nobody enters the container: a listing is answered with the reason where a HEAD request is not."""
-        place = (url.profile, url.container)
+        """Why nobody enters the bucket: a listing is answered with the reason where a HEAD request is not."""
+        place = (url.profile, url.bucket)
         if place in self._entered:
             return None
         folder = url.key.rpartition("/")[0]
@@ -185,5 +185,5 @@ class Storage:
         return None
 
 
-def _restored(credentials: Iterable[DataCredential], limits: Limits) -> Storage:
+def _restored(credentials: Iterable[StorageCredential], limits: Limits) -> Storage:
     return Storage(credentials, limits=limits)

@@ -9,7 +9,7 @@ import fsspec
 from fsspec import AbstractFileSystem
 from obstore.store import AzureStore, ObjectStore
 
-from vda_assets.storage.credentials import DataCredential, Limits, log_no_errors, obstore_limits
+from vda_assets.storage.credentials import Limits, StorageCredential, log_no_errors, obstore_limits
 from vda_assets.storage.url import StorageUrl
 
 
@@ -23,7 +23,7 @@ class AzureSettings:
     parts: dict[str, str] = field(repr=False)
 
     @classmethod
-    def of(cls, url: StorageUrl, credential: DataCredential) -> AzureSettings:
+    def of(cls, url: StorageUrl, credential: StorageCredential) -> AzureSettings:
         account, secret = url.parts[0], credential.access_key
         endpoint = credential.override_url or f"https://{account}.blob.core.windows.net"
         if secret and "sig=" in secret and "SharedAccessSignature=" not in secret:
@@ -63,7 +63,7 @@ def azure_filesystem(settings: AzureSettings, limits: Limits) -> AbstractFileSys
     return filesystem
 
 
-def azure_store(settings: AzureSettings, container: str, limits: Limits) -> ObjectStore:
+def azure_store(settings: AzureSettings, bucket: str, limits: Limits) -> ObjectStore:
     # Given as options, keys would be mixed with those that the environment has for other accounts.
     provider: Any
     if key := settings.parts.get("AccountKey"):
@@ -76,7 +76,7 @@ def azure_store(settings: AzureSettings, container: str, limits: Limits) -> Obje
         log_no_errors("azure.identity")
         provider = AzureCredentialProvider()
     return AzureStore(
-        container,
+        bucket,
         account_name=settings.account,
         endpoint=settings.endpoint.rstrip("/"),
         credential_provider=provider,

@@ -8,17 +8,17 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from vda_assets.storage.azure import AzureSettings, azure_filesystem, azure_store
-from vda_assets.storage.credentials import DataCredential, Limits
+from vda_assets.storage.credentials import Limits, StorageCredential
 from vda_assets.storage.google import ENDPOINT as GOOGLE_ENDPOINT
 from vda_assets.storage.google import GoogleBucket, google_filesystem
 from vda_assets.storage.local_files import LocalFiles
-from vda_assets.storage.object_store import ObjectStoreContainer
+from vda_assets.storage.object_store import ObjectStoreBucket
 from vda_assets.storage.objects import Backend
 from vda_assets.storage.s3 import S3Settings, s3_filesystem, s3_store
 from vda_assets.storage.url import StorageUrl
 
 
-def open_filesystem(url: StorageUrl, credential: DataCredential, limits: Limits) -> AbstractFileSystem:
+def open_filesystem(url: StorageUrl, credential: StorageCredential, limits: Limits) -> AbstractFileSystem:
     """fsspec's filesystem of the URL's profile. Its listings are not cached: others write there too."""
     match url.scheme:
         case "file":
@@ -31,23 +31,21 @@ def open_filesystem(url: StorageUrl, credential: DataCredential, limits: Limits)
 
 
 def open_backend(
-    url: StorageUrl, credential: DataCredential, *, limits: Limits, filesystem: Callable[[], AbstractFileSystem]
+    url: StorageUrl, credential: StorageCredential, *, limits: Limits, filesystem: Callable[[], AbstractFileSystem]
 ) -> Backend:
-    """The URL's container; `filesystem` opens that of its profile when it is needed."""
+    """The URL's bucket; `filesystem` opens that of its profile when it is needed."""
     match url.scheme:
         case "file":
             return LocalFiles()
         case "azure":
-            azure = azure_store(AzureSettings.of(url, credential), url.container, limits)
-            return ObjectStoreContainer(azure, filesystem, url.container)
+            azure = azure_store(AzureSettings.of(url, credential), url.bucket, limits)
+            return ObjectStoreBucket(azure, filesystem, url.bucket)
         case "gs" if credential.access_key_id is None:
-            return GoogleBucket(filesystem(), url.container)
-    return ObjectStoreContainer(
-        s3_store(S3Settings.of(url, credential), url.container, limits), filesystem, url.container
-    )
+            return GoogleBucket(filesystem(), url.bucket)
+    return ObjectStoreBucket(s3_store(S3Settings.of(url, credential), url.bucket, limits), filesystem, url.bucket)
 
 
-def endpoint_of(url: StorageUrl, credential: DataCredential) -> str:
+def endpoint_of(url: StorageUrl, credential: StorageCredential) -> str:
     """Where requests go, for messages."""
     match url.scheme:
         case "azure":

@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class DataCredential:
+class StorageCredential:
     """OSMO's DATA credential (6.4): what opens one profile. Without keys the ambient identity is used.
 
     `azure://`: the access_key is the connection string; outside of OSMO an account key or a SAS token will do.

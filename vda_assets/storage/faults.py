@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from vda_assets.storage.backends import endpoint_of
-from vda_assets.storage.credentials import DataCredential, Limits
+from vda_assets.storage.credentials import Limits, StorageCredential
 from vda_assets.storage.errors import AccessRefused, StorageUnavailable
 from vda_assets.storage.url import StorageUrl
 
@@ -28,7 +28,7 @@ _FAULTS = (
     (
         StorageUnavailable,
         r"NoSuchBucket|ContainerNotFound|specified (bucket|container) does not exist|InvalidBucketName",
-        "there is no {container!r}: create it, or correct the URL",
+        "there is no {bucket!r}: create it, or correct the URL",
     ),
     (
         AccessRefused,
@@ -105,13 +105,13 @@ def comes_from_storage(error: Exception) -> bool:
     return _LIBRARIES.match(type(error).__module__) is not None
 
 
-def explain(error: BaseException, url: StorageUrl, credential: DataCredential, limits: Limits) -> Fault:
+def explain(error: BaseException, url: StorageUrl, credential: StorageCredential, limits: Limits) -> Fault:
     """What the error means for the URL."""
     text = _text_of(error, url)
     found = next((fault for fault in _FAULTS if re.search(fault[1], text)), None)
     kind, _, template = found or next(fault for fault in _UNSPECIFIC if re.search(fault[1], text))
     meaning = template.format(
-        container=url.container,
+        bucket=url.bucket,
         secret="access_key_env" if credential.access_key else "the ambient identity, or set access_key_env",
         key_id="access_key_id_env" if credential.access_key_id else "the ambient identity",
         region=repr(credential.region) if credential.region else "the default one",

@@ -13,7 +13,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from vda_assets.storage.credentials import DataCredential, Limits, log_no_errors
+from vda_assets.storage.credentials import Limits, StorageCredential, log_no_errors
 from vda_assets.storage.objects import StoredObject
 
 ENDPOINT = "https://storage.googleapis.com"
@@ -83,7 +83,7 @@ def _described(path: str, item: dict[str, Any]) -> StoredObject:
     return StoredObject(path, int(item["size"]), modified.timestamp(), str(item.get("etag", "")).strip('"'), checksum)
 
 
-def google_filesystem(credential: DataCredential, limits: Limits) -> AbstractFileSystem:
+def google_filesystem(credential: StorageCredential, limits: Limits) -> AbstractFileSystem:
     """gcsfs with limits; without a key the ambient identity enters, at an emulator nobody in particular."""
     # gcsfs 2026.10 reads this at its import: it would probe every bucket, and stalls on emulators.
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")

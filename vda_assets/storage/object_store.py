@@ -22,11 +22,11 @@ _PARTS_AT_ONCE = 4
 _MD5_DIGITS = 32
 
 
-class ObjectStoreContainer:
-    """`filesystem` is fsspec's of the same container: for what obstore cannot do (create in parts, odd keys, MD5)."""
+class ObjectStoreBucket:
+    """`filesystem` is fsspec's of the same bucket: for what obstore cannot do (create in parts, odd keys, MD5)."""
 
-    def __init__(self, store: ObjectStore, filesystem: Callable[[], AbstractFileSystem], container: str) -> None:
-        self._store, self._filesystem, self._container = store, filesystem, container
+    def __init__(self, store: ObjectStore, filesystem: Callable[[], AbstractFileSystem], bucket: str) -> None:
+        self._store, self._filesystem, self._bucket = store, filesystem, bucket
         self._is_azure = isinstance(store, AzureStore)
 
     def info(self, key: str, *, with_checksum: bool) -> StoredObject:
@@ -34,8 +34,8 @@ class ObjectStoreContainer:
         if not with_checksum:
             return _described(name, obstore.head(self._store, key))
         if self._is_azure:
-            return _described_by_fsspec(name, self._filesystem().info(f"{self._container}/{key}"))
-        head = self._filesystem().call_s3("head_object", Bucket=self._container, Key=key)
+            return _described_by_fsspec(name, self._filesystem().info(f"{self._bucket}/{key}"))
+        head = self._filesystem().call_s3("head_object", Bucket=self._bucket, Key=key)
         found = _described_by_fsspec(name, {**head, "size": head["ContentLength"]})
         # An etag is the MD5 only of what is stored as it came; a key of one's own makes it another number.
         is_encrypted = "kms" in head.get("ServerSideEncryption", "") or "SSECustomerAlgorithm" in head
@@ -60,7 +60,7 @@ class ObjectStoreContainer:
             yield from self._walk_slowly(folder, last)
 
     def _walk_slowly(self, folder: str, after: str) -> Iterator[StoredObject]:
-        top = f"{self._container}/{folder}".rstrip("/")
+        top = f"{self._bucket}/{folder}".rstrip("/")
         found = self._filesystem().find(top, detail=True)
         for name, info in sorted(found.items()):
             path = name[len(top) + 1 :]
@@ -90,7 +90,7 @@ class ObjectStoreContainer:
         obstore.put(self._store, key, source, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
 
     def create(self, source: Path, key: str) -> None:
-        self._filesystem().put_file(str(source), f"{self._container}/{key}", mode="create")
+        self._filesystem().put_file(str(source), f"{self._bucket}/{key}", mode="create")
 
 
 def _described(path: str, meta: Any) -> StoredObject:

@@ -23,7 +23,7 @@ class StoredObject(NamedTuple):
 
 
 class Backend(Protocol):
-    """One container of a backend. Keys are absolute in it; errors are the backend's own (see faults).
+    """One bucket of a backend. Keys are absolute in it; errors are the backend's own (see faults).
 
     FileNotFoundError says that an object is not there, FileExistsError that `create` found one.
     """

@@ -13,7 +13,7 @@ from botocore.session import get_session
 from fsspec import AbstractFileSystem
 from obstore.store import ObjectStore, S3Store
 
-from vda_assets.storage.credentials import DataCredential, Limits, obstore_limits
+from vda_assets.storage.credentials import Limits, StorageCredential, obstore_limits
 from vda_assets.storage.google import ENDPOINT as GOOGLE_ENDPOINT
 from vda_assets.storage.url import StorageUrl
 
@@ -33,7 +33,7 @@ class S3Settings:
     key: str | None = field(repr=False)
 
     @classmethod
-    def of(cls, url: StorageUrl, credential: DataCredential) -> S3Settings:
+    def of(cls, url: StorageUrl, credential: StorageCredential) -> S3Settings:
         endpoint = credential.override_url
         if endpoint is None and url.scheme != "s3":
             endpoint = GOOGLE_ENDPOINT if url.scheme == "gs" else f"https://{url.parts[0]}"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from vda_assets.config.deployment import Deployment, Images
 from vda_assets.config.errors import BadConfigFile
-from vda_assets.cookbooks.cookbook import AugmentationDraw, read_cookbook
+from vda_assets.cookbooks.cookbook import Distribution, read_cookbook
 from vda_assets.cookbooks.question_bank import read_question_bank
 
 COOKBOOKS = Path(__file__).parents[2] / "assets_cfg/cookbooks"
@@ -22,8 +22,8 @@ def own(tmp_path: Path) -> Path:
 
 
 def test_values_in_a_list_are_drawn_evenly() -> None:
-    draw = AugmentationDraw.model_validate({"variables": {"weather": ["clear", "rain", "snow", "rain"]}})
-    assert draw.variables == {"weather": {"clear": 0.25, "rain": 0.5, "snow": 0.25}}
+    distribution = Distribution.model_validate({"variables": {"weather": ["clear", "rain", "snow", "rain"]}})
+    assert distribution.variables == {"weather": {"clear": 0.25, "rain": 0.5, "snow": 0.25}}
 
 
 def test_the_base_config_may_have_another_name_and_still_decides_what_is_finished(own: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from vda_assets.cookbooks.cookbook import read_cookbook
-from vda_assets.cookbooks.draw import PlannedAugmentation, plan_augmentations
+from vda_assets.cookbooks.draw import Draw, draws_for
 from vda_assets.media.probe import ClipInfo, probe
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import StorageUrl
@@ -25,7 +25,7 @@ from vda_assets_tests.worker.bench import COOKBOOK, Bench, serving
 class Made:
     """What one clip gave: its facts, and the folders of both outputs."""
 
-    plan: PlannedAugmentation
+    draw: Draw
     source: ClipInfo
     augmented: Path
     labelled: Path
@@ -74,12 +74,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with serving() as endpoints:
         bench = Bench(folder, cookbook, endpoints, name="yardcam07_aug0")
         clip = make_clip(folder / "clip/yardcam07.mp4")
-        for stage in ("augmentation", "auto_labeling"):
-            ended = bench.run(stage, "--output", str(folder / stage))
+        for container in ("augmentation", "auto_labeling"):
+            ended = bench.run(container, "--output", str(folder / container))
             assert ended.code == 0, ended.log
-        plan = plan_augmentations(cookbook.draw, "yardcam07")[0]
+        draw = draws_for(cookbook.distribution, "yardcam07")[0]
         source = probe(clip, name="yardcam07.mp4")
-        yield Made(plan, source, augmented=folder / "augmentation", labelled=folder / "auto_labeling")
+        yield Made(draw, source, augmented=folder / "augmentation", labelled=folder / "auto_labeling")
 
 
 CopyOf = Callable[[Path], Output]

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from vda_assets.config.deployment import Endpoint, Endpoints, Images
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.cookbooks.cookbook import Cookbook, read_cookbook
-from vda_assets.cookbooks.draw import PlannedAugmentation, plan_augmentations
+from vda_assets.cookbooks.draw import Draw, draws_for
 from vda_assets.embedded.containers.augmentation.schema import Config as ReferenceAugmentation
 from vda_assets.embedded.containers.auto_labeling.schema import Config as ReferenceAutoLabeling
 from vda_assets.embedded.containers.auto_labeling.settings import load_config
@@ -53,19 +53,19 @@ def images(version: str) -> Images:
     return Images(augmentation=f"nvcr.io/nvidia/paidf-augmentation:{version}")
 
 
-def configs(cookbook: Cookbook, name: str = "bikes", *, version: str = "1.0.0") -> tuple[PlannedAugmentation, Any, Any]:
-    """The plan of a clip with its two configs, read back from the setup's files."""
+def configs(cookbook: Cookbook, name: str = "bikes", *, version: str = "1.0.0") -> tuple[Draw, Any, Any]:
+    """The draw of a clip with its two configs, read back from the setup's files."""
     video = video_of(key_of(f"{name}.mp4"))
-    plan = plan_augmentations(cookbook.draw, video)[0]
+    draw = draws_for(cookbook.distribution, video)[0]
     files = setup_files(
-        {f"{name}.mp4": [plan]},
+        {f"{name}.mp4": [draw]},
         cookbook=cookbook,
         endpoints=ENDPOINTS,
         super_resolution=False,
         images=images(version),
     )
-    augmentation = yaml.safe_load(files[f"configs/{plan.name}.yaml"])
-    return plan, augmentation, yaml.safe_load(files["configs/auto_labeling/auto_labeling_config.yaml"])
+    augmentation = yaml.safe_load(files[f"configs/{draw.name}.yaml"])
+    return draw, augmentation, yaml.safe_load(files["configs/auto_labeling/auto_labeling_config.yaml"])
 
 
 def paths(node: Any, path: str = "") -> set[str]:
@@ -124,12 +124,12 @@ def test_a_generated_config_has_exactly_the_keys_of_its_container(scene: Path, v
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_the_reference_schemas_know_every_key_for_clips_of_any_name(scene: Path, name: str, tmp_path: Path) -> None:
-    plan, augmentation, auto_labeling = configs(cookbook_of(scene), name)
+    draw, augmentation, auto_labeling = configs(cookbook_of(scene), name)
     merged = OmegaConf.to_container(OmegaConf.create(yaml.safe_dump(augmentation)), resolve=True)
     assert merged == augmentation
     parsed = ReferenceAugmentation.model_validate(merged)
     assert unknown_keys(augmentation, parsed.model_dump()) == []
-    assert parsed.data[0].inputs.rgb == f"{plan.video}.mp4"
+    assert parsed.data[0].inputs.rgb == f"{draw.video}.mp4"
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(auto_labeling))
     overrides = [f"data.0.inputs.video_path={tmp_path}/a.mp4", f"data.0.output.out_dir={tmp_path}"]
     config = load_config(tmp_path / "config.yaml", overrides, {})
@@ -140,13 +140,13 @@ def test_the_reference_schemas_know_every_key_for_clips_of_any_name(scene: Path,
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_draw_and_its_seed_stand_where_the_container_reads_them(scene: Path, version: str) -> None:
     cookbook = cookbook_of(scene)
-    plan, config, _ = configs(cookbook, version=version)
+    draw, config, _ = configs(cookbook, version=version)
     llm = config["captioning"]["llm"]
-    assert llm["variables"] == {name: [value] for name, value in plan.sampled_vars.items()}
-    for name, weights in cookbook.draw.variables.items():
+    assert llm["variables"] == {name: [value] for name, value in draw.sampled_vars.items()}
+    for name, weights in cookbook.distribution.variables.items():
         assert set(weights) <= set(llm["verification_options"][name])
         assert len(llm["verification_options"][name]) >= 2
-    assert config["augmentation"]["parameters"]["seed"] == plan.generation_seed
+    assert config["augmentation"]["parameters"]["seed"] == draw.generation_seed
     assert config["data"][0]["inputs"]["controls"] == {"edge": None}
 
 

@@ -17,7 +17,7 @@ import pytest
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.credentials import DataCredential, Limits
+from vda_assets.storage.credentials import Limits, StorageCredential
 from vda_assets.storage.errors import AccessRefused, StorageUnavailable
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import free_port
@@ -69,17 +69,17 @@ def message_of(operation: Operation, storage: Storage, url: StorageUrl, scratch:
 def at(endpoint: str, scheme: str) -> tuple[Storage, StorageUrl]:
     """Storage of the scheme whose endpoint is somewhere else."""
     profile = PROFILES[scheme]
-    credential = DataCredential(profile, access_key_id="id", access_key="key", override_url=endpoint)
+    credential = StorageCredential(profile, access_key_id="id", access_key="key", override_url=endpoint)
     if scheme == "gs":
         credential = replace(credential, access_key_id=None, access_key=None)
     if scheme == "azure":
         credential = replace(credential, access_key=AZURE_KEY, override_url=f"{endpoint}/{AZURE_ACCOUNT}")
-    container = f"{profile}/{BUCKET}" if scheme == "azure" else profile
-    return Storage([credential], limits=IMPATIENT), StorageUrl.parse(f"{container}/datasets/x.mp4")
+    bucket = f"{profile}/{BUCKET}" if scheme == "azure" else profile
+    return Storage([credential], limits=IMPATIENT), StorageUrl.parse(f"{bucket}/datasets/x.mp4")
 
 
 @every_operation
-def test_a_container_that_does_not_exist_is_named(place: Place, operation: Operation, tmp_path: Path) -> None:
+def test_a_bucket_that_does_not_exist_is_named(place: Place, operation: Operation, tmp_path: Path) -> None:
     if place.credential is None:
         pytest.skip("folders of this machine are made when they are needed")
     url = StorageUrl.parse(str(place.root).replace(BUCKET, "no-such-bucket")) / "datasets/x.mp4"
@@ -110,8 +110,8 @@ class Guarded:
     """S3 that looks at keys and permissions: credentials of somebody who may do all, and of one who may only list."""
 
     url: StorageUrl
-    all: DataCredential
-    lists: DataCredential
+    all: StorageCredential
+    lists: StorageCredential
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +284,7 @@ def test_a_key_that_is_called_like_an_error_is_not_taken_for_one(s3: Place) -> N
 
 def test_no_message_and_no_repr_shows_a_secret(tmp_path: Path) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
-    credential = DataCredential(PROFILES["s3"], access_key_id="id", access_key="top-secret", override_url=endpoint)
+    credential = StorageCredential(PROFILES["s3"], access_key_id="id", access_key="top-secret", override_url=endpoint)
     assert "top-secret" not in repr(credential)
     storage = Storage([credential], limits=IMPATIENT)
     assert "top-secret" not in message_of(OPERATIONS["read"], storage, StorageUrl.parse(f"s3://{BUCKET}/x"), tmp_path)

@@ -83,7 +83,7 @@ def test_damaged_bytes_never_get_their_final_name(azure: Place, tmp_path: Path) 
     fill(storage, folder, a=b"damaged", b=b"whole")
     # An uploader's own checksum, of bytes that never arrived as they were.
     service = BlobServiceClient.from_connection_string(str(azure.credential.access_key))
-    blob = service.get_blob_client(folder.container, (folder / "deep/a.bin").key)
+    blob = service.get_blob_client(folder.bucket, (folder / "deep/a.bin").key)
     blob.set_http_headers(ContentSettings(content_md5=bytearray(hashlib.md5(b"as it was").digest())))
     problems = problems_of(mirror(storage, copies_of(storage, folder, tmp_path), root=tmp_path))
     reason = "its bytes do not have the checksum that storage has; run the command again"

@@ -13,7 +13,7 @@ import yaml
 from vda_assets.embedded.service.localize import move_paths, path_mover, replace_tokens
 from vda_assets.embedded.service.settings import StandIn
 from vda_assets.osmo.spec import TaskSpec
-from vda_assets.storage.credentials import DataCredential
+from vda_assets.storage.credentials import StorageCredential
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class TaskPlan:
     stand_in: StandIn | None
     has_gpu: bool
     credentials: Mapping[str, Mapping[str, str]]
-    data_credentials: Sequence[DataCredential]
+    data_credentials: Sequence[StorageCredential]
     internal_url: str
     upload_internal: bool
 
@@ -93,6 +93,6 @@ def _write(path: Path, content: bytes, *, mode: int) -> None:
     path.chmod(mode)
 
 
-def _data_config(credential: DataCredential) -> dict[str, str]:
+def _data_config(credential: StorageCredential) -> dict[str, str]:
     names = ("access_key_id", "access_key", "region", "override_url", "addressing_style")
     return {name: value for name in names if (value := getattr(credential, name)) is not None}

@@ -239,9 +239,9 @@ def test_urls_of_every_scheme_are_taken(osmo: Caller, url: str) -> None:
     [
         ("http://h/a", "Unknown URI scheme: http"),
         ("az://a/c", "Unknown URI scheme: az"),
-        ("s3://", "names no container"),
-        ("swift://h/n", "names no container"),
-        ("azure://a", "names no container"),
+        ("s3://", "names no bucket"),
+        ("swift://h/n", "names no bucket"),
+        ("azure://a", "names no bucket"),
         ("s3://b/a,b", "which OSMO refuses"),
         ("s3://b/a*", "which OSMO refuses"),
         ("s3://b/a;b", "which OSMO refuses"),
