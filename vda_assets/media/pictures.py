@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+from av.index import IndexEntry
 
-from vda_assets.media.errors import DamagedVideo, UnsuitableVideo
+from vda_assets.media.errors import REENCODE, DamagedVideo, UnsuitableVideo
 from vda_assets.media.reading import OpenClip
 from vda_assets.media.sniff import AVI
 
@@ -33,7 +34,7 @@ class Pictures:
     tick: Fraction
     keys: Sequence[tuple[int, int]]
     is_cut_off: bool
-    zeros_from: float | None  # the share of the clip before the first picture without content
+    rubbish_from: float | None  # the share of the clip before something lies where a picture should be
 
     @property
     def is_variable_rate(self) -> bool:
@@ -66,20 +67,22 @@ def _by_index(clip: OpenClip) -> Pictures | None:
     shown = [entry for entry in stream.index_entries if not entry.is_discard]
     whole = [entry for entry in shown if entry.pos + entry.size <= clip.file.size_bytes]
     is_cut_off = len(whole) < len(shown)
-    every = max(1, len(shown) // _SAMPLES)
-    samples = sorted({*range(0, len(shown), every), len(shown) - 1}) if shown and not is_cut_off else []
-    zeros = (
-        number / len(shown)
-        for number in samples
-        if _is_empty(clip, clip.file.peek_at(shown[number].pos, min(shown[number].size, _HEAD_BYTES)))
+    keys = [number for number, entry in enumerate(shown) if entry.is_keyframe]
+    every = [*range(len(shown))]
+    samples = [] if is_cut_off else sorted({*_spread(every), *_spread(keys)})
+    rubbish = (
+        number / len(shown) for number in samples if _is_rubbish(clip, _head(clip, shown[number]), shown[number].size)
     )
+    # The index says when a picture is decoded, seeking wants to know when it is shown; for key frames that is always as
+    # much later as for the first.
+    later = (stream.start_time or 0) - shown[0].timestamp if shown else 0
     return Pictures(
         count=len(shown),
         times=sorted(entry.timestamp for entry in whole),
         tick=Fraction(stream.time_base),
-        keys=[(number, entry.timestamp) for number, entry in enumerate(shown) if entry.is_keyframe],
+        keys=[(number, shown[number].timestamp + later) for number in keys],
         is_cut_off=is_cut_off,
-        zeros_from=next(zeros, None),
+        rubbish_from=next(rubbish, None),
     )
 
 
@@ -92,7 +95,7 @@ def _by_packets(clip: OpenClip) -> Pictures:
     keys: list[tuple[int, int]] = []
     count, duration = 0, 0
     is_cut_off = False
-    zeros_at: int | None = None
+    rubbish_at: int | None = None
     for packet in container.demux(stream):
         # The last packet is PyAV's own, to flush decoders.
         if not packet.size or packet.is_discard:
@@ -106,16 +109,16 @@ def _by_packets(clip: OpenClip) -> Pictures:
             duration = packet.duration or 0
             if packet.is_keyframe:
                 keys.append((count, time))
-        if zeros_at is None and _is_empty(clip, bytes(memoryview(packet)[:_HEAD_BYTES])):
-            zeros_at = count
+        if rubbish_at is None and _is_rubbish(clip, bytes(memoryview(packet)[:_HEAD_BYTES]), packet.size):
+            rubbish_at = count
         count += 1
     tick = Fraction(stream.time_base or Fraction(1, av.time_base))
     times.sort()
     if times:
         seconds = float((times[-1] - times[0] + duration) * tick)
         is_cut_off |= _promised_seconds(clip, tick) - seconds > _TOLERATED_GAP_SECONDS
-    share = None if zeros_at is None else zeros_at / count
-    return Pictures(count=count, times=times, tick=tick, keys=keys, is_cut_off=is_cut_off, zeros_from=share)
+    share = None if rubbish_at is None else rubbish_at / count
+    return Pictures(count=count, times=times, tick=tick, keys=keys, is_cut_off=is_cut_off, rubbish_from=share)
 
 
 def _promised_seconds(clip: OpenClip, tick: Fraction) -> float:
@@ -125,8 +128,27 @@ def _promised_seconds(clip: OpenClip, tick: Fraction) -> float:
     return float((clip.stream.duration or 0) * tick)
 
 
-def _is_empty(clip: OpenClip, head: bytes) -> bool:
-    return clip.stream.codec.canonical_name in _NEVER_ZEROS and not any(head)
+def _spread(numbers: Sequence[int]) -> list[int]:
+    """Some of them, evenly, and the last."""
+    return [*numbers[:: max(1, len(numbers) // _SAMPLES)], *numbers[-1:]]
+
+
+def _head(clip: OpenClip, entry: IndexEntry) -> bytes:
+    return clip.file.peek_at(entry.pos, min(entry.size, _HEAD_BYTES))
+
+
+def _is_rubbish(clip: OpenClip, head: bytes, size: int) -> bool:
+    """Whether a picture certainly does not begin so."""
+    codec = clip.stream.codec.canonical_name
+    if codec not in _NEVER_ZEROS:
+        return False
+    configuration = clip.stream.codec_context.extradata
+    if codec == "h264" and configuration and len(configuration) > 4 and configuration[0] == 1:
+        # Pieces of H.264 as MP4 and Matroska store them: a length, and a byte whose highest bit is 0 and kind is not.
+        prefix = (configuration[4] & 3) + 1
+        length = int.from_bytes(head[:prefix], "big")
+        return not 0 < length <= size - prefix or head[prefix] & 0x80 != 0 or head[prefix] & 0x1F == 0
+    return not any(head)
 
 
 def _check_count(clip: OpenClip, count: int) -> None:
@@ -138,10 +160,10 @@ def check_whole(clip: OpenClip, pictures: Pictures, *, seconds: float) -> None:
     """Raises DamagedVideo for a clip whose end is missing or empty; `seconds` is how long its pictures are."""
     if pictures.is_cut_off:
         raise DamagedVideo(clip.name, f"it is cut off after {seconds:.1f} seconds. Upload the clip again.")
-    if pictures.zeros_from is not None:
-        at = seconds * pictures.zeros_from
+    if pictures.rubbish_from is not None:
+        at = seconds * pictures.rubbish_from
         raise DamagedVideo(
             clip.name,
-            f"from second {at:.1f} on there are zeros where pictures should be: a copy of it broke off. "
-            "Upload the clip again.",
+            f"at second {at:.1f} something else lies where a picture should be: a copy broke off or was overwritten. "
+            f"Upload the clip again; if it is so where it comes from, encode what can be shown: {REENCODE}",
         )

@@ -112,7 +112,9 @@ def open_clip(source: Source, *, name: str, seconds: float | None = None) -> Ite
     """
     with ExitStack() as stack:
         file = BoundedFile(stack.enter_context(_opened(source, name=name)), name=name, seconds=seconds)
-        head = file.read(HEAD_BYTES)
+        head = b""
+        while len(head) < HEAD_BYTES and (more := file.read(HEAD_BYTES - len(head))):
+            head += more
         demuxer = demuxer_of(head)
         if demuxer is None:
             raise NotAVideo(name, looks_like(head) or _NO_VIDEO)
