@@ -21,7 +21,7 @@ from vda_assets.dagster_defs.recording.materializing import reused
 from vda_assets.dagster_defs.recording.recorder import Recorder
 from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
-from vda_assets.flows.inputs import provide_inputs
+from vda_assets.flows.inputs import Seen, provide_inputs
 from vda_assets.flows.planning import Item, Plan, plan
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.setup import setup_files, write_setup
@@ -130,9 +130,11 @@ class Production:
         infos: dict[str, ClipInfo] = {}
         for work, seen in provide_inputs(self._storage, list(works), layout=self._layout):
             key = work.clip.key
-            if isinstance(seen, ClipInfo):
-                infos[key] = seen
+            if isinstance(seen, Seen):
+                infos[key] = seen.info
                 usable.append(work)
+                for warning in seen.warnings:
+                    self._log(f"warning: {warning}")
                 continue
             compares = self._selection.comparisons and Stage.AUGMENTED_VIDEOS in work.selection
             self.failures.add(key, [*work.stages, *(Rendered if compares else ())], seen.reason)

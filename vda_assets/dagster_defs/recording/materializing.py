@@ -85,16 +85,19 @@ def _check(
 def comparison_materialization(
     key: dg.AssetKey, partition: str, *, output_hash: str, layout: RunLayout, comparisons: Sequence[Comparison]
 ) -> dg.AssetMaterialization:
-    """The side-by-side videos of a clip, with a small picture of the first."""
+    """The side-by-side videos of a clip, with a small picture of the first; where none could be encoded, a picture."""
     first = comparisons[0]
     picture = base64.b64encode(first.preview_jpeg).decode()
     metadata: dict[str, Any] = {
         names.RUN_ID: dg.MetadataValue.text(layout.run_id),
         names.URI: dg.MetadataValue.text(str(first.url)),
-        names.FRAMES: dg.MetadataValue.int(first.video.frame_count),
-        names.SIZE_BYTES: dg.MetadataValue.int(sum(one.video.size_bytes for one in comparisons)),
+        names.SIZE_BYTES: dg.MetadataValue.int(sum(one.size_bytes for one in comparisons)),
         names.PREVIEW: dg.MetadataValue.md(f"![source and augmented](data:image/jpeg;base64,{picture})"),
     }
+    if first.video:
+        metadata[names.FRAMES] = dg.MetadataValue.int(first.video.frame_count)
+    if problems := [f"{one.problem}; the clips: {one.source} {one.augmented}" for one in comparisons if one.problem]:
+        metadata[names.REASONS] = dg.MetadataValue.text("; ".join(problems))
     return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
 
 
