@@ -102,7 +102,7 @@ def work_hash_in(workflow_id: str) -> str | None:
 
 
 def _keeps_labels(version: Version) -> bool:
-    return (int(version.major), int(version.minor)) >= _LABELS_SINCE
+    return version.number >= _LABELS_SINCE
 
 
 def _labelled(entry: WorkflowEntry, work: ClipWork) -> Submitted | None:
