@@ -15,7 +15,7 @@ from vda_assets.flows.selection import FLOWS, Selection
 from vda_assets.osmo.auth import DevUserAuth
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.credentials import GenericCredential
-from vda_assets.readiness.checks import check_endpoint, check_task_credentials, endpoints_of
+from vda_assets.readiness.checks import check_endpoint, check_service, check_task_credentials, endpoints_of
 from vda_assets.readiness.finding import Level
 from vda_assets.readiness.overview import time_overview
 from vda_assets_tests.embedded.service.conftest import settings_below
@@ -55,6 +55,13 @@ def test_a_missing_credential_blocks_and_says_how_to_give_it(client: OsmoClient)
         "give OSMO the credential ngc, or take it out of task_credentials: "
         "osmo credential set ngc --type GENERIC --payload key=… org=…",
     )
+
+
+def test_configurations_that_users_may_not_read_block_nothing(client: OsmoClient) -> None:
+    findings = {finding.subject: finding for finding in check_service(client, deployment()).findings}
+    assert findings["pod template"].level is Level.NOTE
+    assert "config:Read" in findings["pod template"].message
+    assert findings["pool"].level is Level.READY
 
 
 def test_nothing_is_said_of_credentials_where_tasks_ask_for_none(client: OsmoClient) -> None:
