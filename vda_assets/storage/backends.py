@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import fsspec
 from fsspec import AbstractFileSystem
+from obstore.store import ObjectStore
 
 from vda_assets.storage.azure import AzureSettings, azure_filesystem, azure_store
 from vda_assets.storage.credentials import Limits, StorageCredential
@@ -38,11 +40,19 @@ def open_backend(
         case "file":
             return LocalFiles()
         case "azure":
-            azure = azure_store(AzureSettings.of(url, credential), url.bucket, limits)
-            return ObjectStoreBucket(azure, filesystem, url.bucket)
+            azure = AzureSettings.of(url, credential)
+            return _bucket(partial(azure_store, azure, url.bucket, limits), limits, filesystem, url.bucket)
         case "gs" if credential.access_key_id is None:
             return GoogleBucket(filesystem(), url.bucket)
-    return ObjectStoreBucket(s3_store(S3Settings.of(url, credential), url.bucket, limits), filesystem, url.bucket)
+    s3 = S3Settings.of(url, credential)
+    return _bucket(partial(s3_store, s3, url.bucket, limits), limits, filesystem, url.bucket)
+
+
+def _bucket(
+    open_store: Callable[..., ObjectStore], limits: Limits, filesystem: Callable[[], AbstractFileSystem], bucket: str
+) -> ObjectStoreBucket:
+    answering = open_store(whole_seconds=limits.answer_seconds)
+    return ObjectStoreBucket(answering, open_store(whole_seconds=limits.copy_seconds), filesystem, bucket)
 
 
 def endpoint_of(url: StorageUrl, credential: StorageCredential) -> str:

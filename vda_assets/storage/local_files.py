@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 
-from vda_assets.storage.objects import StoredObject
+from vda_assets.storage.objects import StoredObject, TooLarge
 
 # What is being written carries this suffix and a leading dot; no listing of clips shows it.
 PART_SUFFIX = ".part"
@@ -21,10 +22,7 @@ _SMALL_BYTES = 64 * 1024
 
 class LocalFiles:
     def info(self, key: str, *, with_checksum: bool = False) -> StoredObject:  # noqa: ARG002
-        path = Path("/", key)
-        if path.is_dir():
-            raise FileNotFoundError(key)
-        return _described(path.name, path.stat())
+        return _described(key.rpartition("/")[2], _stat_of_file(key))
 
     def walk(self, folder: str, *, after: str, with_checksums: bool) -> Iterator[StoredObject]:  # noqa: ARG002
         for path in _paths(f"/{folder}", "", after):
@@ -35,7 +33,10 @@ class LocalFiles:
             if S_ISREG(stat.st_mode):
                 yield _described(path, stat)
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, limit_bytes: int) -> bytes:
+        size_bytes = _stat_of_file(key).st_size
+        if size_bytes > limit_bytes:
+            raise TooLarge(size_bytes)
         return Path("/", key).read_bytes()
 
     def write(self, key: str, content: bytes) -> None:
@@ -43,6 +44,7 @@ class LocalFiles:
             part.write_bytes(content)
 
     def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject, str]:  # noqa: ARG002
+        _stat_of_file(key)
         # shutil asks the kernel for so much that most of a small file's time would be its questions.
         with open(f"/{key}", "rb", buffering=0) as reading:  # noqa: PTH123
             stat = os.fstat(reading.fileno())
@@ -118,6 +120,14 @@ def _names(folder: str, low: str, inside: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     return first
+
+
+def _stat_of_file(key: str) -> os.stat_result:
+    """Raises FileNotFoundError for all but files: a pipe, for one, would never end."""
+    stat = os.stat(f"/{key}")  # noqa: PTH116 - making a Path takes longer than this
+    if not S_ISREG(stat.st_mode):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"/{key}")
+    return stat
 
 
 def _described(path: str, stat: os.stat_result) -> StoredObject:
