@@ -19,13 +19,13 @@ from rich.console import Console
 
 from vda_assets.cli.world import (
     chosen_clips,
+    chosen_selection,
     dagster_instance,
     dataset_and_deployment,
     dataset_option,
     flow_option,
     load,
     select_option,
-    selection_of,
     video_option,
 )
 from vda_assets.config.dataset import Dataset
@@ -34,7 +34,8 @@ from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.jobs import job_name, run_config
 from vda_assets.dagster_defs.names import REUSED, URI, VERDICT, asset_key, videos_partitions
 from vda_assets.dagster_defs.recording.finished import text_of
-from vda_assets.flows.selection import Output, Selection
+from vda_assets.flows.selection import Selection, output_named
+from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Project
 from vda_assets.storage.clips import list_clips
 
@@ -62,7 +63,7 @@ def run(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs: t
     """
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
-    selection = selection_of(flow, outputs)
+    selection = chosen_selection(flow, outputs)
     listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
     clips, unusable = chosen_clips(listing, videos)
     for path, reason in unusable.items():
@@ -119,7 +120,7 @@ class _Runs:
                 run_config=config,
                 run_id=run_id,
                 tags=tags,
-                asset_selection=[asset_key(self._dataset, output) for output in sorted(self._selection.outputs)],
+                asset_selection=[asset_key(self._dataset, output) for output in self._selection.outputs],
                 raise_on_error=False,
             )
         if any(_is_interrupt(event) for event in result.all_events):
@@ -133,7 +134,7 @@ class _Runs:
         event = entry.dagster_event
         if event is not None and event.is_step_materialization:
             made = event.step_materialization_data.materialization
-            self.materialized[Output(made.asset_key.path[-1]), str(made.partition)] = made
+            self.materialized[output_named(made.asset_key.path[-1]), str(made.partition)] = made
         if event is None and entry.user_message and _NOT_OURS not in entry.user_message:
             clock = time.strftime("%H:%M:%S", time.localtime(entry.timestamp))
             self._console.print(f"{clock} {entry.user_message}", markup=False)
@@ -167,9 +168,7 @@ def contiguous(order: Sequence[str], wanted: set[str], *, at_most: int) -> Itera
 
 def _summarise(materialized: Mapping[tuple[Output, str], dg.AssetMaterialization]) -> None:
     """One line per output that there is now: what, whose, how good, where, and whether it was there before."""
-    for (output, key), made in sorted(
-        materialized.items(), key=lambda item: (list(Output).index(item[0][0]), item[0][1])
-    ):
+    for (output, key), made in sorted(materialized.items(), key=lambda item: (OUTPUTS.index(item[0][0]), item[0][1])):
         kept = "  (finished before)" if text_of(made, REUSED) == "True" else ""
         click.echo(f"{output}  {key}  {text_of(made, VERDICT) or 'done'}  {text_of(made, URI)}{kept}")
 

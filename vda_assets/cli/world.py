@@ -12,7 +12,7 @@ import dagster as dg
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.config.errors import ConfigError
-from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, outputs_named
+from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, output_named, selection_of
 from vda_assets.flows.setup import check_configs
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
@@ -37,10 +37,10 @@ select_option = click.option(
 )
 
 
-def selection_of(flow: str | None, outputs: tuple[str, ...]) -> Selection:
+def chosen_selection(flow: str | None, outputs: tuple[str, ...]) -> Selection:
     if flow and outputs:
         raise click.UsageError("--flow and --select exclude each other: a flow is a choice of outputs")
-    return outputs_named(outputs) if outputs else flow_named(flow or DEFAULT_FLOW)
+    return selection_of(map(output_named, outputs)) if outputs else flow_named(flow or DEFAULT_FLOW)
 
 
 def ensure_dagster_home(project: Project) -> None:

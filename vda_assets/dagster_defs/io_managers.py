@@ -5,8 +5,9 @@ per partition, and reads the objects itself with `Storage.locate`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +18,8 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.names import RUN_ID, SOURCE_VIDEOS, VERDICT, io_manager_key
 from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
 from vda_assets.dagster_defs.resources import StorageResource
-from vda_assets.flows.selection import Output
+from vda_assets.flows.selection import output_named
+from vda_assets.flows.stages import OUTPUTS, Output, Stage
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import Clip, clip_at, video_of
@@ -73,7 +75,7 @@ class ReferenceIOManager(dg.IOManager):
         partitions = list(context.asset_partition_keys) if context.has_asset_partitions else []
         name = context.asset_key.path[-1]
         try:
-            if name != SOURCE_VIDEOS and name not in list(Output):
+            if name != SOURCE_VIDEOS and name not in OUTPUTS:
                 loaded: Mapping[Any, Any] = self._reports(context.asset_key, partitions or [None])
             else:
                 loaded = self._references(context, name, partitions)
@@ -85,7 +87,7 @@ class ReferenceIOManager(dg.IOManager):
         if name == SOURCE_VIDEOS:
             return {key: clip_at(self._storage, self._dataset.dataset_url, key) for key in keys}
         newest = newest_materializations(context.instance, context.asset_key, keys)
-        return {key: self._output(Output(name), key, newest.get(key)) for key in keys}
+        return {key: self._output(output_named(name), key, newest.get(key)) for key in keys}
 
     def _reports(self, asset_key: dg.AssetKey, keys: Sequence[str | None]) -> dict[str | None, Any]:
         return {key: json.loads(self._storage.read_bytes(self._report(asset_key, key))) for key in keys}
@@ -104,20 +106,14 @@ class ReferenceIOManager(dg.IOManager):
 
     def _urls(self, output: Output, layout: RunLayout, video: str) -> tuple[StorageUrl, ...]:
         """A record is a claim about the bucket, not the bucket: what it names must lie there."""
-        if output is Output.ORIGINAL_LABELS:
-            read_marker(self._storage, layout.original_labels(video))
-            return (layout.original_labels(video),)
-        place = {
-            Output.AUGMENTED_VIDEOS: layout.augmented_video,
-            Output.AUGMENTED_LABELS: layout.augmented_labels,
-            Output.COMPARISONS: layout.comparison,
-        }[output]
-        urls: list[StorageUrl] = []
-        while self._storage.exists(place(video, len(urls))):
-            urls.append(place(video, len(urls)))
+        if isinstance(output, Stage) and not output.row.per_index:
+            urls = [layout.output(output.row.folder, video)]
+        else:
+            urls = list(takewhile(self._storage.exists, _by_index(output, layout, video)))
         if not urls:
-            raise OutputMissing(f"{place(video, 0)} does not exist any more; materialize {output} again")
-        if output is not Output.COMPARISONS:
+            first = next(_by_index(output, layout, video))
+            raise OutputMissing(f"{first} does not exist any more; materialize {output} again")
+        if isinstance(output, Stage):
             for url in urls:
                 read_marker(self._storage, url)
         return tuple(urls)
@@ -126,6 +122,15 @@ class ReferenceIOManager(dg.IOManager):
         folder = self._dataset.storage_url / f"data/reports/{'/'.join(key.path)}"
         # Clips' keys stay as they are; what other partitions are called may hold anything.
         return folder / (f"{quote(partition, safe='=')}.json" if partition is not None else "report.json")
+
+
+def _by_index(output: Output, layout: RunLayout, video: str) -> Iterator[StorageUrl]:
+    """Where the output lies for each augmentation index that there may be."""
+    for index in count():
+        if isinstance(output, Stage):
+            yield layout.output(output.row.folder, f"{video}_aug{index}")
+        else:
+            yield layout.comparison(video, index)
 
 
 class ReferenceIOManagerFactory(dg.ConfigurableIOManagerFactory):  # type: ignore[type-arg]

@@ -3,14 +3,14 @@
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.flows.selection import Output
+from vda_assets.flows.stages import Output
 
 SOURCE_VIDEOS = "source_videos"
 
 RUN_ID = "run_id"  # text: which run's folder holds the output
 VERDICT = "verdict"  # text: accepted, rejected, degraded, unverified
 REASONS = "reasons"  # text
-DOUBTS = "worth_a_look"  # text: answers that do not fit what was drawn
+DOUBTS = "doubts"  # text: answers that do not fit what was drawn
 REUSED = "reused"  # bool: finished before this run
 STAND_IN = "stand_in"  # bool: made by a CPU stand-in
 SAMPLED_VARS = "sampled_vars"  # JSON: augmentation index -> variable -> value

@@ -6,23 +6,24 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from vda_assets.flows.workflow import run_prefix
-from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import OsmoAlreadyFinished, OsmoError
+from vda_assets.osmo.service import OsmoService
 
 _BUDGET_SECONDS = 20.0
 _LOOK_SECONDS = 5.0
 _PARALLEL_CANCELS = 16
 
 
-def alive_workflows(client: OsmoClient, run_id: str) -> set[str]:
+def alive_workflows(client: OsmoService, run_id: str) -> set[str]:
     """The ids of what a run has on the pool. Raises OsmoError when the service cannot be asked."""
     return {task.workflow_id for task in client.tasks(workflow_id=run_prefix(run_id)) if not task.meaning.ended}
 
 
 def cancel_run(
-    client: OsmoClient, run_id: str, *, known: Collection[str], message: str, log: Callable[[str], None]
+    client: OsmoService, run_id: str, *, known: Collection[str], message: str, log: Callable[[str], None]
 ) -> None:
-    """Ends the known workflows, and what else the run has: one whose submission was interrupted is known to nobody."""
+    """Ends the known workflows and whatever else the run has: a submission that was interrupted left one without
+    telling its id."""
     pool = ThreadPoolExecutor(1)
     asked = pool.submit(alive_workflows, client, run_id)
     cancel_workflows(client, known, message=message, log=log)
@@ -35,7 +36,7 @@ def cancel_run(
 
 
 def cancel_workflows(
-    client: OsmoClient, workflow_ids: Iterable[str], *, message: str, log: Callable[[str], None]
+    client: OsmoService, workflow_ids: Iterable[str], *, message: str, log: Callable[[str], None]
 ) -> None:
     """Asks for the end of all of them in bounded time, and says which it could not reach."""
 

@@ -6,7 +6,6 @@ submitted twice. A stage is reported as soon as its tasks completed, while other
 
 from __future__ import annotations
 
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,21 +14,19 @@ from functools import partial
 from math import ceil
 from typing import Protocol, TypeVar
 
+from vda_assets.base.clock import SYSTEM_CLOCK, Clock
+from vda_assets.base.patience import Patience, Waiter
 from vda_assets.config.deployment import Deployment
 from vda_assets.dispatch.cancel import cancel_run, cancel_workflows
-from vda_assets.dispatch.failures import StageFailure, explain_failures, worth_another_try
-from vda_assets.dispatch.pace import Heartbeat, Pace, Rhythm, patiently
+from vda_assets.dispatch.failures import Explained, StageFailure, explain_failures, worth_another_try
+from vda_assets.dispatch.pace import Heartbeat, Pace, Rhythm
 from vda_assets.dispatch.submissions import Submissions, Submitted, next_attempt, work_hash_in
 from vda_assets.dispatch.watching import WatchedWorkflow, first_start, look
-from vda_assets.flows.selection import Output
-from vda_assets.flows.work import ClipWork, depending_on, remaining, without
+from vda_assets.flows.stages import Stage
+from vda_assets.flows.work import ClipWork, remaining, without
 from vda_assets.flows.workflow import WORK_HASH_IN_NAME, build_workflow
-from vda_assets.osmo.client import OsmoClient
-from vda_assets.osmo.errors import (
-    OsmoRefused,
-    OsmoServerError,
-    OsmoUnavailable,
-)
+from vda_assets.osmo.errors import OsmoRefused, OsmoServerError, OsmoUnavailable
+from vda_assets.osmo.service import OsmoService
 from vda_assets.storage.layout import RunLayout
 
 ResultT = TypeVar("ResultT")
@@ -40,15 +37,20 @@ _LOOKS_UNTIL_LOST = 3
 
 
 class Report(Protocol):
-    """Who is told what happened. Each stage of each work is told exactly once, by one of the two."""
+    """Who is told what happened. Each stage of each work is told exactly once, completed or failed."""
 
-    def stage_completed(self, work: ClipWork, stage: Output, *, layout: RunLayout, workflow_id: str) -> None: ...
+    def stage_completed(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None: ...
 
     def stage_failed(self, work: ClipWork, failure: StageFailure) -> None: ...
 
+    def while_waiting(self) -> None:
+        """Called before every pause: time for what need not be done at once."""
+
 
 class IsWhole(Protocol):
-    def __call__(self, work: ClipWork, stage: Output, *, layout: RunLayout, work_hash: str) -> bool: ...
+    """Whether a stage's outputs lie whole in a run's folder, and a work whose hash begins so left them."""
+
+    def __call__(self, work: ClipWork, stage: Stage, *, layout: RunLayout, work_hash: str) -> bool: ...
 
 
 @dataclass
@@ -58,13 +60,13 @@ class _Active:
     work: ClipWork
     workflow_id: str
     layout: RunLayout
-    stages: frozenset[Output]
+    stages: frozenset[Stage]
     tries: int = 1
-    completed: set[Output] = field(default_factory=set)
+    completed: set[Stage] = field(default_factory=set)
     looks_without_tasks: int = 0
 
     @property
-    def left(self) -> list[Output]:
+    def left(self) -> list[Stage]:
         return [stage for stage in self.work.stages if stage not in self.completed]
 
 
@@ -77,60 +79,71 @@ class _Pending:
     tries: int
 
 
-@dataclass
 class Dispatcher:
-    """`is_whole` tells whether a stage's outputs, made by the work of a hash, lie whole in a run's folder."""
+    """Drives one run. `log` is told transitions and, every few minutes, how far the run is."""
 
-    client: OsmoClient
-    deployment: Deployment
-    gpu_platform: str
-    layout: RunLayout
-    report: Report
-    is_whole: IsWhole
-    log: Callable[[str], None]
-    pace: Pace = field(default_factory=Pace)
-    sleep: Callable[[float], None] = time.sleep
+    def __init__(
+        self,
+        *,
+        client: OsmoService,
+        deployment: Deployment,
+        gpu_platform: str,
+        layout: RunLayout,
+        report: Report,
+        is_whole: IsWhole,
+        log: Callable[[str], None],
+        pace: Pace = Pace(),  # noqa: B008 - a frozen value
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._client, self._deployment, self._gpu_platform = client, deployment, gpu_platform
+        self._layout, self._report, self._is_whole, self._log = layout, report, is_whole, log
+        self._pace, self._clock = pace, clock
+        self._submissions = Submissions(client)
+        self._pending: deque[_Pending] = deque()
+        self._active: dict[str, _Active] = {}
+        self._nothing_started_before: datetime | None = None
+        self._totals: Counter[Stage] = Counter()
+        self._ended: Counter[Stage] = Counter()
+        self._started = clock.monotonic()
+        self._rhythm = Rhythm(pace)
+        patience = Patience(pace.patience_seconds, first_pause_seconds=pace.shortest_seconds, longest_pause_seconds=60)
+        self._waiter = Waiter(patience, whom="OSMO", worth_waiting=OsmoUnavailable, clock=clock, log=log)
 
     def run(self, works: Sequence[ClipWork]) -> None:
         """Returns when every stage of every work was reported. An interrupt cancels what this run has on the pool.
 
         Raises OsmoUnavailable when the service stays away; the workflows go on then, and a retried run adopts them.
         """
-        self._active: dict[str, _Active] = {}
-        self._nothing_started_before: datetime | None = None
-        self._totals = Counter(stage for work in works for stage in work.stages)
-        self._ended: Counter[Output] = Counter()
-        self._started = time.monotonic()
-        self._rhythm = Rhythm(self.pace)
+        self._totals.update(stage for work in works for stage in work.stages)
         try:
-            self._run(works)
+            self._take_up(works, tries=1)
+            self._work_off()
         except Exception:
             raise
         except BaseException:
             message = "the Dagster run was terminated"
-            cancel_run(self.client, self.layout.run_id, known=list(self._active), message=message, log=self.log)
+            cancel_run(self._client, self._layout.run_id, known=list(self._active), message=message, log=self._log)
             raise
 
-    def _run(self, works: Sequence[ClipWork]) -> None:
-        self._submissions = self._patiently(lambda: Submissions(self.client))
-        self._pending: deque[_Pending] = deque()
-        self._take_up(works, tries=1)
-        heartbeat = Heartbeat(self.pace)
+    def _work_off(self) -> None:
+        heartbeat = Heartbeat(self._pace, self._clock)
         while self._pending or self._active:
             changed = self._fill()
-            watched = self._patiently(self._look)
+            watched = self._waiter.ask(self._look)
             changed |= self._digest(watched)
             if heartbeat.is_due():
-                self.log(self._progress())
+                self._log(self._progress())
             if self._pending or self._active:
-                running = [task for one in watched.values() for task in one.running]
-                self.sleep(self._rhythm.next_pause(changed=changed, running=running))
+                self._report.while_waiting()
+                now = self._clock.now()
+                running = [task for one in watched.values() for task in one.running(now)]
+                self._clock.sleep(self._rhythm.next_pause(changed=changed, running=running))
 
     # Submitting
 
     def _take_up(self, works: Sequence[ClipWork], *, tries: int) -> None:
         """Reports what former workflows finished, takes over what runs already, and lines the rest up."""
-        submitted = self._patiently(lambda: self._submissions.of(works))
+        submitted = self._waiter.ask(lambda: self._submissions.of(works))
         for work in works:
             former = submitted[work.clip.key]
             left = remaining(work, self._report_finished(work, former))
@@ -142,66 +155,66 @@ class Dispatcher:
             else:
                 self._pending.append(_Pending(left, next_attempt(left, former), tries))
 
-    def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Output, RunLayout]:
+    def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Stage, RunLayout]:
         """Stages whose results a workflow that ended, well or not, left whole."""
-        finished: dict[Output, RunLayout] = {}
+        finished: dict[Stage, RunLayout] = {}
         for one in reversed(former):
             layout = self._layout_of(one.run_id)
             for stage in one.stages - set(finished) if one.meaning.ended else ():
-                if self.is_whole(work, stage, layout=layout, work_hash=one.work_hash):
+                if self._is_whole(work, stage, layout=layout, work_hash=one.work_hash):
                     finished[stage] = layout
                     self._ended[stage] += 1
-                    self.log(f"{work.clip.key}: adopted {stage} of workflow {one.workflow_id} ({one.status})")
-                    self.report.stage_completed(work, stage, layout=layout, workflow_id=one.workflow_id)
+                    self._log(f"{work.clip.key}: adopted {stage} of workflow {one.workflow_id} ({one.status})")
+                    self._report.stage_completed(work, stage, layout=layout, workflow_id=one.workflow_id)
         return finished
 
     def _adopt(self, work: ClipWork, one: Submitted, tries: int) -> None:
         stages = one.stages & set(work.stages)
         self._active[one.workflow_id] = _Active(work, one.workflow_id, self._layout_of(one.run_id), stages, tries)
         self._nothing_started_before = None
-        self.log(f"{work.clip.key}: adopted workflow {one.workflow_id} ({one.status}) for {', '.join(sorted(stages))}")
+        self._log(f"{work.clip.key}: adopted workflow {one.workflow_id} ({one.status}) for {', '.join(sorted(stages))}")
 
     def _layout_of(self, run_id: str) -> RunLayout:
-        return RunLayout(self.layout.storage_url, self.layout.dataset, run_id)
+        return RunLayout(self._layout.storage_url, self._layout.dataset, run_id)
 
     def _fill(self) -> bool:
         """Submits until `max_in_flight` is reached; True when something was submitted or refused."""
         new: list[_Active] = []
         refused = False
-        while self._pending and len(self._active) < self.deployment.osmo.max_in_flight:
+        while self._pending and len(self._active) < self._deployment.osmo.max_in_flight:
             pending = self._pending.popleft()
             work = pending.work
             try:
-                workflow_id = self._patiently(partial(self._submit, work, pending.attempt))
+                workflow_id = self._waiter.ask(partial(self._submit, work, pending.attempt))
             except (OsmoRefused, OsmoServerError) as error:
                 refused = True
                 for stage in work.stages:
                     self._fail(work, StageFailure(stage, f"the workflow was not accepted: {error}"))
                 continue
-            active = _Active(work, workflow_id, self.layout, frozenset(work.stages), pending.tries)
+            active = _Active(work, workflow_id, self._layout, frozenset(work.stages), pending.tries)
             self._active[workflow_id] = active
             new.append(active)
-            self.log(f"{work.clip.key}: submitted workflow {workflow_id} ({', '.join(work.stages)})")
+            self._log(f"{work.clip.key}: submitted workflow {workflow_id} ({', '.join(work.stages)})")
         if new:
-            self._patiently(lambda: self._settle(new))
+            self._waiter.ask(lambda: self._settle(new))
         return bool(new) or refused
 
     def _submit(self, work: ClipWork, attempt: int) -> str:
         spec = build_workflow(
             work,
-            layout=self.layout,
-            deployment=self.deployment,
-            gpu_platform=self.gpu_platform,
+            layout=self._layout,
+            deployment=self._deployment,
+            gpu_platform=self._gpu_platform,
             attempt=attempt,
             labelled=self._submissions.labelled,
         )
         try:
-            return self.client.submit(spec, pool=self.deployment.osmo.pool).name
+            return self._client.submit(spec, pool=self._deployment.osmo.pool).name
         except OsmoUnavailable as error:
             if not error.maybe_delivered:
                 raise
             # It may have been accepted: it is looked up before it is sent again.
-            former = self._patiently(lambda: self._submissions.of([work]))[work.clip.key]
+            former = self._waiter.ask(lambda: self._submissions.of([work]))[work.clip.key]
             accepted = [one for one in former if one.does_exactly(work) and one.attempt >= attempt]
             if not accepted:
                 raise
@@ -223,7 +236,7 @@ class Dispatcher:
         """Whether the results of a workflow that ended lie whole in storage: somebody may have deleted them."""
         layout = self._layout_of(one.run_id)
         return one.meaning.succeeded and all(
-            self.is_whole(work, stage, layout=layout, work_hash=one.work_hash) for stage in work.stages
+            self._is_whole(work, stage, layout=layout, work_hash=one.work_hash) for stage in work.stages
         )
 
     # Watching
@@ -231,9 +244,9 @@ class Dispatcher:
     def _look(self) -> dict[str, WatchedWorkflow]:
         """The tasks of all workflows that are on the pool; a stray of work that another one does is canceled."""
         runs = {one.workflow_id: one.layout.run_id for one in self._active.values()}
-        watched, strays = look(self.client, runs, started_after=self._nothing_started_before)
+        watched, strays = look(self._client, runs, started_after=self._nothing_started_before)
         self._nothing_started_before = first_start(watched.values())
-        ours = {active.work.hash[:WORK_HASH_IN_NAME]: active for active in self._active.values()}
+        ours = {active.work.work_hash[:WORK_HASH_IN_NAME]: active for active in self._active.values()}
         for workflow_id in strays:
             twin = ours.get(work_hash_in(workflow_id) or "")
             if twin is not None:
@@ -251,16 +264,17 @@ class Dispatcher:
             active.completed.add(stage)
             self._ended[stage] += 1
             self._rhythm.ended(stage, watched.seconds_of(stage))
-            self.report.stage_completed(active.work, stage, layout=active.layout, workflow_id=active.workflow_id)
+            self._report.stage_completed(active.work, stage, layout=active.layout, workflow_id=active.workflow_id)
         if not watched.ended and not self._may_be_lost(active, watched):
             return bool(new)
-        failures: list[StageFailure] | None = []
+        failures: tuple[StageFailure, ...] = ()
         if active.left:
             attempted = [stage for stage in active.left if stage in active.stages]
-            failures = self._patiently(lambda: explain_failures(self.client, active.workflow_id, attempted))
-        if failures is None:
-            active.looks_without_tasks = 0
-            return bool(new)
+            became = self._waiter.ask(lambda: explain_failures(self._client, active.workflow_id, attempted))
+            if not isinstance(became, Explained):
+                active.looks_without_tasks = 0
+                return bool(new)
+            failures = became.failures
         del self._active[active.workflow_id]
         if active.left:
             self._go_on(active, failures)
@@ -268,16 +282,16 @@ class Dispatcher:
 
     def _go_on(self, active: _Active, failures: Sequence[StageFailure]) -> None:
         """A workflow ended before its clip's work did: fails what failed for good, takes up the rest."""
-        failed: set[Output] = set()
+        failed: set[Stage] = set()
         if failures and not (active.tries < _MAX_TRIES and worth_another_try(failures)):
             for failure in failures:
                 self._fail(active.work, failure)
             failed = {failure.stage for failure in failures}
-            for stage in sorted(depending_on(failed, active.work.selection) - failed):
+            for stage in sorted(active.work.selection.depending_on(failed) - failed):
                 self._fail(active.work, StageFailure(stage, f"not begun: {', '.join(sorted(failed))} failed"))
                 failed.add(stage)
         elif failures:
-            self.log(f"{active.work.clip.key}: once more, since {failures[0].message.splitlines()[0]}")
+            self._log(f"{active.work.clip.key}: once more, since {failures[0].message.splitlines()[0]}")
         done = dict.fromkeys(active.completed, active.layout)
         left = remaining(without(active.work, failed), done)
         if left.stages:
@@ -290,19 +304,16 @@ class Dispatcher:
 
     def _fail(self, work: ClipWork, failure: StageFailure) -> None:
         self._ended[failure.stage] += 1
-        self.report.stage_failed(work, failure)
+        self._report.stage_failed(work, failure)
 
     # Waiting and ending
-
-    def _patiently(self, call: Callable[[], ResultT]) -> ResultT:
-        return patiently(call, pace=self.pace, sleep=self.sleep, log=self.log)
 
     def _progress(self) -> str:
         stages = ", ".join(f"{stage} {self._ended[stage]} of {total}" for stage, total in sorted(self._totals.items()))
         ended, total = sum(self._ended.values()), sum(self._totals.values())
-        elapsed = time.monotonic() - self._started
+        elapsed = self._clock.monotonic() - self._started
         left = f", about {ceil(elapsed / ended * (total - ended) / 60)} min left" if ended else ""
         return f"{len(self._active)} workflows on the pool, {len(self._pending)} waiting; ended: {stages}{left}"
 
     def _cancel(self, workflow_ids: Iterable[str], message: str) -> None:
-        cancel_workflows(self.client, workflow_ids, message=message, log=self.log)
+        cancel_workflows(self._client, workflow_ids, message=message, log=self._log)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
-from vda_assets.flows.selection import Output
+from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork
 from vda_assets.flows.workflow import (
     HASH_IN_LABEL,
@@ -19,8 +20,8 @@ from vda_assets.flows.workflow import (
     clip_hash,
     stage_label,
 )
-from vda_assets.osmo.client import OsmoClient
-from vda_assets.osmo.models import Version, WorkflowEntry
+from vda_assets.osmo.models import WorkflowEntry
+from vda_assets.osmo.service import OsmoService
 from vda_assets.osmo.statuses import Meaning, meaning_of
 
 _NAME = re.compile(
@@ -43,28 +44,31 @@ class Submitted:
     attempt: int
     status: str
     submit_time: datetime
-    stages: frozenset[Output]
+    stages: frozenset[Stage]
 
     @property
     def meaning(self) -> Meaning:
         return meaning_of(self.status)
 
     def does_exactly(self, work: ClipWork) -> bool:
-        return work.hash.startswith(self.work_hash)
+        return work.work_hash.startswith(self.work_hash)
 
     def does_all_of(self, work: ClipWork) -> bool:
         return self.stages >= set(work.stages)
 
 
 class Submissions:
-    """Asks one service. `labelled` tells whether it keeps labels; older ones refuse them.
-
-    Without labels only workflows of exactly the same work are found.
+    """Asks one service. `labelled` tells whether it keeps labels; a service older than that refuses them, and there
+    only workflows of exactly the same work are found, by their names.
     """
 
-    def __init__(self, client: OsmoClient) -> None:
+    def __init__(self, client: OsmoService) -> None:
         self._client = client
-        self.labelled = _keeps_labels(client.version())
+
+    @cached_property
+    def labelled(self) -> bool:
+        version = self._client.version()
+        return (int(version.major), int(version.minor)) >= _LABELS_SINCE
 
     def of(self, works: Sequence[ClipWork]) -> dict[str, list[Submitted]]:
         """Clip key -> workflows that do some of its work's stages, oldest first.
@@ -101,14 +105,9 @@ def work_hash_in(workflow_id: str) -> str | None:
     return match["work"] if match else None
 
 
-def _keeps_labels(version: Version) -> bool:
-    return (int(version.major), int(version.minor)) >= _LABELS_SINCE
-
-
 def _labelled(entry: WorkflowEntry, work: ClipWork) -> Submitted | None:
-    stages = frozenset(
-        stage for stage in work.stages if entry.labels.get(stage_label(stage)) == work.hashes[stage][:HASH_IN_LABEL]
-    )
+    hashes = {stage: work.output_hashes[stage][:HASH_IN_LABEL] for stage in work.stages}
+    stages = frozenset(stage for stage in work.stages if entry.labels.get(stage_label(stage)) == hashes[stage])
     attempt = entry.labels.get(LABEL_ATTEMPT, "")
     if not stages or not attempt.isdigit():
         return None
@@ -126,7 +125,7 @@ def _labelled(entry: WorkflowEntry, work: ClipWork) -> Submitted | None:
 def _named(entry: WorkflowEntry, work: ClipWork) -> Submitted | None:
     """Without labels the number that OSMO gives is the attempt."""
     match = _NAME.match(entry.name)
-    if match is None or not work.hash.startswith(match["work"]):
+    if match is None or not work.work_hash.startswith(match["work"]):
         return None
     return Submitted(
         workflow_id=entry.name,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from vda_assets.base.failed import Failed
 from vda_assets.media.errors import MediaError
 from vda_assets.media.preview import preview
 from vda_assets.media.side_by_side import SideBySide, side_by_side
@@ -46,7 +47,7 @@ class ComparisonPool:
         """`videos`: source, augmented clip, and where the two side by side are to lie."""
         self._rendering[key] = [self._pool.submit(render, self._storage, *video) for video in videos]
 
-    def take_ended(self) -> Iterator[tuple[str, list[Comparison] | str]]:
+    def take_ended(self) -> Iterator[tuple[str, list[Comparison] | Failed]]:
         """The clips all of whose videos are rendered, or why one cannot be; each clip once."""
         for key, futures in list(self._rendering.items()):
             if all(future.done() for future in futures):
@@ -54,7 +55,7 @@ class ComparisonPool:
                 try:
                     yield key, [future.result() for future in futures]
                 except (MediaError, OSError, StorageError) as error:
-                    yield key, str(error)
+                    yield key, Failed(str(error))
 
     def wait(self, seconds: float) -> int:
         """Returns how many clips are not finished, once another video has ended, or after `seconds`."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from vda_assets.base.failed import Failed
 from vda_assets.base.parallel import in_order
 from vda_assets.flows.work import ClipWork, digest
 from vda_assets.media.errors import MediaError
@@ -23,13 +24,13 @@ _CLIPS_AT_ONCE = 8
 
 def provide_inputs(
     storage: Storage, works: Sequence[ClipWork], *, layout: RunLayout
-) -> Iterator[tuple[ClipWork, ClipInfo | str]]:
+) -> Iterator[tuple[ClipWork, ClipInfo | Failed]]:
     """Each work, ready for its containers, with what they will see of its clip, or why they cannot take it.
 
     Opens every clip, and writes the MP4s that are missing.
     """
 
-    def provide(work: ClipWork) -> tuple[ClipWork, ClipInfo | str]:
+    def provide(work: ClipWork) -> tuple[ClipWork, ClipInfo | Failed]:
         try:
             with storage.reading(work.clip.url) as file:
                 info = probe(file, name=work.clip.url.name)
@@ -37,7 +38,7 @@ def provide_inputs(
                 return work, info
             url, seen = container_input(storage, work.clip, info, layout=layout)
         except (StorageError, MediaError, OSError) as error:
-            return work, str(error)
+            return work, Failed(str(error))
         return replace(work, remuxed=url), seen
 
     return in_order(provide, works, threads=_CLIPS_AT_ONCE)

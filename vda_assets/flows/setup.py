@@ -1,4 +1,4 @@
-"""A run's setup folder: worker script, environment, cookbook and one config per augmentation, written through storage.
+"""A run's setup folder: worker, environment, cookbook and one config per augmentation, written through storage.
 
 It has the layout that the reference's setup task has, and holds only what the run's own clips need.
 """
@@ -6,7 +6,6 @@ It has the layout that the reference's setup task has, and holds only what the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from re import escape
 from typing import Any
 
@@ -16,11 +15,11 @@ from vda_assets.base.parallel import as_they_come
 from vda_assets.config.deployment import AugmentationVersion, Endpoints, Images
 from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, Cookbook
 from vda_assets.cookbooks.draw import Draw, draws_for
+from vda_assets.flows.worker_files import worker_files
 from vda_assets.paidf.generate import augmentation_config, auto_labeling_config
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
-WORKER_SCRIPT = "vda_worker.py"
 _WRITES_AT_ONCE = 16
 
 
@@ -39,7 +38,7 @@ def setup_files(
     version = images.augmentation_version
     environment = environment_file(endpoints, super_resolution=super_resolution, augmentation_version=version)
     files = {
-        WORKER_SCRIPT: resources.files("vda_assets.worker").joinpath(WORKER_SCRIPT).read_bytes(),
+        **worker_files(),
         ".env": environment,
         "runtime.env": environment,
     }

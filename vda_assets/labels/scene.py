@@ -63,8 +63,8 @@ class Question(_Part):
         return self.options.get(self.answer, self.answer)
 
 
-class StageStatus(_Part):
-    """`status` is one of skipped, planned, completed, failed."""
+class StepStatus(_Part):
+    """One step of the container; `status` is one of skipped, planned, completed, failed."""
 
     enabled: bool
     status: str
@@ -73,12 +73,15 @@ class StageStatus(_Part):
 
 
 class PipelineStatus(_Part):
-    """How the container itself sees its end; `stages` has super_resolution, tracking, vlm_json, mcq_generation."""
+    """How the container itself sees its end; `steps` has super_resolution, tracking, vlm_json, mcq_generation.
+
+    The container calls its steps stages.
+    """
 
     status: str
     degraded: bool
-    degraded_stages: tuple[str, ...] = ()
-    stages: dict[str, StageStatus] = {}
+    degraded_steps: tuple[str, ...] = Field(default=(), alias="degraded_stages")
+    steps: dict[str, StepStatus] = Field(default={}, alias="stages")
 
 
 class WindowAnswer(_Part):
@@ -100,10 +103,13 @@ class Window(_Part):
     errors: tuple[str, ...] = Field(default=(), alias="_errors")
 
     @property
-    def answers(self) -> tuple[WindowAnswer, ...] | None:
-        """None where the window holds no answers of an LLM: another `enhanced_caption_key` or mode was asked for."""
-        if self.enhanced_caption is None:
-            return None
+    def has_reply(self) -> bool:
+        """False where no reply of an LLM is kept: another `enhanced_caption_key` or mode was asked for."""
+        return self.enhanced_caption is not None
+
+    @property
+    def answers(self) -> tuple[WindowAnswer, ...]:
+        """Empty when the reply holds none, and without a reply."""
         items = self.enhanced_caption.get("mcq") if isinstance(self.enhanced_caption, dict) else None
         return tuple(_window_answer(item) for item in items or () if isinstance(item, dict))
 
@@ -130,18 +136,30 @@ class _Switch(_Part):
 
 
 class EffectiveConfig(_Part):
-    """Which stages were asked for."""
+    """Which steps were asked for."""
 
     detection_and_tracking: _Switch = _Switch()
     mcq_generation: _Switch = _Switch()
 
 
+class InstancesFile(_Part):
+    """`instances` by their object ids; empty when the tracking found nothing."""
+
+    instances: dict[str, Instance]
+
+
+class ObjectsFile(_Part):
+    """`frames` by the container's own keys, such as `yardcam07_frame_000003`."""
+
+    frames: dict[str, Frame]
+
+
 class LabelScene(_Part):
-    """What is `None` or empty has no file in the scene; an empty `instances` means that nothing was found."""
+    """What is None or empty has no file in the scene."""
 
     folder: Path
-    instances: dict[str, Instance] | None
-    frames: tuple[Frame, ...] | None
+    instances: InstancesFile | None
+    objects: ObjectsFile | None
     mcq: tuple[Question, ...]
     bcq: tuple[Question, ...]
     open_qa: tuple[Question, ...]
@@ -150,16 +168,14 @@ class LabelScene(_Part):
     config: EffectiveConfig | None
 
     @property
+    def frames(self) -> tuple[Frame, ...]:
+        """In the order of their numbers; empty without the file of objects."""
+        frames = self.objects.frames.values() if self.objects else ()
+        return tuple(sorted(frames, key=lambda frame: frame.frame_number))
+
+    @property
     def questions(self) -> tuple[Question, ...]:
         return (*self.bcq, *self.mcq, *self.open_qa)
-
-
-class _InstancesFile(_Part):
-    instances: dict[str, Instance]
-
-
-class _ObjectsFile(_Part):
-    frames: dict[str, Frame]
 
 
 class _TaskFile(_Part):
@@ -173,8 +189,8 @@ def read_scene(folder: Path) -> LabelScene:
     """
     if not folder.is_dir():
         raise SceneNotFound(f"{folder} is not a folder; the labels of a clip lie in a folder of their own")
-    instances = _read(folder, INSTANCES_FILE, _InstancesFile)
-    objects = _read(folder, OBJECTS_FILE, _ObjectsFile)
+    instances = _read(folder, INSTANCES_FILE, InstancesFile)
+    objects = _read(folder, OBJECTS_FILE, ObjectsFile)
     tasks = [_read(folder, file, _TaskFile) for file in (MCQ_FILE, BCQ_FILE, OPEN_QA_FILE)]
     status = _read(folder, STATUS_FILE, PipelineStatus)
     metadata = _read(folder, METADATA_FILE, ClipMetadata)
@@ -184,8 +200,8 @@ def read_scene(folder: Path) -> LabelScene:
     mcq, bcq, open_qa = (task.items if task else () for task in tasks)
     return LabelScene(
         folder=folder,
-        instances=instances.instances if instances else None,
-        frames=tuple(sorted(objects.frames.values(), key=lambda frame: frame.frame_number)) if objects else None,
+        instances=instances,
+        objects=objects,
         mcq=mcq,
         bcq=bcq,
         open_qa=open_qa,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from vda_assets.base.problem import Problem, Severity
 from vda_assets.labels.daft import daft_problems
 from vda_assets.labels.errors import BrokenLabelFile
-from vda_assets.labels.problems import SceneProblem, Severity
 from vda_assets.labels.scene import (
     INSTANCES_FILE,
     MCQ_FILE,
@@ -27,7 +27,7 @@ from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo, probe
 
 
-def validate_scene(folder: Path) -> list[SceneProblem]:
+def validate_scene(folder: Path) -> list[Problem]:
     """All findings, errors first. A file that cannot be read is one error and ends the search.
 
     Raises SceneNotFound.
@@ -39,7 +39,7 @@ def validate_scene(folder: Path) -> list[SceneProblem]:
     clip, problems = _raw_clip(folder)
     problems += [
         *daft_problems(folder),
-        *_stages(scene),
+        *_steps(scene),
         *_answers(scene),
         *_windows(scene),
         *_objects(scene),
@@ -49,15 +49,15 @@ def validate_scene(folder: Path) -> list[SceneProblem]:
     return sorted(problems, key=lambda problem: problem.severity)
 
 
-def _error(file: str, message: str) -> SceneProblem:
-    return SceneProblem(Severity.ERROR, file, message)
+def _error(file: str, message: str) -> Problem:
+    return Problem(Severity.ERROR, file, message)
 
 
-def _warning(file: str, message: str) -> SceneProblem:
-    return SceneProblem(Severity.WARNING, file, message)
+def _warning(file: str, message: str) -> Problem:
+    return Problem(Severity.WARNING, file, message)
 
 
-def _raw_clip(folder: Path) -> tuple[ClipInfo | None, list[SceneProblem]]:
+def _raw_clip(folder: Path) -> tuple[ClipInfo | None, list[Problem]]:
     raw = folder / RAW_FOLDER
     for path in sorted(raw.iterdir()) if raw.is_dir() else []:
         file = f"{RAW_FOLDER}/{path.name}"
@@ -72,26 +72,26 @@ def _raw_clip(folder: Path) -> tuple[ClipInfo | None, list[SceneProblem]]:
     return None, []
 
 
-def _stages(scene: LabelScene) -> Iterator[SceneProblem]:
+def _steps(scene: LabelScene) -> Iterator[Problem]:
     if scene.status is None:
         yield _error(STATUS_FILE, "it is missing: the labelling did not come to its end; read its log, label again")
         return
-    for name in scene.status.degraded_stages:
-        stage = scene.status.stages.get(name)
-        reason = (stage.failure_reason if stage else None) or "no reason given"
-        yield _warning(STATUS_FILE, f"stage {name} is degraded ({reason}); the labels were made without it")
+    for name in scene.status.degraded_steps:
+        step = scene.status.steps.get(name)
+        reason = (step.failure_reason if step else None) or "no reason given"
+        yield _warning(STATUS_FILE, f"step {name} is degraded ({reason}); the labels were made without it")
     if scene.config is None or not scene.config.detection_and_tracking.enabled:
         return
-    tracking = scene.status.stages.get("tracking")
+    tracking = scene.status.steps.get("tracking")
     why = "check the class names (COCO) and the RF-DETR and ReID checkpoints in the model cache"
     if tracking is None or not tracking.enabled or tracking.status != "completed":
         yield _error(STATUS_FILE, f"config.yaml asks for tracking, but it did not run: {why}")
-    elif scene.instances is None or scene.frames is None:
+    elif scene.instances is None or scene.objects is None:
         missing = INSTANCES_FILE if scene.instances is None else OBJECTS_FILE
         yield _error(missing, f"config.yaml asks for tracking, but this file is missing: {why}")
 
 
-def _answers(scene: LabelScene) -> Iterator[SceneProblem]:
+def _answers(scene: LabelScene) -> Iterator[Problem]:
     if scene.config is not None and scene.config.mcq_generation.enabled and not scene.questions:
         yield _error("task", "questions were asked for in config.yaml, but none is answered: check the VLM and the LLM")
     for question in scene.mcq:
@@ -100,12 +100,12 @@ def _answers(scene: LabelScene) -> Iterator[SceneProblem]:
             yield _error(MCQ_FILE, f"{question.question!r} has the answer {question.answer!r}, not one of {letters}")
 
 
-def _windows(scene: LabelScene) -> Iterator[SceneProblem]:
+def _windows(scene: LabelScene) -> Iterator[Problem]:
     windows = scene.metadata.windows if scene.metadata else ()
     failed = [window for window in windows if window.errors]
     if failed:
         first = failed[0]
-        yield SceneProblem(
+        yield Problem(
             Severity.ERROR if len(failed) == len(windows) else Severity.WARNING,
             METADATA_FILE,
             f"{len(failed)} of {len(windows)} windows failed, the first at frames {first.start_frame} to "
@@ -113,16 +113,16 @@ def _windows(scene: LabelScene) -> Iterator[SceneProblem]:
         )
 
 
-def _objects(scene: LabelScene) -> Iterator[SceneProblem]:
+def _objects(scene: LabelScene) -> Iterator[Problem]:
     # With at least one instance DAFT finds the strangers itself; without any it does not look.
-    if scene.instances:
+    if scene.instances and scene.instances.instances:
         return
-    strangers = sorted({found.object_id for frame in scene.frames or () for found in frame.detections})
+    strangers = sorted({found.object_id for frame in scene.frames for found in frame.detections})
     if strangers:
         yield _error(OBJECTS_FILE, f"{len(strangers)} objects are no known instance, such as {strangers[0]}")
 
 
-def _boxes(scene: LabelScene, clip: ClipInfo | None) -> Iterator[SceneProblem]:
+def _boxes(scene: LabelScene, clip: ClipInfo | None) -> Iterator[Problem]:
     if scene.metadata is not None:
         width, height = scene.metadata.width, scene.metadata.height
     elif clip is not None:
@@ -143,21 +143,21 @@ def _boxes(scene: LabelScene, clip: ClipInfo | None) -> Iterator[SceneProblem]:
 
 
 def _all_boxes(scene: LabelScene) -> Iterator[tuple[str, Box]]:
-    for frame in scene.frames or ():
+    for frame in scene.frames:
         for found in frame.detections:
             for box in (found.tight, found.loose):
                 if box is not None:
                     yield f"{found.object_id} in frame {frame.frame_number} {list(box)}", box
 
 
-def _frame_count(scene: LabelScene, clip: ClipInfo | None) -> Iterator[SceneProblem]:
+def _frame_count(scene: LabelScene, clip: ClipInfo | None) -> Iterator[Problem]:
     if clip is not None:
         expected = clip.frame_count
     elif scene.metadata is not None:
         expected = scene.metadata.num_frames
     else:
         return
-    if scene.frames is not None and len(scene.frames) != expected:
+    if scene.objects is not None and len(scene.objects.frames) != expected:
         yield _error(
-            OBJECTS_FILE, f"it lists {len(scene.frames)} frames, the clip has {expected}; label the clip again"
+            OBJECTS_FILE, f"it lists {len(scene.objects.frames)} frames, the clip has {expected}; label the clip again"
         )

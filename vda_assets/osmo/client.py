@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from vda_assets.osmo.answers import read_answer
@@ -30,12 +30,14 @@ from vda_assets.osmo.models import (
     Workflow,
     WorkflowEntry,
 )
+from vda_assets.osmo.service import Priority
 from vda_assets.osmo.spec import WorkflowSpec, check_finished, to_yaml
 from vda_assets.osmo.transport import Params, Transport
 
-Priority = Literal["HIGH", "NORMAL", "LOW"]
 # The service's own limit.
 PAGE_SIZE = 1000
+# Without these the service looks only at the caller's own workflows in the default pool of the profile.
+_EVERYWHERE = (("all_users", "True"), ("all_pools", "True"))
 
 
 class _WorkflowPage(Answer):
@@ -108,10 +110,9 @@ class OsmoClient:
         """
         return self._post_spec(spec, pool=pool, params=[("validation_only", "True")])
 
-    def workflow(self, workflow_id: str, *, verbose: bool = False) -> Workflow:
-        """The workflow with its groups and tasks; `verbose` adds the earlier tries of each task."""
-        path = f"/api/workflow/{quote(workflow_id, safe='')}"
-        return read_answer(self._transport.get(path, [("verbose", str(verbose))]), Workflow)
+    def workflow(self, workflow_id: str) -> Workflow:
+        """The workflow with its groups, and the newest try of each task."""
+        return read_answer(self._transport.get(f"/api/workflow/{quote(workflow_id, safe='')}"), Workflow)
 
     def workflows(
         self,
@@ -119,14 +120,13 @@ class OsmoClient:
         labels: Mapping[str, str | Collection[str]] | None = None,
         name: str | None = None,
         statuses: Collection[str] = (),
-        pools: Collection[str] | None = None,
     ) -> Iterator[WorkflowEntry]:
         """The workflows of all users that match everything asked for, newest first within one call of the service.
 
         A key's values are alternatives; `name` is a part of the id. Without `statuses` refused submissions are left
         out (OSMO 6.4). With `statuses` and over 1,000 matches, one that changes its status meanwhile may hide another.
         """
-        base = [*_scope(pools), *(("statuses", status) for status in statuses), *([("name", name)] if name else [])]
+        base = [*_EVERYWHERE, *(("statuses", status) for status in statuses), *([("name", name)] if name else [])]
         for selectors in label_selectors(labels or {}):
             seen: set[str] = set()
             for page_params in _pages():
@@ -146,7 +146,7 @@ class OsmoClient:
         With `started_after` those that started before are left out; what has not started is there (OSMO 6.4). The
         service sorts by status and start: over 1,000 tasks, one that starts meanwhile may be missing this time.
         """
-        base = [("workflow_id", workflow_id), *_scope(None), *(("statuses", status) for status in statuses)]
+        base = [("workflow_id", workflow_id), *_EVERYWHERE, *(("statuses", status) for status in statuses)]
         if started_after is not None:
             # The service keeps its times in UTC, without saying so.
             since = started_after.astimezone(UTC).replace(tzinfo=None)
@@ -162,47 +162,19 @@ class OsmoClient:
             if len(page.tasks) < PAGE_SIZE:
                 return
 
-    def logs(
-        self,
-        workflow_id: str,
-        *,
-        task: str | None = None,
-        last_n_lines: int | None = None,
-        retry_id: int | None = None,
-        seconds: float = 60.0,
-        quiet_seconds: float = 5.0,
-    ) -> Iterator[str]:
-        """Log lines as they come. The service follows until the workflow ends, so this stops after `seconds`,
-        or when nothing came for `quiet_seconds`. Lines may be lost on the way (OSMO 6.4)."""
-        params = _log_params(task=task, last_n_lines=last_n_lines, retry_id=retry_id)
-        return self._lines(workflow_id, "logs", params, seconds=seconds, quiet_seconds=quiet_seconds)
-
     def log_tail(self, workflow_id: str, *, task: str, lines: int) -> list[str]:
-        """The last lines that the task has logged so far; takes a few seconds while the workflow is alive."""
-        newest = self.logs(workflow_id, task=task, last_n_lines=lines, seconds=15.0, quiet_seconds=3.0)
-        return list(deque(newest, maxlen=lines))
+        """The last lines that the task has logged so far; takes a few seconds while the workflow is alive.
 
-    def error_logs(
-        self, workflow_id: str, *, task: str, last_n_lines: int | None = None, retry_id: int | None = None
-    ) -> Iterator[str]:
-        """What OSMO kept of a failed task's containers."""
-        params = _log_params(task=task, last_n_lines=last_n_lines, retry_id=retry_id)
-        return self._lines(workflow_id, "error_logs", params, seconds=60.0, quiet_seconds=5.0)
+        The service may lose lines on the way, and follows until the workflow ends (OSMO 6.4).
+        """
+        params = [("task_name", task), ("last_n_lines", str(lines))]
+        path = f"/api/workflow/{quote(workflow_id, safe='')}/logs"
+        return list(deque(self._transport.lines(path, params, seconds=15.0, quiet_seconds=3.0), maxlen=lines))
 
-    def events(self, workflow_id: str, *, task: str | None = None, retry_id: int | None = None) -> Iterator[str]:
-        """Kubernetes events, `<time> [task] <reason>: <message>`; bounded as `logs` is."""
-        params = _log_params(task=task, last_n_lines=None, retry_id=retry_id)
-        return self._lines(workflow_id, "events", params, seconds=60.0, quiet_seconds=5.0)
-
-    def cancel(self, workflow_id: str, *, message: str = "", force: bool = False) -> None:
-        """Asks for the end of a workflow; its status changes later. Raises OsmoAlreadyFinished, unless `force`."""
-        params = [("force", str(force)), *([("message", message)] if message else [])]
+    def cancel(self, workflow_id: str, *, message: str = "") -> None:
+        """Asks for the end of a workflow; its status changes later. Raises OsmoAlreadyFinished."""
+        params = [("message", message)] if message else []
         self._transport.send("POST", f"/api/workflow/{quote(workflow_id, safe='')}/cancel", params=params)
-
-    def restart(self, workflow_id: str, *, pool: str) -> SubmitResult:
-        """Starts a new workflow of the groups that failed."""
-        path = f"/api/pool/{quote(pool, safe='')}/workflow/{quote(workflow_id, safe='')}/restart"
-        return read_answer(self._transport.send("POST", path, refused=OsmoSubmissionRefused), SubmitResult)
 
     def pools(self) -> dict[str, Pool]:
         return read_answer(self._transport.get("/api/pool", [("all_pools", "True")]), _Pools).pools
@@ -243,12 +215,6 @@ class OsmoClient:
         response = self._transport.send("POST", path, params=params, body=body, refused=OsmoSubmissionRefused)
         return read_answer(response, SubmitResult)
 
-    def _lines(
-        self, workflow_id: str, what: str, params: Params, *, seconds: float, quiet_seconds: float
-    ) -> Iterator[str]:
-        path = f"/api/workflow/{quote(workflow_id, safe='')}/{what}"
-        return self._transport.lines(path, params, seconds=seconds, quiet_seconds=quiet_seconds)
-
 
 def _finished_text(spec: WorkflowSpec) -> str:
     try:
@@ -257,16 +223,6 @@ def _finished_text(spec: WorkflowSpec) -> str:
         raise OsmoSubmissionRefused(f"workflow {spec.name} was not sent: {error}") from error
 
 
-def _scope(pools: Collection[str] | None) -> list[tuple[str, str]]:
-    """Without these the service looks only at the caller's own workflows in the default pool of the profile."""
-    return [("all_users", "True"), *([("all_pools", "True")] if pools is None else [("pools", pool) for pool in pools])]
-
-
 def _pages() -> Iterator[list[tuple[str, str]]]:
     for offset in count(0, PAGE_SIZE):
         yield [("order", "DESC"), ("limit", str(PAGE_SIZE)), ("offset", str(offset))]
-
-
-def _log_params(*, task: str | None, last_n_lines: int | None, retry_id: int | None) -> list[tuple[str, str]]:
-    named = {"task_name": task, "last_n_lines": last_n_lines, "retry_id": retry_id}
-    return [(key, str(value)) for key, value in named.items() if value is not None]

@@ -1,9 +1,11 @@
 """What can go wrong between us and an OSMO service (6.4).
 
 OsmoError
-├── OsmoUnavailable              no answer, or 429/502/503/504: the same call may work later
+├── OsmoUnavailable              no answer, or 502/503/504: the same call may work later
+│   └── OsmoBusy                 not now: 429, the user's limit of ongoing workflows, a pool in MAINTENANCE
 ├── OsmoRefused                  the service understood and said no: somebody must act first
 │   ├── OsmoUnauthorized         no login, or one that the service does not accept
+│   ├── OsmoForbidden            the login is fine, its roles do not allow this call
 │   ├── OsmoNotFound             it knows no such workflow, pool, task or credential
 │   ├── OsmoAlreadyFinished      a cancel came after the end
 │   └── OsmoSubmissionRefused    the workflow was not accepted: spec, pool, platform or credential
@@ -27,6 +29,13 @@ class OsmoUnavailable(OsmoError):
         self.maybe_delivered = maybe_delivered
 
 
+class OsmoBusy(OsmoUnavailable):
+    """Nothing was done; what makes room is time, or the end of one's own workflows."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, maybe_delivered=False)
+
+
 class OsmoRefused(OsmoError):
     """`status` is HTTP's, 0 when nothing was sent; `error_code` and `service_message` are OSMO's, '' without one."""
 
@@ -38,6 +47,10 @@ class OsmoRefused(OsmoError):
 
 
 class OsmoUnauthorized(OsmoRefused):
+    pass
+
+
+class OsmoForbidden(OsmoRefused):
     pass
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from vda_assets.cookbooks.question_bank import Question, QuestionBank
 from vda_assets.labels.scene import LabelScene, Window, WindowAnswer
-from vda_assets.outcomes.look import folded
+from vda_assets.outcomes.doubts import folded
 
 
 def unanswered(scene: LabelScene, bank: QuestionBank) -> list[str]:
@@ -22,8 +22,8 @@ def unanswered(scene: LabelScene, bank: QuestionBank) -> list[str]:
     if not is_asked or not scene.questions:
         return []
     windows = [window for window in (scene.metadata.windows if scene.metadata else ()) if not window.errors]
-    read = [(window, window.answers) for window in windows]
-    silent = [window for window, answers in read if answers == ()]
+    read = [(window, window.answers) for window in windows if window.has_reply]
+    silent = [window for window, answers in read if not answers]
     reasons = [f"no question at all is answered in {_places(silent, of=len(windows))}"] if silent else []
     return reasons + list(_gaps(scene, bank, [(window, answers) for window, answers in read if answers]))
 
@@ -32,7 +32,7 @@ _Replies = Sequence[tuple[Window, tuple[WindowAnswer, ...]]]
 
 
 def _gaps(scene: LabelScene, bank: QuestionBank, replies: _Replies) -> Iterator[str]:
-    """A gated question must be answered when its gates are open, and in no certain window."""
+    """A question without gates must be answered in every window, one whose gates are open in any one of them."""
     given = {_same(item.question): folded(item.answer_text) for item in scene.questions}
     final = {question.id: _final(question, given, replies) for question in bank.questions}
     for question in bank.questions:

@@ -10,7 +10,7 @@ from vda_assets.cookbooks.draw import Draw
 from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo, probe
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
-from vda_assets.outcomes.verdict import Outcome, Verdict
+from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import AUGMENTATION_METADATA_FILE, AUGMENTED_VIDEO_FILE
 from vda_assets.storage.url import StorageUrl
@@ -18,14 +18,14 @@ from vda_assets.storage.url import StorageUrl
 _GATES = ("hallucination_check", "attribute_verification")
 
 
-def judge_augmented_video(storage: Storage, folder: StorageUrl, *, draw: Draw, source: ClipInfo) -> Outcome:
+def judge_augmented_video(storage: Storage, folder: StorageUrl, *, draw: Draw, source: ClipInfo) -> Judgement:
     """`source` is the clip that was augmented: the result must have its size, rate and number of frames."""
     try:
         marker = read_marker(storage, folder)
         info = probe_clip(storage, folder / AUGMENTED_VIDEO_FILE)
         metadata = _metadata(storage, folder, marker)
     except (OutputMissing, MediaError, FileNotFoundError) as error:
-        return Outcome(Verdict.MISSING, (str(error),))
+        return Judgement(Verdict.MISSING, (str(error),))
     mismatches = _mismatches(info, source)
     rejected, unverified = _gates(metadata, draw)
     facts = {
@@ -38,7 +38,7 @@ def judge_augmented_video(storage: Storage, folder: StorageUrl, *, draw: Draw, s
     }
     reasons = (*mismatches, *rejected, *unverified)
     verdict = Verdict.REJECTED if mismatches or rejected else Verdict.UNVERIFIED if unverified else Verdict.ACCEPTED
-    return Outcome(verdict, reasons, stand_in="stand_in" in metadata, facts=facts)
+    return Judgement(verdict, reasons, stand_in="stand_in" in metadata, facts=facts)
 
 
 def probe_clip(storage: Storage, url: StorageUrl) -> ClipInfo:

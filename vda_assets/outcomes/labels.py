@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from vda_assets.base.problem import Severity
 from vda_assets.cookbooks.question_bank import QuestionBank
 from vda_assets.labels.errors import LabelError
-from vda_assets.labels.problems import Severity
 from vda_assets.labels.scene import LabelScene, read_scene
 from vda_assets.labels.summarise import summarise
 from vda_assets.labels.validate import validate_scene
 from vda_assets.outcomes.answers import unanswered
-from vda_assets.outcomes.look import Look, unexpected_answers
+from vda_assets.outcomes.doubts import Drawn, doubts_about
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
-from vda_assets.outcomes.verdict import Outcome, Verdict
+from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
@@ -31,22 +31,22 @@ def judge_labels(
     *,
     frame_count: int,
     bank: QuestionBank,
-    look: Mapping[str, Look] | None = None,
-) -> Outcome:
-    """`frame_count` is the labelled clip's: every frame must be listed. `bank` is what must be answered. `look` is how
-    an augmented clip was to look, by variable: answers that say otherwise are doubts."""
+    drawn: Mapping[str, Drawn] | None = None,
+) -> Judgement:
+    """`frame_count` is the labelled clip's: every frame must be listed. `bank` is what must be answered. `drawn` is
+    what was drawn for an augmented clip, by variable: answers that say otherwise are doubts."""
     try:
         marker = read_marker(storage, folder)
         with local_scene(storage, folder, marker) as local:
             problems = validate_scene(local)
             scene = read_scene(local)
     except (OutputMissing, LabelError) as error:
-        return Outcome(Verdict.MISSING, (str(error),))
+        return Judgement(Verdict.MISSING, (str(error),))
     reasons = [f"{problem.file}: {problem.message}" for problem in problems if problem.severity is Severity.ERROR]
     reasons += _degradations(scene)
     reasons += unanswered(scene, bank)
-    if scene.frames is not None and len(scene.frames) != frame_count:
-        reasons.append(f"{len(scene.frames)} frames are labelled, the clip has {frame_count}")
+    if scene.objects is not None and len(scene.objects.frames) != frame_count:
+        reasons.append(f"{len(scene.objects.frames)} frames are labelled, the clip has {frame_count}")
     facts = {
         "size_bytes": marker.size_bytes,
         "files": len(marker.files),
@@ -55,8 +55,8 @@ def judge_labels(
     }
     stand_in = any(file.path == _STAND_IN_FILE for file in marker.files)
     verdict = Verdict.DEGRADED if reasons else Verdict.ACCEPTED
-    doubts = tuple(unexpected_answers(scene.mcq, look or {}))
-    return Outcome(verdict, tuple(reasons), doubts=doubts, stand_in=stand_in, facts=facts)
+    doubts = tuple(doubts_about(scene.mcq, drawn or {}))
+    return Judgement(verdict, tuple(reasons), doubts=doubts, stand_in=stand_in, facts=facts)
 
 
 @contextmanager
@@ -80,8 +80,8 @@ def local_scene(storage: Storage, folder: StorageUrl, marker: Marker) -> Iterato
 
 
 def _degradations(scene: LabelScene) -> list[str]:
-    stages = scene.status.degraded_stages if scene.status else ()
-    reasons = [f"stage {stage} is degraded" for stage in stages]
+    steps = scene.status.degraded_steps if scene.status else ()
+    reasons = [f"step {step} is degraded" for step in steps]
     windows = scene.metadata.windows if scene.metadata else ()
     failed = sum(bool(window.errors) for window in windows)
     # When all have failed, validation says so itself.

@@ -27,7 +27,7 @@ class Marker(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: int
-    stage: str
+    container: str
     name: str
     work: str
     attempt: int

@@ -1,4 +1,4 @@
-"""What an output is worth: the five verdicts and the outcome that carries one."""
+"""What an output is worth: the five verdicts and the judgement that carries one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ORDER = list(Verdict)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Judgement:
     """`reasons` say what kept it from being accepted, `doubts` what is worth a look although it was.
 
     `facts` are numbers and texts for the metadata.
@@ -34,19 +34,19 @@ class Outcome:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def worst(outcomes: Sequence[Outcome]) -> Verdict:
-    return max((outcome.verdict for outcome in outcomes), key=_ORDER.index)
+def worst(judgements: Sequence[Judgement]) -> Verdict:
+    return max((judgement.verdict for judgement in judgements), key=_ORDER.index)
 
 
-def named_by_index(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The outcomes of a clip's augmentation indexes; where there are several, reasons and doubts begin with theirs."""
-    if len(outcomes) < 2:
-        return list(outcomes)
+def named_by_index(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """A clip's judgements by augmentation index; where there are several, reasons and doubts begin with theirs."""
+    if len(judgements) < 2:
+        return list(judgements)
     return [
         replace(
-            outcome,
-            reasons=tuple(f"aug{index}: {reason}" for reason in outcome.reasons),
-            doubts=tuple(f"aug{index}: {doubt}" for doubt in outcome.doubts),
+            judgement,
+            reasons=tuple(f"aug{index}: {reason}" for reason in judgement.reasons),
+            doubts=tuple(f"aug{index}: {doubt}" for doubt in judgement.doubts),
         )
-        for index, outcome in enumerate(outcomes)
+        for index, judgement in enumerate(judgements)
     ]

@@ -9,7 +9,8 @@ import httpx
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment, Endpoint
-from vda_assets.flows.selection import Output, Selection
+from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Stage
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.models import Pool
 from vda_assets.readiness.finding import Finding, Level
@@ -144,14 +145,14 @@ def check_endpoint(deployment: Deployment, kind: str) -> Finding:
 
 def endpoints_of(deployment: Deployment, selection: Selection) -> list[str]:
     """The endpoints that the selected stages ask."""
-    generates = deployment.endpoints.video_transfer is not None and Output.AUGMENTED_VIDEOS in selection
+    generates = deployment.endpoints.video_transfer is not None and Stage.AUGMENTED_VIDEOS in selection
     return ["vlm", "llm", *([_GENERATOR] if generates else [])]
 
 
 def caches_of(selection: Selection) -> list[str]:
     """The model caches that the selected stages read."""
-    labels = Output.ORIGINAL_LABELS in selection or Output.AUGMENTED_LABELS in selection
-    needed = {"cosmos_transfer": Output.AUGMENTED_VIDEOS in selection, "auto_labeling": labels}
+    labels = Stage.ORIGINAL_LABELS in selection or Stage.AUGMENTED_LABELS in selection
+    needed = {"cosmos_transfer": Stage.AUGMENTED_VIDEOS in selection, "auto_labeling": labels}
     return [name for name in MODEL_CACHES if needed[name]]
 
 

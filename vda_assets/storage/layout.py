@@ -12,8 +12,14 @@ SETUP_FOLDER = "setup_b0"
 OUTCOME_FILE = "outcome.json"
 AUGMENTED_VIDEO_FILE = "augmented_video.mp4"
 AUGMENTATION_METADATA_FILE = "metadata.json"
+# Folders of the outputs, below a run's root.
+PSEUDO_LABELED, AUGMENTED, PSEUDO_LABELED_AUGMENTED = (
+    "outputs/pseudo_labeled",
+    "outputs/augmented",
+    "outputs/pseudo_labeled_augmented",
+)
 _OUTPUT_PATTERN = (
-    r"outputs/(?:pseudo_labeled/(?P<original>[^/]+)|(?:augmented|pseudo_labeled_augmented)/(?P<made>[^/]+)_aug\d+)/"
+    rf"{PSEUDO_LABELED}/(?P<original>[^/]+)/|(?:{AUGMENTED}|{PSEUDO_LABELED_AUGMENTED})/(?P<made>[^/]+)_aug\d+/"
 )
 
 
@@ -33,14 +39,9 @@ class RunLayout:
     def setup(self) -> StorageUrl:
         return self.root / SETUP_FOLDER
 
-    def original_labels(self, video: str) -> StorageUrl:
-        return self.root / f"outputs/pseudo_labeled/{video}"
-
-    def augmented_video(self, video: str, index: int) -> StorageUrl:
-        return self.root / f"outputs/augmented/{video}_aug{index}"
-
-    def augmented_labels(self, video: str, index: int) -> StorageUrl:
-        return self.root / f"outputs/pseudo_labeled_augmented/{video}_aug{index}"
+    def output(self, folder: str, name: str) -> StorageUrl:
+        """Where one worker's results lie: `folder` is a stage's, `name` `<video>` or `<video>_aug<i>`."""
+        return self.root / f"{folder}/{name}"
 
     def remuxed_clip(self, video: str, content: str) -> StorageUrl:
         """A clip of another format as an MP4, for the workers; `content` tells versions of the clip apart."""
@@ -59,11 +60,6 @@ class RunLayout:
 
     def comparison(self, video: str, index: int) -> StorageUrl:
         return self.root / f"display/{self.dataset}_{video}_aug{index}_compare.mp4"
-
-
-def enhanced_original(video: str) -> str:
-    """Where, below the folder of its original labels, a clip lies that super-resolution enhanced."""
-    return f"raw/{video}.mp4"
 
 
 def model_cache(storage_url: StorageUrl, name: str) -> StorageUrl:

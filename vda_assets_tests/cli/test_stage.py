@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from vda_assets.storage.layout import AUGMENTED, PSEUDO_LABELED
 from vda_assets_tests.cli.project import (
     BIG_BYTES,
     DATASET,
@@ -28,10 +29,10 @@ def fill_run(project: Project, videos: list[str], *, size_bytes: int = 1000, fil
     entries = [{"video_name": video, "video": f"{video}.mp4"} for video in videos]
     written = {layout.setup / "configs/manifest.yaml": json.dumps({"configs": entries}).encode()}
     for video in videos:
-        for folder in (layout.original_labels(video), layout.augmented_video(video, 0)):
+        for folder in (layout.output(PSEUDO_LABELED, video), layout.output(AUGMENTED, f"{video}_aug0")):
             parts = {f"raw/{number}.bin": content.randbytes(size_bytes) for number in range(files)}
             marked = [{"path": path, "size_bytes": len(one), "sha256": hash_of(one)} for path, one in parts.items()]
-            marker = {"version": 1, "stage": "x", "name": video, "work": "w", "attempt": 1, "files": marked}
+            marker = {"version": 2, "container": "x", "name": video, "work": "w", "attempt": 1, "files": marked}
             written |= {folder / path: one for path, one in parts.items()}
             written[folder / "outcome.json"] = json.dumps(marker).encode()
         written[layout.comparison(video, 0)] = content.randbytes(size_bytes)
@@ -114,8 +115,8 @@ def test_a_full_disk_and_links_that_lead_out_are_a_line_each_and_the_rest_comes(
 
 def test_an_output_that_did_not_come_whole_gets_no_marker(project: Project) -> None:
     fill_run(project, ["street"], size_bytes=2_000_000, files=1)
-    (Path("/" + project.layout.original_labels("street").key) / "raw/0.bin").rename(project.folder / "0.bin")
-    moved = Path("/" + project.layout.original_labels("street").key) / "raw/0.bin"
+    (Path("/" + project.layout.output(PSEUDO_LABELED, "street").key) / "raw/0.bin").rename(project.folder / "0.bin")
+    moved = Path("/" + project.layout.output(PSEUDO_LABELED, "street").key) / "raw/0.bin"
     moved.symlink_to(project.folder / "0.bin")
     done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)

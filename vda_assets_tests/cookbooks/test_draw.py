@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vda_assets.config.deployment import Endpoints
-from vda_assets.config.errors import UnknownName
 from vda_assets.cookbooks.cookbook import Distribution, read_cookbook, read_distribution
 from vda_assets.cookbooks.draw import draws_for, seed
-from vda_assets.flows.selection import FLOWS, Output, flow_named, outputs_named
 from vda_assets.flows.setup import setup_files
 
 SCENES = sorted((Path(__file__).parents[2] / "assets_cfg/cookbooks").iterdir())
@@ -68,19 +66,3 @@ def test_a_value_of_weight_zero_is_never_drawn() -> None:
     distribution = Distribution(variables={"weather": {"clear": 0.0, "rain": 1.0, "snow": 0.0}})
     drawn = {draws_for(distribution, f"clip{number}")[0].sampled_vars["weather"] for number in range(200)}
     assert drawn == {"rain"}
-
-
-def test_a_flow_is_a_choice_of_outputs_and_a_choice_of_outputs_may_be_a_flow() -> None:
-    for name, selection in FLOWS.items():
-        assert flow_named(name) == selection
-        assert selection.flow == name
-    assert flow_named("augmentation_and_pl") == FLOWS["augmentation_and_al"]
-    assert outputs_named(["original_labels"]).flow == "auto_labeling"
-    assert outputs_named(["augmented_labels"]).flow is None
-
-
-def test_unknown_flows_and_outputs_list_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match="unknown flow 'x'; choose from: augmentation_and_al, augmentation_and_pl"):
-        flow_named("x")
-    with pytest.raises(UnknownName, match=", ".join(sorted(Output))):
-        outputs_named(["labels"])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from vda_assets.base.problem import Problem, Severity
 from vda_assets.labels.errors import SceneNotFound
-from vda_assets.labels.problems import SceneProblem, Severity
 from vda_assets.labels.validate import validate_scene
 from vda_assets_tests.labels.conftest import FRAME_COUNT, Documents, WriteScene, good_documents
 
@@ -17,7 +17,7 @@ def documents() -> Documents:
     return good_documents()
 
 
-def only(problems: list[SceneProblem]) -> SceneProblem:
+def only(problems: list[Problem]) -> Problem:
     assert len(problems) == 1, problems
     return problems[0]
 
@@ -57,7 +57,7 @@ def test_an_unknown_object_in_many_frames_is_told_in_a_few_lines(write_scene: Wr
 def test_an_object_is_missed_also_when_there_is_no_instance_at_all(write_scene: WriteScene, documents: Documents):
     documents["contextual/instances.json"]["instances"] = {}
     errors = [one for one in validate_scene(write_scene(documents)) if one.severity is Severity.ERROR]
-    assert only(errors) == SceneProblem(Severity.ERROR, OBJECTS, "1 objects are no known instance, such as truck_1")
+    assert only(errors) == Problem(Severity.ERROR, OBJECTS, "1 objects are no known instance, such as truck_1")
 
 
 def test_nothing_found_is_a_warning(write_scene: WriteScene, documents: Documents):
@@ -107,7 +107,7 @@ def test_a_box_outside_the_frame_is_an_error(
 def test_an_answer_that_is_no_option_is_an_error(write_scene: WriteScene, documents: Documents):
     documents["task/mcq.json"]["items"][0]["answer"] = "D"
     problem = only(validate_scene(write_scene(documents)))
-    assert problem == SceneProblem(Severity.ERROR, "task/mcq.json", "'Weather?' has the answer 'D', not one of A, B, C")
+    assert problem == Problem(Severity.ERROR, "task/mcq.json", "'Weather?' has the answer 'D', not one of A, B, C")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_one_window_that_failed_is_a_warning(write_scene: WriteScene, documents:
     assert problem.message.startswith("1 of 2 windows failed, the first at frames 3 to 5")
 
 
-def test_a_degraded_stage_is_a_warning_with_its_reason(write_scene: WriteScene, documents: Documents):
+def test_a_degraded_step_is_a_warning_with_its_reason(write_scene: WriteScene, documents: Documents):
     documents[STATUS] |= {"degraded": True, "status": "completed_degraded", "degraded_stages": ["super_resolution"]}
     documents[STATUS]["stages"]["super_resolution"] = {
         "enabled": True,

@@ -88,12 +88,6 @@ def test_no_value_for_a_label_finds_nothing_and_asks_nothing() -> None:
         assert service.asked == []
 
 
-def test_named_pools_replace_all_pools() -> None:
-    with serving(listing([workflow(1)])) as service, OsmoClient(service.url) as client:
-        list(client.workflows(pools=["one", "two"]))
-    assert [pair for pair in service.asked[0].query if "pools" in pair[0]] == [("pools", "one"), ("pools", "two")]
-
-
 @pytest.mark.parametrize(("tasks", "calls"), [(0, 1), (999, 1), (1000, 2), (1001, 2)])
 def test_a_list_of_tasks_goes_on_until_a_page_is_not_full(tasks: int, calls: int) -> None:
     everything = [task(number) for number in range(tasks)]

@@ -74,8 +74,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with serving() as endpoints:
         bench = Bench(folder, cookbook, endpoints, name="yardcam07_aug0")
         clip = make_clip(folder / "clip/yardcam07.mp4")
-        for stage in ("augmentation", "auto_labeling"):
-            ended = bench.run(stage, "--output", str(folder / stage))
+        for container in ("augmentation", "auto_labeling"):
+            ended = bench.run(container, "--output", str(folder / container))
             assert ended.code == 0, ended.log
         draw = draws_for(cookbook.distribution, "yardcam07")[0]
         source = probe(clip, name="yardcam07.mp4")

@@ -17,7 +17,7 @@ def reason(output: Output) -> str:
 def test_a_whole_output_says_what_lies_there(augmented: Output) -> None:
     marker = read_marker(augmented.storage, augmented.url)
     files = [path for path in augmented.folder.rglob("*") if path.is_file() and path.name != "outcome.json"]
-    assert (marker.stage, marker.name, marker.work, marker.attempt) == (
+    assert (marker.container, marker.name, marker.work, marker.attempt) == (
         *("augmentation", "yardcam07_aug0", "0123abcd"),
         2,
     )

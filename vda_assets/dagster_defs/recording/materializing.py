@@ -1,4 +1,4 @@
-"""An outcome as Dagster events: one materialization per partition, its metadata typed and small."""
+"""Judgements as Dagster events: one materialization per partition, its metadata typed and small."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ import dagster as dg
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.dagster_defs import names
 from vda_assets.flows.comparisons import Comparison
-from vda_assets.flows.selection import Output
-from vda_assets.outcomes.verdict import Outcome, worst
+from vda_assets.flows.stages import Stage
+from vda_assets.outcomes.verdict import Judgement, worst
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
@@ -19,44 +19,44 @@ def stage_materialization(
     key: dg.AssetKey,
     partition: str,
     *,
-    work_hash: str,
+    output_hash: str,
     layout: RunLayout,
     urls: Sequence[StorageUrl],
-    outcomes: Sequence[Outcome],
+    judgements: Sequence[Judgement],
     draws: Sequence[Draw],
     workflow_id: str,
 ) -> dg.AssetMaterialization:
     """One output of one clip; with several augmentation indexes it is worth what the worst of them is."""
     metadata: dict[str, Any] = {
-        names.VERDICT: dg.MetadataValue.text(worst(outcomes).value),
-        names.REASONS: dg.MetadataValue.text("; ".join(reason for one in outcomes for reason in one.reasons) or "-"),
-        names.DOUBTS: dg.MetadataValue.text("; ".join(doubt for one in outcomes for doubt in one.doubts) or "-"),
+        names.VERDICT: dg.MetadataValue.text(worst(judgements).value),
+        names.REASONS: dg.MetadataValue.text("; ".join(reason for one in judgements for reason in one.reasons) or "-"),
+        names.DOUBTS: dg.MetadataValue.text("; ".join(doubt for one in judgements for doubt in one.doubts) or "-"),
         names.RUN_ID: dg.MetadataValue.text(layout.run_id),
         names.WORKFLOW: dg.MetadataValue.text(workflow_id),
         names.URI: dg.MetadataValue.text(str(urls[0])),
-        names.STAND_IN: dg.MetadataValue.bool(any(one.stand_in for one in outcomes)),
-        names.SIZE_BYTES: dg.MetadataValue.int(_total(outcomes, "size_bytes")),
-        names.FILES: dg.MetadataValue.int(_total(outcomes, "files")),
-        names.SECONDS: dg.MetadataValue.float(float(sum(one.facts.get("seconds", 0.0) for one in outcomes))),
+        names.STAND_IN: dg.MetadataValue.bool(any(one.stand_in for one in judgements)),
+        names.SIZE_BYTES: dg.MetadataValue.int(_total(judgements, "size_bytes")),
+        names.FILES: dg.MetadataValue.int(_total(judgements, "files")),
+        names.SECONDS: dg.MetadataValue.float(float(sum(one.facts.get("seconds", 0.0) for one in judgements))),
     }
     if draws:
         metadata[names.SAMPLED_VARS] = dg.MetadataValue.json(
             {str(draw.index): dict(draw.sampled_vars) for draw in draws}
         )
-    summaries = [str(one.facts["summary"]) for one in outcomes if one.facts.get("summary")]
+    summaries = [str(one.facts["summary"]) for one in judgements if one.facts.get("summary")]
     if summaries:
         metadata[names.SUMMARY] = dg.MetadataValue.md("\n\n".join(summaries))
-    return _materialization(key, partition, work_hash=work_hash, metadata=metadata)
+    return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
 
 
 def stage_checks(
-    key: dg.AssetKey, partition: str, outcomes: Sequence[Outcome], *, flagged: bool
+    key: dg.AssetKey, partition: str, judgements: Sequence[Judgement], *, flagged: bool
 ) -> list[dg.AssetCheckEvaluation]:
     """The clip's verdict, and for augmented labels whether they say what was drawn, as checks of its partition."""
-    reasons = [reason for one in outcomes for reason in one.reasons]
+    reasons = [reason for one in judgements for reason in one.reasons]
     checks = [_check(key, names.VERDICT_CHECK, partition, not flagged, reasons)]
-    if key.path[-1] == Output.AUGMENTED_LABELS:
-        doubts = [doubt for one in outcomes for doubt in one.doubts]
+    if key.path[-1] == Stage.AUGMENTED_LABELS:
+        doubts = [doubt for one in judgements for doubt in one.doubts]
         checks.append(_check(key, names.LOOK_CHECK, partition, not doubts, doubts))
     return checks
 
@@ -75,7 +75,7 @@ def _check(
 
 
 def comparison_materialization(
-    key: dg.AssetKey, partition: str, *, work_hash: str, layout: RunLayout, comparisons: Sequence[Comparison]
+    key: dg.AssetKey, partition: str, *, output_hash: str, layout: RunLayout, comparisons: Sequence[Comparison]
 ) -> dg.AssetMaterialization:
     """The side-by-side videos of a clip, with a small picture of the first."""
     first = comparisons[0]
@@ -87,7 +87,7 @@ def comparison_materialization(
         names.SIZE_BYTES: dg.MetadataValue.int(sum(one.video.size_bytes for one in comparisons)),
         names.PREVIEW: dg.MetadataValue.md(f"![source and augmented](data:image/jpeg;base64,{picture})"),
     }
-    return _materialization(key, partition, work_hash=work_hash, metadata=metadata)
+    return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
 
 
 def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:
@@ -101,11 +101,11 @@ def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:
 
 
 def _materialization(
-    key: dg.AssetKey, partition: str, *, work_hash: str, metadata: Mapping[str, Any]
+    key: dg.AssetKey, partition: str, *, output_hash: str, metadata: Mapping[str, Any]
 ) -> dg.AssetMaterialization:
-    tags = {names.DATA_VERSION_TAG: work_hash}
+    tags = {names.DATA_VERSION_TAG: output_hash}
     return dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata, tags=tags)
 
 
-def _total(outcomes: Sequence[Outcome], fact: str) -> int:
-    return sum(int(outcome.facts.get(fact, 0)) for outcome in outcomes)
+def _total(judgements: Sequence[Judgement], fact: str) -> int:
+    return sum(int(judgement.facts.get(fact, 0)) for judgement in judgements)

@@ -9,7 +9,7 @@ from vda_assets.config.deployment import Deployment
 from vda_assets.dagster_defs.names import asset_key, run_id_of, slug_of
 from vda_assets.dagster_defs.resources import OsmoResource
 from vda_assets.dispatch.cancel import alive_workflows, cancel_workflows
-from vda_assets.flows.selection import Output
+from vda_assets.flows.stages import OUTPUTS
 from vda_assets.osmo.client import OsmoClient
 
 _INTERVAL_SECONDS = 30
@@ -43,7 +43,7 @@ def belongs(run: dg.DagsterRun, datasets: Collection[Dataset]) -> bool:
     """Whether the run could have dispatched work of one of the datasets."""
     selected = run.asset_selection or set()
     return any(
-        run.job_name.startswith(f"{dataset.slug}__") or selected & {asset_key(dataset, output) for output in Output}
+        run.job_name.startswith(f"{dataset.slug}__") or selected & {asset_key(dataset, output) for output in OUTPUTS}
         for dataset in datasets
     )
 

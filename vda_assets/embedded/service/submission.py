@@ -94,7 +94,7 @@ class Submitter:
         if request.dry_run:
             return Accepted(name, rendered=dump_yaml(document))
         with self._refusals_stored(name, request):
-            spec = _with_environment(_parse(document, labels), request.env_vars)
+            spec = _with_environment(parse_spec(document, labels), request.env_vars)
         upstream = upstream_groups(spec)
         if sum(len(group.tasks) for group in spec.groups) > self._settings.max_num_tasks:
             raise ApiError(f"Workflow cannot have more than {self._settings.max_num_tasks} tasks.")
@@ -238,7 +238,8 @@ def check_pool(pool: str, settings: EmbeddedSettings) -> None:
         raise ApiError(f"Pool {pool} not found.")
 
 
-def _parse(document: dict[str, Any], labels: dict[str, str]) -> WorkflowSpec:
+def parse_spec(document: dict[str, Any], labels: Mapping[str, str]) -> WorkflowSpec:
+    """The spec with groups alone, and with these labels. Raises ApiError naming what OSMO 6.4 does not take."""
     name = document["workflow"].get("name")
     try:
         spec = VersionedWorkflowSpec.model_validate(document).workflow

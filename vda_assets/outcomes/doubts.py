@@ -1,4 +1,4 @@
-"""Compares how an augmented clip was meant to look with what its labels answer about weather, light or surface."""
+"""Doubts: answers in the labels of an augmented clip, about weather or light, that do not fit what was drawn for it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _LETTER = re.compile(r"^[A-Z][.)]\s*")
 
 
 @dataclass(frozen=True)
-class Look:
-    """One sampled variable: the drawn value, and all that could have been drawn."""
+class Drawn:
+    """What was drawn for one variable, and all that could have been drawn."""
 
     value: str
     vocabulary: frozenset[str]
 
 
-def unexpected_answers(questions: Iterable[Question], look: Mapping[str, Look]) -> Iterator[str]:
+def doubts_about(questions: Iterable[Question], draw: Mapping[str, Drawn]) -> Iterator[str]:
     """One line per question whose options are a variable's vocabulary and whose answer is another value than the drawn.
 
     Cookbooks' questions 2_1 and 2_2 mirror their variables so (`Clear, Overcast, Rain` for the variable weather).
@@ -27,7 +27,7 @@ def unexpected_answers(questions: Iterable[Question], look: Mapping[str, Look]) 
     for question in questions:
         options = frozenset(folded(option) for option in question.options.values())
         answer = folded(question.answer_text)
-        for variable, drawn in look.items():
+        for variable, drawn in draw.items():
             if options == frozenset(map(folded, drawn.vocabulary)) and answer != folded(drawn.value):
                 yield f"meant to be {variable} {drawn.value}, answered {answer!r} to {question.question!r}"
 

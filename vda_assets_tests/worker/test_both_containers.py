@@ -1,4 +1,4 @@
-"""Both stages through all their steps with the reference containers, and the scene that is left."""
+"""Both containers through all their steps with the stand-ins, and the scene that is left."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import vda_assets
 from vda_assets_tests.worker.bench import LLM, VLM, Bench, Ended, paths
 
 PYTHON_3_10 = next(Path.home().glob(".pyenv/versions/3.10.*/bin/python"), None) or shutil.which("python3.10")
@@ -40,7 +41,7 @@ def test_an_augmentation_ends_with_a_video_and_an_outcome_that_lists_it(bench: B
     assert outcome is not None
     metadata = json.loads((ended.output / "metadata.json").read_text())
     assert {"augmented_video.mp4", "metadata.json"} <= set(paths(outcome))
-    assert (outcome["stage"], outcome["name"], outcome["work"], outcome["attempt"], outcome["image"]) == (
+    assert (outcome["container"], outcome["name"], outcome["work"], outcome["attempt"], outcome["image"]) == (
         *("augmentation", bench.name, "0123abcd", 2),
         "nvcr.io/nvidia/paidf-augmentation:1.0.0",
     )
@@ -50,15 +51,23 @@ def test_an_augmentation_ends_with_a_video_and_an_outcome_that_lists_it(bench: B
 
 
 def test_the_seed_is_the_configs_where_the_container_names_none(bench: Bench) -> None:
-    ended = bench.run("augmentation", container="no_checks")
+    ended = bench.run("augmentation", behaviour="no_checks")
     plan = (bench.folder / "setup/configs" / f"{bench.name}.yaml").read_text()
     assert ended.outcome is not None, ended.log
     assert f"\n    seed: {ended.outcome['seed']}\n" in plan.partition("\naugmentation:\n")[2]
 
 
+def test_the_copy_in_the_setup_is_the_one_that_runs_whatever_is_installed(bench: Bench) -> None:
+    marker = bench.folder / "setup/vda_assets/worker/marker.py"
+    marker.write_text(marker.read_text().replace('"version": 2', '"version": 99'))
+    ended = bench.run("augmentation", behaviour="good", PYTHONPATH=str(Path(vda_assets.__file__).parents[1]))
+    assert ended.outcome is not None, ended.log
+    assert ended.outcome["version"] == 99
+
+
 @pytest.mark.skipif(not PYTHON_3_10, reason="no Python 3.10 on this machine")
 def test_python_3_10_is_enough(bench: Bench) -> None:
-    ended = bench.run("auto_labeling", container="good", python=str(PYTHON_3_10))
+    ended = bench.run("auto_labeling", behaviour="good", python=str(PYTHON_3_10))
     assert ended.code == 0, ended.log
 
 
@@ -114,7 +123,7 @@ def test_with_super_resolution_the_scene_is_described_in_the_pixels_of_its_new_c
 
 
 def test_a_scene_without_the_clips_facts_goes_without_a_description_of_it(bench: Bench) -> None:
-    ended = bench.run("auto_labeling", container="good")
+    ended = bench.run("auto_labeling", behaviour="good")
     assert ended.code == 0, ended.log
     assert "no contextual/video.json: sidecars/metadata.json does not describe the clip" in ended.log
     assert not (ended.output / "contextual").exists()

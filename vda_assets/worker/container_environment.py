@@ -1,0 +1,25 @@
+"""The environment that a container is started in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vda_assets.worker.endpoints import Endpoints
+
+
+def container_environment(container: str, endpoints: Endpoints, cache: Path) -> dict[str, str]:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    # Whatever these were set to before, they beat the config: *_BASE_URL and *_MODEL in auto-labeling 1.0.0,
+    # *_ENDPOINT_* in augmentation 1.0.0.
+    for kind, (url, model) in endpoints.items():
+        environment[f"{kind.upper()}_BASE_URL"] = environment[f"{kind.upper()}_ENDPOINT_URL"] = url
+        environment[f"{kind.upper()}_MODEL"] = environment[f"{kind.upper()}_ENDPOINT_MODEL"] = model
+    for name in ("LLM_CAPTION_ENDPOINT_URL", "LLM_CAPTION_ENDPOINT_MODEL", "AUTO_LABELING_DRY_RUN"):
+        environment.pop(name, None)
+    if container == "auto_labeling":
+        environment["MODEL_CACHE_PATH"] = str(cache)
+    else:
+        hub = cache / "hub"
+        environment["HF_HUB_CACHE"] = str(hub if hub.is_dir() else cache)
+    return environment
