@@ -7,6 +7,7 @@ import hashlib
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import ObjectUnusable
 from vda_assets.storage.layout import OUTCOME_FILE
 from vda_assets.storage.url import StorageUrl
 
@@ -62,6 +63,8 @@ def read_marker(storage: Storage, folder: StorageUrl) -> Marker:
         marker = Marker.model_validate_json(storage.read_bytes(folder / OUTCOME_FILE))
     except FileNotFoundError:
         raise OutputMissing(f"{folder} has no {OUTCOME_FILE}: its worker did not finish") from None
+    except ObjectUnusable as error:
+        raise OutputMissing(str(error)) from None
     except ValidationError as error:
         raise OutputMissing(f"{folder / OUTCOME_FILE} cannot be read: {error.errors()[0]['msg']}") from None
     found = {path: int(info["size"]) for path, info in storage.find(folder).items()}

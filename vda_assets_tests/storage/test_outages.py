@@ -21,9 +21,9 @@ from vda_assets.storage.access import Storage
 from vda_assets.storage.credentials import Limits, StorageCredential
 from vda_assets.storage.errors import AccessRefused, StorageUnavailable, TemporarilyUnavailable
 from vda_assets.storage.url import StorageUrl
-from vda_assets_tests.base.simulated_clock import SimulatedClock
 from vda_assets_tests.end_to_end.world import free_port
 from vda_assets_tests.http_serving import serving_http
+from vda_assets_tests.simulated_clock import SimulatedClock
 from vda_assets_tests.storage.emulators import AZURE_ACCOUNT, BUCKET, Place
 from vda_assets_tests.storage.test_faults import OPERATIONS, Operation, at, every_operation
 
@@ -208,7 +208,7 @@ def test_a_missing_bucket_and_a_refusal_are_not_waited_for(s3: Place, azure: Pla
     wrong = replace(azure.credential, access_key=str(azure.credential.access_key).replace("Eby8", "AAAA"))
     with pytest.raises(AccessRefused):
         Storage([wrong], patience=Patience(1800), clock=clock).read_bytes(azure.root / "x")
-    assert clock.slept == []
+    assert clock.monotonic() == 0
 
 
 def test_a_missing_object_is_missing_at_once(place: Place) -> None:
@@ -216,7 +216,7 @@ def test_a_missing_object_is_missing_at_once(place: Place) -> None:
     storage = Storage([place.credential] if place.credential else [], patience=Patience(1800), clock=clock)
     with pytest.raises(FileNotFoundError):
         storage.read_bytes(place.root / uuid.uuid4().hex)
-    assert clock.slept == []
+    assert clock.monotonic() == 0
 
 
 def test_storage_is_as_patient_in_another_process() -> None:
