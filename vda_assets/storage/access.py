@@ -73,11 +73,11 @@ class Storage:
         return self._filesystems[url.profile], f"{url.bucket}/{url.key}".rstrip("/")
 
     def info(self, url: StorageUrl, *, with_checksum: bool = False) -> StoredObject:
-        """The object; its path is its name. `with_checksum`: with its MD5 even where that is asked for separately."""
+        """The object; its path is its name. `with_checksum` asks for its MD5 even where that takes a second request."""
         return self._ask(url, lambda backend: backend.info(url.key, with_checksum=with_checksum))
 
     def exists(self, url: StorageUrl) -> bool:
-        """True for an object, and for a folder that has any."""
+        """True when an object lies at the URL, or any below it."""
         try:
             self.info(url)
         except FileNotFoundError:
@@ -107,7 +107,7 @@ class Storage:
                 found, rest = self._ask(url, go_on)
 
     def find(self, url: StorageUrl) -> dict[str, dict[str, Any]]:
-        """Every object below the URL: path relative to it -> its size in bytes and mtime; empty when there is none."""
+        """The size in bytes and the time of change of every object below the URL, by its path relative to it."""
         return {found.path: {"size": found.size_bytes, "mtime": found.modified} for found in self.walk(url)}
 
     def read_bytes(self, url: StorageUrl, *, limit_bytes: int = READ_LIMIT_BYTES) -> bytes:
@@ -169,7 +169,7 @@ class Storage:
         self._ask(url, create)
 
     def download_all(self, pairs: Iterable[tuple[StorageUrl, Path]]) -> None:
-        """Copies several at once; folders are made."""
+        """Copies several objects at once, and makes the folders that are missing. Raises the first error."""
         made: set[Path] = set()
 
         def copy(pair: tuple[StorageUrl, Path]) -> None:
@@ -183,7 +183,7 @@ class Storage:
             pass
 
     def upload_all(self, pairs: Iterable[tuple[Path, StorageUrl]]) -> None:
-        """Copies several at once."""
+        """Copies several files at once. Raises the first error."""
 
         for _ in in_parallel(
             lambda pair: self.upload(*pair), pairs, is_quick=lambda pair: copies_small_file(pair[1], str(pair[0]))

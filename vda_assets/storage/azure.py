@@ -16,7 +16,7 @@ from vda_assets.storage.url import StorageUrl
 
 @dataclass(frozen=True)
 class AzureSettings:
-    """Without connection string the ambient identity enters: workload identity, managed identity, `az login`."""
+    """`connection` is None when the ambient identity enters: workload identity, managed identity, `az login`."""
 
     account: str
     endpoint: str

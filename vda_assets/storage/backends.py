@@ -1,4 +1,4 @@
-"""URL and credential -> the filesystem of fsspec and the backend of this room that open it."""
+"""Chooses, by a URL and its credential, which filesystem of fsspec and which backend of this room open the URL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vda_assets.storage.url import StorageUrl
 
 
 def open_filesystem(url: StorageUrl, credential: StorageCredential, limits: Limits) -> AbstractFileSystem:
-    """fsspec's filesystem of the URL's profile. Its listings are not cached: others write there too."""
+    """fsspec's filesystem of the URL's profile. It caches no listings, since others write there too."""
     match url.scheme:
         case "file":
             return fsspec.filesystem("file", skip_instance_cache=True)
@@ -35,7 +35,7 @@ def open_filesystem(url: StorageUrl, credential: StorageCredential, limits: Limi
 def open_backend(
     url: StorageUrl, credential: StorageCredential, *, limits: Limits, filesystem: Callable[[], AbstractFileSystem]
 ) -> Backend:
-    """The URL's bucket; `filesystem` opens that of its profile when it is needed."""
+    """The URL's bucket. `filesystem` is called when the backend needs fsspec's filesystem of the profile."""
     match url.scheme:
         case "file":
             return LocalFiles()
@@ -56,7 +56,7 @@ def _bucket(
 
 
 def endpoint_of(url: StorageUrl, credential: StorageCredential) -> str:
-    """Where requests go, for messages."""
+    """The address that requests for the URL go to, as messages name it."""
     match url.scheme:
         case "azure":
             return AzureSettings.of(url, credential).endpoint

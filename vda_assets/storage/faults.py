@@ -1,4 +1,4 @@
-"""From whatever a storage library raised to one sentence: what happened, and which setting to change.
+"""Makes one sentence of whatever a storage library raised: what happened, and which setting to change.
 
 Each library wraps the service's answer in its own way, but all of them carry its error code in their text.
 """
@@ -24,7 +24,7 @@ from vda_assets.storage.url import StorageUrl
 
 @dataclass(frozen=True)
 class Fault:
-    """`is_specific` when the answer itself said what it is; that to a HEAD request has no text to say it in."""
+    """`is_specific` when the answer said what is wrong. The answer to a HEAD request has no text, and cannot."""
 
     error: StorageUnavailable | ObjectUnusable
     is_specific: bool
@@ -134,14 +134,17 @@ _LIBRARIES = re.compile(
 
 
 def comes_from_storage(error: BaseException) -> bool:
-    """False for an error of the local file that is copied from or to, and of whoever reads what was opened."""
+    """True for errors of storage and its libraries.
+
+    False for those of the local file that is copied from or to, and of whoever reads what was opened.
+    """
     if isinstance(error, OSError):
         return error.errno not in _DISK_ERRORS and not str(error.filename or "").startswith("/")
     return _LIBRARIES.match(type(error).__module__) is not None
 
 
 def explain(error: BaseException, url: StorageUrl, credential: StorageCredential, limits: Limits) -> Fault:
-    """What the error means for the URL."""
+    """The fault that the error stands for, as an error that names the URL and the setting to change."""
     text = _text_of(error, url)
     found = _first_of(_FAULTS, text)
     kind, template, answer = found or _first_of(_UNSPECIFIC, text) or (StorageUnavailable, "{first_line}", "")

@@ -1,4 +1,4 @@
-"""gs:// through gcsfs: what obstore does for S3 and Azure. It lists by pages, so that memory stays bounded."""
+"""`gs://` through gcsfs. Listings come page by page, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _described(path: str, item: dict[str, Any]) -> StoredObject:
 
 
 def google_filesystem(credential: StorageCredential, limits: Limits) -> AbstractFileSystem:
-    """gcsfs with limits; without a key the ambient identity enters, at an emulator nobody in particular."""
+    """gcsfs within the limits. Without a key it enters with the ambient identity, at an emulator with none."""
     # gcsfs 2026.10 reads this at its import: it would probe every bucket, and stalls on emulators.
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     import aiohttp

@@ -1,4 +1,4 @@
-"""`file://`: folders of this machine, with the promises of an object store: whole files only, listed in byte order."""
+"""`file://`: folders of this machine that keep an object store's promises: files are whole and listed in byte order."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class LocalFiles:
 
 @contextmanager
 def part_of(path: str, *, replaces: bool = True) -> Iterator[Path]:
-    """A hidden file beside `path` to write into. It becomes `path` in the end; after an error it is removed.
+    """A hidden file beside `path`, to be written. At the block's end it becomes `path`; after an error it is removed.
 
     The folder must be there. Raises FileExistsError for a path that is there when it `replaces` nothing.
     """
@@ -85,7 +85,7 @@ def part_of(path: str, *, replaces: bool = True) -> Iterator[Path]:
 
 
 def _in_folder(path: str) -> str:
-    """The path, whose folder is there now."""
+    """The same path, after its folder has been made where it was missing."""
     folder = path.rpartition("/")[0]
     if not os.path.isdir(folder or "/"):  # noqa: PTH112 - as above
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,10 @@ def _in_folder(path: str) -> str:
 
 
 def _paths(folder: str, prefix: str, after: str) -> Iterator[str]:
-    """What lies below the folder behind `after`, in the byte order of paths; links to folders are not followed."""
+    """The paths of all files below the folder that sort behind `after`, in byte order, each with `prefix` before it.
+
+    Links to folders are not followed.
+    """
     first, slash, rest = after.partition("/")
     inside = low = first + slash
     while names := _names(folder, low, inside if slash else ""):
@@ -108,7 +111,10 @@ def _paths(folder: str, prefix: str, after: str) -> Iterator[str]:
 
 
 def _names(folder: str, low: str, inside: str) -> list[str]:
-    """The first names behind `low`, and `inside` itself, in byte order; a folder's ends with a slash."""
+    """The folder's first `_NAMES_AT_ONCE` names that sort behind `low` or are `inside`, in byte order.
+
+    A folder's name ends with a slash. Empty when the folder is not there.
+    """
     first: list[str] = []
     try:
         with os.scandir(folder) as entries:
@@ -123,7 +129,7 @@ def _names(folder: str, low: str, inside: str) -> list[str]:
 
 
 def _stat_of_file(key: str) -> os.stat_result:
-    """Raises FileNotFoundError for all but files: a pipe, for one, would never end."""
+    """The file's stat. Raises FileNotFoundError when no regular file lies there: reading a pipe would never end."""
     stat = os.stat(f"/{key}")  # noqa: PTH116 - making a Path takes longer than this
     if not S_ISREG(stat.st_mode):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"/{key}")

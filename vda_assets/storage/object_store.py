@@ -1,4 +1,4 @@
-"""S3, what speaks like it, and Azure through obstore: a listing costs it a fiftieth of what fsspec needs."""
+"""S3, what speaks like it, and Azure, through obstore: it lists in a fiftieth of the time that fsspec needs."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ class ObjectStoreBucket:
             yield [_described_by_fsspec(path, info) for path, info in behind[first : first + _PAGE]]
 
     def _stands_for_folder(self, key: str) -> bool:
-        """Whether a key of zero bytes, as obstore lists it, is no object but the marker of a folder.
+        """Whether what obstore lists under the key, with zero bytes, is the marker of a folder instead of an object.
 
-        obstore drops the slash at a marker's end, so that there is nothing at the key that it lists. Hadoop's on Azure
-        has no slash, but says what it is.
+        obstore drops the slash at a marker's end, so that nothing lies at the key. Hadoop's marker on Azure has no
+        slash, but metadata that tell.
         """
         try:
             attributes = obstore.get(self._store, key, options={"head": True}).attributes

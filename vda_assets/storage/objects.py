@@ -46,7 +46,7 @@ class Backend(Protocol):
         """All of the object. Raises TooLarge, before anything is fetched, when it has more than `limit_bytes`."""
 
     def write(self, key: str, content: bytes) -> None:
-        """Whole or not at all."""
+        """Writes all of the object or nothing of it."""
 
     def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject | None, str]:
         """Copies into the file; returns which object was copied, and the MD5 of the bytes that came when `hashed`.
@@ -55,7 +55,7 @@ class Backend(Protocol):
         """
 
     def upload(self, source: Path, key: str) -> None:
-        """Whole or not at all; replaces what is there."""
+        """Copies all of the file or nothing of it; what lies at the key is replaced."""
 
     def create(self, source: Path, key: str) -> None:
-        """Whole or not at all; replaces nothing."""
+        """Like `upload`, but nothing is replaced."""

@@ -25,7 +25,7 @@ _IDENTITY_LASTS = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class S3Settings:
-    """`endpoint` None is AWS. `virtual`: the bucket is part of the host name."""
+    """`endpoint` is None for AWS. `virtual` says that the bucket's name is part of the host's."""
 
     endpoint: str | None
     region: str
@@ -49,7 +49,7 @@ class S3Settings:
 
 
 def _expect_nothing(params: dict[str, Any], **_: Any) -> None:
-    """Takes botocore's `Expect: 100-continue` away: aiohttp 3 waits for that answer without any time limit."""
+    """Removes botocore's `Expect: 100-continue`: aiohttp 3 waits for the answer to it without any time limit."""
     params["headers"].pop("Expect", None)
 
 
@@ -104,7 +104,7 @@ def s3_store(settings: S3Settings, bucket: str, limits: Limits, *, whole_seconds
 
 
 class _AmbientAwsIdentity:
-    """botocore's own search, so that obstore finds what s3fs finds: environment, profiles, web identity, instance."""
+    """Finds keys as botocore does, and so what s3fs finds: environment, profiles, web identity, the instance's role."""
 
     def __init__(self) -> None:
         self._session = get_session()

@@ -101,7 +101,7 @@ class StorageUrl:
 
 
 def parse_profile(text: str) -> str:
-    """The profile that the text is, such as `s3://bucket` or `azure://account`; raises BadStorageUrl for a path."""
+    """The text, when it is a profile such as `s3://bucket` or `azure://account`. Raises BadStorageUrl for a path."""
     profile = StorageUrl.parse(f"{text.rstrip('/')}/x").profile
     if profile != text.rstrip("/"):
         raise BadStorageUrl(f"{text!r} is no profile: a credential opens a whole one, such as {profile!r}, not a path")
