@@ -172,7 +172,7 @@ class StorageProfile(ConfigModel):
         """The credential with its secrets; raises ConfigError naming a variable that is not set."""
         secrets: dict[str, str | None] = {}
         for field, variable in (("access_key_id", self.access_key_id_env), ("access_key", self.access_key_env)):
-            if variable and not environment.get(variable):
+            if variable and not environment.get(variable, "").strip():
                 raise ConfigError(f"USER_INPUT_REQUIRED: set {variable}, the {field} of {self.profile}")
             secrets[field] = environment[variable] if variable else None
         return StorageCredential(
