@@ -7,7 +7,8 @@ import dagster as dg
 from vda_assets.base.parallel import in_order
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
-from vda_assets.dagster_defs.names import DATA_VERSION_TAG, RUN_ID, asset_key
+from vda_assets.dagster_defs.names import RUN_ID, asset_key
+from vda_assets.dagster_defs.private import DATA_VERSION_TAG
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.outcomes.whole import is_whole

@@ -8,10 +8,11 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.dagster_defs.checks import stage_checks
 from vda_assets.dagster_defs.names import asset_key
 from vda_assets.dagster_defs.recording.comparisons import Comparisons
 from vda_assets.dagster_defs.recording.failures import Failures
-from vda_assets.dagster_defs.recording.materializing import stage_checks, stage_materialization
+from vda_assets.dagster_defs.recording.materializing import stage_materialization
 from vda_assets.dispatch.failures import StageFailure
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Rendered, Stage
