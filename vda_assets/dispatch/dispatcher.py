@@ -190,6 +190,9 @@ class Dispatcher:
                 self._adopt(left, max(alive, key=lambda one: len(one.stages & set(left.stages))), tries)
             elif work.clip.key in ahead:
                 self._left_to_others[work.clip.key] = left
+            elif tries > 1:
+                # What failed is tried again first: if it is no clip's fault, that is to be known early.
+                self._pending.appendleft(Pending(left, next_attempt(left, former), tries))
             else:
                 self._pending.append(Pending(left, next_attempt(left, former), tries))
 
@@ -237,6 +240,8 @@ class Dispatcher:
             under_way = len(self._in_flight) + len(self._poster.under_way) + len(self._unanswered.waiting)
             if under_way >= self._deployment.osmo.max_in_flight:
                 return
+            if self._back_pressure.is_pressed and self._poster.under_way:
+                return  # one is enough to find out whether there is room again
             self._poster.begin(self._pending.popleft())
 
     def _post(self, pending: Pending) -> SubmitResult:
@@ -375,6 +380,7 @@ class Dispatcher:
                 return bool(new)
             failures = became.failures
         del self._in_flight[flying.workflow_id]
+        self._back_pressure.lift()
         if flying.left:
             self._go_on(flying, failures)
         return True
@@ -382,10 +388,11 @@ class Dispatcher:
     def _go_on(self, flying: InFlight, failures: Sequence[StageFailure]) -> None:
         """A workflow ended before its clip's work did: fails what failed for good, takes up the rest."""
         failed: set[Stage] = set()
+        for failure in failures:
+            if failure.is_systemic:
+                self._systemic.failed(failure.message)
         if failures and not worth_another_try(failures, tries=flying.tries):
             for failure in failures:
-                if failure.is_systemic:
-                    self._systemic.failed(failure.message)
                 self._fail(flying.work, failure)
             failed = {failure.stage for failure in failures}
             for stage in sorted(flying.work.selection.depending_on(failed) - failed):
