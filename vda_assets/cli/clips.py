@@ -53,6 +53,8 @@ def videos(dataset_name: str) -> None:
     show(["clip", "size", *OUTPUTS], rows)
     for path, reason in listing.left_out.items():
         click.echo(f"left out: {path}: {reason}", err=True)
+    for line in listing.skipped.lines:
+        click.echo(line, err=True)
 
 
 def show(header: list[str], rows: list[list[str]]) -> None:

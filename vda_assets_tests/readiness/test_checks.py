@@ -27,6 +27,7 @@ from vda_assets.readiness.checks import (
     caches_of,
     check_endpoint,
     check_images,
+    check_service,
     check_task_credentials,
     endpoints_of,
 )
@@ -69,6 +70,13 @@ def test_a_missing_credential_blocks_and_says_how_to_give_it(client: OsmoClient)
         "give OSMO the credential ngc, or take it out of task_credentials: "
         "osmo credential set ngc --type GENERIC --payload key=… org=…",
     )
+
+
+def test_configurations_that_users_may_not_read_block_nothing(client: OsmoClient) -> None:
+    findings = {finding.subject: finding for finding in check_service(client, deployment()).findings}
+    assert findings["pod template"].level is Level.NOTE
+    assert "config:Read" in findings["pod template"].message
+    assert findings["pool"].level is Level.READY
 
 
 def test_nothing_is_said_of_credentials_where_tasks_ask_for_none(client: OsmoClient) -> None:
