@@ -28,6 +28,8 @@ def datasets(context: click.Context) -> None:
     project = load()
     rows = [[one.name, one.deployment, one.cookbook, str(one.dataset_url)] for one in project.datasets.values()]
     show(["dataset", "deployment", "cookbook", "clips at"], rows)
+    for broken in project.broken:
+        click.echo(f"broken {broken.kind} {broken.name}:\n{broken.error}", err=True)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Where everything of a run lies under storage_url: exactly the reference's layout."""
+"""Where everything of a run lies under storage_url. It is exactly the layout that the reference has."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RunLayout:
         return self.root / f"{folder}/{name}"
 
     def remuxed_clip(self, video: str, content: str) -> StorageUrl:
-        """A clip of another format as an MP4, for the workers; `content` tells versions of the clip apart."""
+        """Where a clip of another format lies as an MP4 for workers. `content` tells versions of the clip apart."""
         return self.root / f"remuxed/{video}/{content}.mp4"
 
     def video_at(self, path: str) -> str | None:
@@ -54,7 +54,7 @@ class RunLayout:
         return next((video for video in match.groupdict().values() if video), None) if match else None
 
     def output_folder_at(self, path: str) -> str | None:
-        """The folder of one stage's output, relative to the root, that the path lies in."""
+        """The folder of a stage's output that the path lies in, relative to the root; None when it lies in none."""
         match = re.match(_OUTPUT_PATTERN, path)
         return match[0].rstrip("/") if match else None
 
@@ -68,5 +68,5 @@ def still_of(comparison: StorageUrl) -> StorageUrl:
 
 
 def model_cache(storage_url: StorageUrl, name: str) -> StorageUrl:
-    """`name` is `cosmos_transfer` or `auto_labeling`."""
+    """The folder of a model cache; `name` is `cosmos_transfer` or `auto_labeling`."""
     return storage_url / f"data/models/{name}"
