@@ -90,7 +90,7 @@ class Storage:
     def download(self, url: StorageUrl, target: Path, *, hashed: bool = False) -> tuple[StoredObject | None, str]:
         """Copies the object into the file; returns what was copied and, when `hashed`, the MD5 of what came.
 
-        None for what was copied where only another question would tell (gs).
+        Google does not say along with the bytes which object they belong to: there the first of the two is None.
         """
         with self._explained(url):
             return self._backend(url).download(url.key, target, hashed=hashed)

@@ -118,7 +118,7 @@ def list_clips(storage: Storage, dataset_url: StorageUrl, *, settled: bool = Fal
 def iterate_clips(
     storage: Storage, dataset_url: StorageUrl, *, after_key: str | None = None, settled: bool = False
 ) -> Iterator[Clip | LeftOut]:
-    """The same one by one, in the order of their paths, in memory that does not grow with the dataset.
+    """Lists the same clips one by one, in the order of their paths, in memory that does not grow with the dataset.
 
     Goes on behind the clip `after_key`, whether that still exists or not.
     """
@@ -187,7 +187,10 @@ def _without_extension(path: str) -> str:
 
 
 def _before_namesakes(path: str) -> str:
-    """From where a listing must begin so that namesakes of what follows `path` are seen."""
+    """Sorts before `path` and before every clip that differs from it in the extension alone.
+
+    A listing that goes on behind `path` begins here, so that it sees which of them share a name.
+    """
     folder, slash, name = path.rpartition("/")
     return f"{folder}{slash}{name.partition('.')[0]}" if path else ""
 
