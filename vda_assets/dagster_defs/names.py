@@ -25,9 +25,6 @@ FILES = "files"  # int
 SECONDS = "seconds"  # float: of the container
 FRAMES = "frames"  # int
 URI = "dagster/uri"
-VERDICT_CHECK = "verdict"
-LOOK_CHECK = "looks_as_drawn"
-DATA_VERSION_TAG = "dagster/data_version"
 
 
 def asset_key(dataset: Dataset, name: str | Output) -> dg.AssetKey:

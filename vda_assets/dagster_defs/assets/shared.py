@@ -9,6 +9,7 @@ from vda_assets.config.deployment import Deployment, Role
 from vda_assets.config.names import slug_of
 from vda_assets.dagster_defs.names import STAND_IN, shared_key
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
+from vda_assets.dagster_defs.tables import table
 from vda_assets.flows.selection import FLOWS
 from vda_assets.readiness.checks import MODEL_CACHES, check_endpoint, check_model_cache
 from vda_assets.readiness.finding import Finding, Level, NotReady, require
@@ -71,11 +72,10 @@ def _preflight(name: str, deployment: Deployment, datasets: Sequence[Dataset]) -
         required_resource_keys={osmo_resource_key(name), storage_resource_key(name)},
     )
     def preflight(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        resources = context.resources.original_resource_dict
-        storage = resources[storage_resource_key(name)].storage()
+        storage = getattr(context.resources, storage_resource_key(name)).storage()
         findings: list[Finding] = []
         overview: list[str] = []
-        with resources[osmo_resource_key(name)].client() as client:
+        with getattr(context.resources, osmo_resource_key(name)).client() as client:
             for dataset in datasets:
                 result = check_everything(
                     client, storage, dataset=dataset, deployment=deployment, selection=FLOWS["e2e"]
@@ -98,7 +98,7 @@ def _cache_check(
     cache: str, name: str, deployment: Deployment, datasets: Sequence[Dataset]
 ) -> Callable[[dg.AssetExecutionContext], list[Finding]]:
     def check(context: dg.AssetExecutionContext) -> list[Finding]:
-        storage = context.resources.original_resource_dict[storage_resource_key(name)].storage()
+        storage = getattr(context.resources, storage_resource_key(name)).storage()
         roots = dict.fromkeys(dataset.storage_url for dataset in datasets)
         return [check_model_cache(storage, deployment, root, cache) for root in roots]
 
@@ -127,6 +127,5 @@ def _require(findings: Sequence[Finding]) -> None:
         raise dg.Failure(str(error), metadata={"findings": _table(findings)}, allow_retries=False) from None
 
 
-def _table(findings: Sequence[Finding]) -> dg.MetadataValue[str]:
-    rows = [f"| {_MARKS[one.level]} | {one.subject} | {one.message} |" for one in findings]
-    return dg.MetadataValue.md("\n".join(["| | check | found |", "|---|---|---|", *rows]))
+def _table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
+    return table(("", "check", "found"), [(_MARKS[one.level], one.subject, one.message) for one in findings])
