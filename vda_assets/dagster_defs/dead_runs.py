@@ -1,4 +1,4 @@
-"""Runs in processes of `vda run`: whose process is gone is told to Dagster by whoever notices, since nobody else would.
+"""Ends in Dagster's books runs of `vda run` whose process is gone: Dagster itself would show them as running for ever.
 
 The tags begin with Dagster's prefix for what its UI does not show.
 """

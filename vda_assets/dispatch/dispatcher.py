@@ -158,7 +158,7 @@ class Dispatcher:
 
     @property
     def _open_works(self) -> Iterator[ClipWork]:
-        """The works that have not ended, whatever they are at."""
+        """The works that have not ended: on the pool, waiting to be submitted, or left to other runs."""
         yield from (one.work for one in self._in_flight.values())
         yield from (pending.work for pending in [*self._pending, *self._poster.under_way, *self._unanswered.waiting])
         yield from self._left_to_others.values()
@@ -207,7 +207,7 @@ class Dispatcher:
             self._take_up(list(self._left_to_others.values()), tries=1)
 
     def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Stage, RunLayout]:
-        """Stages whose results a workflow that ended, well or not, left whole."""
+        """Reports stages of workflows that ended, well or not, when their results are whole in storage."""
         finished: dict[Stage, RunLayout] = {}
         for one in reversed(former):
             layout = self._layout_of(one.run_id)
@@ -233,7 +233,7 @@ class Dispatcher:
     # Submitting
 
     def _begin_posts(self) -> None:
-        """As many as `max_in_flight` and a service that is busy leave room for."""
+        """Begins as many submissions as `max_in_flight` allows, and none while the service is busy."""
         if self._systemic.cause:
             self._give_up_pending(self._systemic.cause)
         while self._pending and len(self._poster.under_way) < POSTS_AT_ONCE and not self._back_pressure.holds:
@@ -314,7 +314,7 @@ class Dispatcher:
         return found
 
     def _settle_one(self, new: InFlight, submitted: Sequence[Submitted]) -> None:
-        """Leaves the oldest workflow of a work, should another run or a doubled delivery have sent one before."""
+        """Keeps only the oldest workflow of a work: another run, or a POST delivered twice, may have made one."""
         if all(one.workflow_id != new.workflow_id for one in submitted):
             return  # its row is not there yet
         new.is_settled = True
@@ -327,7 +327,7 @@ class Dispatcher:
         self._adopt(new.work, first, new.tries)
 
     def _left_all(self, one: Submitted, work: ClipWork) -> bool:
-        """Whether the results of a workflow that ended lie whole in storage: somebody may have deleted them."""
+        """Whether the workflow completed and its results are whole in storage: somebody may have deleted them."""
         layout = self._layout_of(one.run_id)
         return one.meaning.succeeded and all(
             self._is_whole(work, stage, layout=layout, work_hash=one.work_hash) for stage in work.stages

@@ -80,7 +80,7 @@ def produce(
 
 
 def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.Failure:
-    """What a run ends with of whose `asked` outputs some failed: a table of every clip and cause."""
+    """The failure that ends a run when some of its `asked` outputs failed, with a table of every clip and cause."""
     causes: dict[tuple[str, str], list[Output]] = defaultdict(list)
     for (key, output), reason in sorted(reasons.items()):
         causes[key, reason].append(output)
