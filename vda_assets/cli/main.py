@@ -23,6 +23,7 @@ from vda_assets.storage.errors import StorageError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="vda-assets", message="vda %(version)s")
 def vda() -> None:
     """Labels and augments whole datasets of video clips on OSMO GPU pools.
 

@@ -16,7 +16,7 @@ from vda_assets.cli.world import dataset_and_deployment, dataset_option, load, v
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import CLIP_EXTENSIONS, key_of, video_of
-from vda_assets.storage.errors import BadClipName
+from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.layout import OUTCOME_FILE, RunLayout
 from vda_assets.storage.objects import StoredObject
 from vda_assets.storage.transfer import Copy, NotCopied, mirror, only_one
@@ -84,7 +84,11 @@ class _Run:
             folder = self._layout.output_folder_at(found.path)
             if folder in unfinished or self._layout.video_at(found.path) not in {None, *videos}:
                 continue
-            copy = Copy(self._layout.root / found.path, root / found.path, found)
+            try:
+                copy = Copy(self._layout.root / found.path, root / found.path, found)
+            except BadStorageUrl as error:
+                problems.append(NotCopied(f"{self._layout.root}/{found.path}", str(error)))
+                continue
             (markers if folder and copy.path.name == OUTCOME_FILE else files).append(copy)
         clips, missing = self._input_clips(videos)
         files += [Copy(self._dataset_url / clip.path, root / "input" / clip.path, clip) for clip in clips]

@@ -1,13 +1,15 @@
 """Checks of a dataset's outputs: what the step `vda` may evaluate, and its evaluations for one clip."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
+from vda_assets.base.cut import cut_lines
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.names import REASONS, asset_key
+from vda_assets.dagster_defs.names import PARENT_VERDICT, REASONS, asset_key
 from vda_assets.flows.stages import Stage
-from vda_assets.outcomes.verdict import Judgement
+from vda_assets.outcomes.verdict import Judgement, parent_verdict
 
 VERDICT_CHECK = "verdict"
 LOOK_CHECK = "looks_as_drawn"
@@ -34,9 +36,14 @@ def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
 def stage_checks(
     key: dg.AssetKey, partition: str, judgements: Sequence[Judgement], *, flagged: bool
 ) -> list[dg.AssetCheckEvaluation]:
-    """The clip's verdict, and for augmented labels whether they say what was drawn, as checks of its partition."""
+    """The clip's verdict, and for augmented labels whether they say what was drawn, as checks of its partition.
+
+    `flagged`: the dataset's policy flags the verdict, or that of the clip that is labelled.
+    """
     reasons = [reason for one in judgements for reason in one.reasons]
-    checks = [_evaluation(key, VERDICT_CHECK, partition, not flagged, reasons)]
+    parent = parent_verdict(judgements)
+    told = {PARENT_VERDICT: dg.MetadataValue.text(parent.value)} if parent else {}
+    checks = [_evaluation(key, VERDICT_CHECK, partition, not flagged, reasons, **told)]
     if key.path[-1] == Stage.AUGMENTED_LABELS:
         doubts = [doubt for one in judgements for doubt in one.doubts]
         checks.append(_evaluation(key, LOOK_CHECK, partition, not doubts, doubts))
@@ -44,7 +51,7 @@ def stage_checks(
 
 
 def _evaluation(
-    key: dg.AssetKey, name: str, partition: str, passed: bool, reasons: Sequence[str]
+    key: dg.AssetKey, name: str, partition: str, passed: bool, reasons: Sequence[str], **told: dg.MetadataValue[Any]
 ) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=key,
@@ -52,5 +59,5 @@ def _evaluation(
         partition=partition,
         passed=passed,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={REASONS: dg.MetadataValue.text("; ".join(reasons) or "-")},
+        metadata={REASONS: dg.MetadataValue.text("; ".join(cut_lines(reasons)) or "-"), **told},
     )

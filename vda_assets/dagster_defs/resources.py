@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from vda_assets.config.deployment import Deployment, StorageProfile
-from vda_assets.dagster_defs.names import slug_of
+from vda_assets.config.names import slug_of
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
 from vda_assets.storage.access import Storage

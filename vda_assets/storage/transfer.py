@@ -18,7 +18,7 @@ from pathlib import Path
 from stat import S_ISLNK
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.errors import StorageError
+from vda_assets.storage.errors import ObjectUnusable, StorageError
 from vda_assets.storage.local_files import PART_SUFFIX, part_of
 from vda_assets.storage.objects import StoredObject
 from vda_assets.storage.parallel import LARGE_BYTES, copies_small_file, in_parallel
@@ -49,7 +49,7 @@ class Done:
 
 @dataclass(frozen=True)
 class NotCopied:
-    """`reason` is the same text for what has the same cause, so that many can be told as one."""
+    """What was not copied. `reason` is the same text for what has the same cause, so that many can be told as one."""
 
     subject: str
     reason: str
@@ -64,9 +64,9 @@ class _NotWhole(Exception):
 
 
 def mirror(storage: Storage, copies: Iterable[Copy], *, root: Path) -> Iterator[Done | NotCopied]:
-    """Brings objects to this machine, several at once, as each is finished. Raises StorageUnavailable for all of them.
+    """Brings objects to this machine, several at once, and gives each result when it is finished.
 
-    A file that is there with its object's size and time of change is taken for its copy.
+    A file that has its object's size and time of change already is taken for its copy. Raises StorageUnavailable.
     """
     folders: dict[str, set[str] | None] = {}
     real_root = root.resolve()
@@ -80,8 +80,10 @@ def mirror(storage: Storage, copies: Iterable[Copy], *, root: Path) -> Iterator[
             if names is None:
                 return NotCopied(str(copy.url), f"a symbolic link on its way leads out of {root}")
             return _bring(storage, copy, may_be_there=name in names)
-        except _NotWhole as problem:
-            return NotCopied(str(copy.url), str(problem))
+        except _NotWhole as error:
+            return NotCopied(str(copy.url), str(error))
+        except ObjectUnusable as error:
+            return NotCopied(str(copy.url), error.cause)
         except FileNotFoundError:
             return NotCopied(str(copy.url), "it does not exist any more")
         except OSError as error:
@@ -94,13 +96,18 @@ def mirror(storage: Storage, copies: Iterable[Copy], *, root: Path) -> Iterator[
 
 
 def upload_clips(storage: Storage, copies: Iterable[Copy]) -> Iterator[Done | NotCopied]:
-    """Puts files into storage where nothing lies yet; the same content there counts as done, other content is kept."""
+    """Puts files into storage where nothing lies yet. Where the same content lies, that is done; other content is kept.
+
+    Raises StorageUnavailable.
+    """
 
     def put(copy: Copy) -> Done | NotCopied:
         try:
             return _put(storage, copy)
         except FileNotFoundError:
             return NotCopied(str(copy.path), "it does not exist any more")
+        except ObjectUnusable as error:
+            return NotCopied(str(copy.path), str(error))
         except OSError as error:
             return NotCopied(str(copy.path), _reason(error, Path("/", copy.url.key).parent))
 
@@ -129,7 +136,10 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def _names_in(folder: Path, real_root: Path) -> set[str] | None:
-    """What is in the folder, which is made, asked once rather than for each file; None when it lies elsewhere."""
+    """The names in the folder, which is made when it is missing; None when a link leads from it out of `real_root`.
+
+    Asked once for a folder, rather than for each file.
+    """
     if not folder.resolve().is_relative_to(real_root):
         return None
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +164,7 @@ def _bring(storage: Storage, copy: Copy, *, may_be_there: bool) -> Done | NotCop
 
 
 def _judged(storage: Storage, copy: Copy, digest: str, got: StoredObject | None) -> StoredObject:
-    """Which object the bytes are, when the copy alone did not tell. Raises _NotWhole when they are none."""
+    """The object that the bytes are of, when the copy itself did not tell. Raises _NotWhole when there is none."""
     assert copy.stored is not None
     if digest and digest == copy.stored.md5:
         return copy.stored

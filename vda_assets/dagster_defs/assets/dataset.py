@@ -12,7 +12,7 @@ from vda_assets.dagster_defs.names import (
     URI,
     asset_key,
     io_manager_key,
-    slug_of,
+    pool_name,
     step_name,
     videos_partitions,
 )
@@ -92,7 +92,7 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
         can_subset=True,
         partitions_def=videos_partitions(dataset),
         backfill_policy=dg.BackfillPolicy.multi_run(CLIPS_PER_RUN),
-        pool=slug_of(f"osmo_{deployment_name}_{scope.deployment.osmo.pool}"),
+        pool=pool_name(deployment_name, scope.deployment),
         required_resource_keys={osmo_resource_key(deployment_name), storage_resource_key(deployment_name)},
         op_tags=scope.tags,
     )

@@ -6,12 +6,14 @@ from typing import Any
 
 import dagster as dg
 
+from vda_assets.base.cut import cut
 from vda_assets.config.errors import ConfigError
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.names import run_id_of
+from vda_assets.dagster_defs.neighbours import Neighbours
 from vda_assets.dagster_defs.production import Production, Scope
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.dagster_defs.tables import shortened, table
+from vda_assets.dagster_defs.tables import table
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
 from vda_assets.osmo.errors import OsmoError
@@ -43,6 +45,7 @@ def produce(
         instance=context.instance,
         log_event=interrupts_delayed()(log_event),
         log=interrupts_delayed()(context.log.info),
+        company=Neighbours(context.instance, context.run_id, dataset=scope.dataset, selection=selection, keys=keys),
     )
     context.log.info(f"{layout.run_id}: {selection.flow or 'selected stages'} for {len(keys)} clips")
     try:
@@ -74,7 +77,8 @@ def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.F
     causes: dict[tuple[str, str], list[Output]] = defaultdict(list)
     for (key, output), reason in sorted(reasons.items()):
         causes[key, reason].append(output)
-    first = [f"{key} {output}: {_first_line(reason)}" for (key, output), reason in reasons.items()][:_NAMED_IN_MESSAGE]
+    named = list(reasons.items())[:_NAMED_IN_MESSAGE]
+    first = [f"{key} {output}: {cut(next(iter(reason.splitlines()), ''))}" for (key, output), reason in named]
     more = " …" if len(reasons) > _NAMED_IN_MESSAGE else ""
     rows = [(key, ", ".join(outputs), reason) for (key, reason), outputs in causes.items()]
     return dg.Failure(
@@ -84,7 +88,3 @@ def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.F
             "failures": dg.MetadataValue.int(len(reasons)),
         },
     )
-
-
-def _first_line(text: str) -> str:
-    return shortened(text.partition("\n")[0])

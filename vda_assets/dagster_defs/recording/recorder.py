@@ -65,7 +65,7 @@ class Recorder:
         )
         reasons = "; ".join(reason for one in judgements for reason in one.reasons)
         verdict = worst(judgements)
-        treatment = "fail" if verdict is Verdict.MISSING else getattr(self._dataset.verdicts, verdict)
+        treatment = self._dataset.verdicts.treatment(verdict)
         if treatment == "fail":
             self._fail(key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}")
             return
