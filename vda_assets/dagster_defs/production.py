@@ -95,7 +95,8 @@ class Production:
             self._keep(finished)
             self._compare(items, plans)
             if works:
-                dispatcher = self._dispatcher(items, seen, client=client, gpu_platform=gpu_platform)
+                recorder = self._recorder(items, seen, finished)
+                dispatcher = self._dispatcher(recorder, client=client, gpu_platform=gpu_platform)
                 dispatcher.clear_the_way(works)
                 self._write_setup(works)
                 dispatcher.run(works)
@@ -164,20 +165,21 @@ class Production:
         write_setup(self._storage, self._layout, files)
         self._log(f"setup for {len(works)} clips written to {self._layout.setup}")
 
-    def _dispatcher(
-        self, items: Mapping[str, Item], seen: Mapping[str, ClipInfo], *, client: OsmoService, gpu_platform: str
-    ) -> Dispatcher:
-        recorder = Recorder(
+    def _recorder(self, items: Mapping[str, Item], seen: Mapping[str, ClipInfo], finished: Finished) -> Recorder:
+        return Recorder(
             dataset=self._scope.dataset,
             cookbook=self._scope.cookbook,
             storage=self._storage,
             items=items,
             seen=seen,
+            verdicts=finished.verdicts(),
             comparisons=self._comparisons if self._selection.comparisons else None,
             failures=self.failures,
             log_event=self._log_event,
             log=self._log,
         )
+
+    def _dispatcher(self, recorder: Recorder, *, client: OsmoService, gpu_platform: str) -> Dispatcher:
         return Dispatcher(
             client=client,
             deployment=self._scope.deployment,

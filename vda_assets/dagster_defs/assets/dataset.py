@@ -16,6 +16,7 @@ from vda_assets.dagster_defs.names import (
     step_name,
     videos_partitions,
 )
+from vda_assets.dagster_defs.own_runs import asked_for
 from vda_assets.dagster_defs.production import Scope
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
 from vda_assets.flows.selection import selection_of
@@ -99,7 +100,7 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
     def vda(context: dg.AssetExecutionContext, config: VdaConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = {outputs[key] for key in context.selected_asset_keys}
         selection = selection_of(selected, super_resolution=config.super_resolution)
-        produce(context, scope, selection, context.partition_keys)
+        produce(context, scope, selection, asked_for(context, next(iter(context.selected_asset_keys))))
         # A body that returned None instead of being a generator would materialize every partition of its range.
         yield from ()
 

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from vda_assets.base.cut import cut
+from vda_assets.base.patience import Patience
 from vda_assets.config.errors import ConfigError
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.names import run_id_of
@@ -14,6 +15,7 @@ from vda_assets.dagster_defs.neighbours import Neighbours
 from vda_assets.dagster_defs.production import Production, Scope
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
 from vda_assets.dagster_defs.tables import table
+from vda_assets.dispatch.pace import Pace
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
 from vda_assets.osmo.errors import OsmoError
@@ -24,6 +26,8 @@ from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 
 _NAMED_IN_MESSAGE = 5
+# How long a run waits for storage that does not answer just now; OSMO is waited for as long.
+_PATIENCE = Patience(Pace().patience_seconds, first_pause_seconds=0.5, longest_pause_seconds=60.0)
 
 
 def produce(
@@ -34,7 +38,8 @@ def produce(
     Raises Failure naming every clip and output that failed, after all others are materialized.
     """
     deployment_name = scope.dataset.deployment
-    storage = getattr(context.resources, storage_resource_key(deployment_name)).storage()
+    log = interrupts_delayed()(context.log.info)
+    storage = getattr(context.resources, storage_resource_key(deployment_name)).storage(patience=_PATIENCE, log=log)
     layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
     log_event: Callable[[Any], None] = context.log_event  # in an op it takes evaluations as well (Dagster 1.13)
     production = Production(
@@ -44,9 +49,12 @@ def produce(
         storage=storage,
         instance=context.instance,
         log_event=interrupts_delayed()(log_event),
-        log=interrupts_delayed()(context.log.info),
+        log=log,
         company=Neighbours(context.instance, context.run_id, dataset=scope.dataset, selection=selection, keys=keys),
     )
+    if not keys:
+        reason = "the clips that this run was asked for are no partitions any more: ask for them anew"
+        raise dg.Failure(reason, allow_retries=False)
     context.log.info(f"{layout.run_id}: {selection.flow or 'selected stages'} for {len(keys)} clips")
     try:
         with getattr(context.resources, osmo_resource_key(deployment_name)).client() as client:
@@ -77,8 +85,8 @@ def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.F
     causes: dict[tuple[str, str], list[Output]] = defaultdict(list)
     for (key, output), reason in sorted(reasons.items()):
         causes[key, reason].append(output)
-    named = list(reasons.items())[:_NAMED_IN_MESSAGE]
-    first = [f"{key} {output}: {cut(next(iter(reason.splitlines()), ''))}" for (key, output), reason in named]
+    named = [(key, output, reason.partition("\n")[0]) for (key, output), reason in reasons.items()]
+    first = [f"{key} {output}: {cut(line)}" for key, output, line in named[:_NAMED_IN_MESSAGE]]
     more = " …" if len(reasons) > _NAMED_IN_MESSAGE else ""
     rows = [(key, ", ".join(outputs), reason) for (key, reason), outputs in causes.items()]
     return dg.Failure(
