@@ -1,4 +1,4 @@
-"""Results of both stages for one clip, made once by the real worker and stand-ins, to be handed out again and again."""
+"""Results of both containers for one clip, made by the real worker and stand-ins, to be handed out again and again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving
 
 QUICK_CONTAINER = Path(__file__).parent / "quick_container"
-STAGES = {"auto_labeling": "outputs/pseudo_labeled/a", "augmentation": "outputs/augmented/a_aug0"}
+CONTAINERS = {"auto_labeling": "outputs/pseudo_labeled/a", "augmentation": "outputs/augmented/a_aug0"}
 
 
 def make_quick_results(folder: Path) -> Path:
@@ -28,12 +28,12 @@ def make_quick_results(folder: Path) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = world.runs()
     results = folder / "results"
-    for stage, where in STAGES.items():
-        shutil.copytree(run / where, results / stage)
-        outcome = json.loads((results / stage / "outcome.json").read_text())
+    for container, where in CONTAINERS.items():
+        shutil.copytree(run / where, results / container)
+        outcome = json.loads((results / container / "outcome.json").read_text())
         outcome.update(name="@NAME@", work="@WORK@", attempt="@ATTEMPT@")
-        (results / stage / "outcome.json").unlink()
-        (results / f"{stage}.outcome.json").write_text(json.dumps(outcome))
+        (results / container / "outcome.json").unlink()
+        (results / f"{container}.outcome.json").write_text(json.dumps(outcome))
     shutil.copyfile(clip, results / "clip.mp4")
     return results
 
@@ -44,8 +44,8 @@ def use_quick_container(world: World, results: Path, *, seconds: float) -> None:
     def change(deployment: dict) -> None:
         embedded = deployment["osmo_local"]
         for image in embedded["images"].values():
-            image["path"] = [str(QUICK_CONTAINER)]
-            image["environment"] = {"QUICK_RESULTS": str(results), "QUICK_SECONDS": str(seconds)}
+            quick = {"QUICK_RESULTS": str(results), "QUICK_SECONDS": str(seconds)}
+            image["environment"] = {"UV_PROJECT_ENVIRONMENT": str(QUICK_CONTAINER), **quick}
         embedded["platforms"]["cpu-stand-in"] = {"gpus": 8, "cpus": 200}
         embedded["services"] = {}
         deployment["osmo"]["max_in_flight"] = 8

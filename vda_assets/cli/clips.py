@@ -12,7 +12,7 @@ from rich.table import Table
 from vda_assets.cli.world import dagster_instance, dataset_and_deployment, dataset_option, load
 from vda_assets.dagster_defs.names import VERDICT, asset_key
 from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
-from vda_assets.flows.selection import Output
+from vda_assets.flows.stages import OUTPUTS
 from vda_assets.storage.clips import list_clips
 
 
@@ -28,6 +28,8 @@ def datasets(context: click.Context) -> None:
     project = load()
     rows = [[one.name, one.deployment, one.cookbook, str(one.dataset_url)] for one in project.datasets.values()]
     show(["dataset", "deployment", "cookbook", "clips at"], rows)
+    for broken in project.broken:
+        click.echo(f"broken {broken.kind} {broken.name}:\n{broken.error}", err=True)
 
 
 @click.command()
@@ -42,15 +44,17 @@ def videos(dataset_name: str) -> None:
     listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
     keys = [clip.key for clip in listing.clips]
     with dagster_instance(project) as instance:
-        states = {output: newest_materializations(instance, asset_key(dataset, output), keys) for output in Output}
+        states = {output: newest_materializations(instance, asset_key(dataset, output), keys) for output in OUTPUTS}
     rows = []
     for clip in listing.clips:
-        found = [states[output].get(clip.key) for output in Output]
+        found = [states[output].get(clip.key) for output in OUTPUTS]
         cells = [(text_of(one, VERDICT) or "done") if one else "-" for one in found]
         rows.append([clip.key, f"{clip.size_bytes / 1e6:.1f} MB", *cells])
-    show(["clip", "size", *Output], rows)
+    show(["clip", "size", *OUTPUTS], rows)
     for path, reason in listing.left_out.items():
         click.echo(f"left out: {path}: {reason}", err=True)
+    for line in listing.skipped.lines:
+        click.echo(line, err=True)
 
 
 def show(header: list[str], rows: list[list[str]]) -> None:

@@ -7,13 +7,13 @@ import os
 import click
 
 from vda_assets.cli.world import (
+    chosen_selection,
     dataset_and_deployment,
     dataset_option,
     flow_option,
     load,
     osmo_client,
     select_option,
-    selection_of,
 )
 from vda_assets.readiness.finding import Level
 from vda_assets.readiness.preflight import check_everything
@@ -32,7 +32,7 @@ def preflight(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> 
     """
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
-    selection = selection_of(flow, outputs)
+    selection = chosen_selection(flow, outputs)
     with osmo_client(deployment) as client:
         result = check_everything(
             client,

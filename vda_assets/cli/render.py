@@ -9,18 +9,18 @@ import click
 
 from vda_assets.cli.world import (
     chosen_clips,
+    chosen_selection,
     dataset_and_deployment,
     dataset_option,
     flow_option,
     load,
     osmo_client,
     select_option,
-    selection_of,
     video_option,
 )
 from vda_assets.config.deployment import Deployment
 from vda_assets.flows.inputs import remuxed_url
-from vda_assets.flows.selection import STAGES
+from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, output_hashes
 from vda_assets.flows.workflow import build_workflow
 from vda_assets.osmo.spec import to_yaml
@@ -44,23 +44,23 @@ def render(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs
     """
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
-    selection = selection_of(flow, outputs)
+    selection = chosen_selection(flow, outputs)
     listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
     clips, _ = chosen_clips(listing, videos)
     layout = RunLayout(dataset.storage_url, dataset.name, f"run-{uuid.uuid4().hex[:8]}")
     platform = _gpu_platform(deployment)
     documents = []
     for clip in clips:
-        plans, hashes = output_hashes(
+        draws, hashes = output_hashes(
             clip,
             cookbook=project.cookbooks[dataset.cookbook],
             images=deployment.images,
             super_resolution=selection.super_resolution,
         )
         # Stages that are not selected are taken to lie where this run would have put them.
-        existing = {stage: layout for stage in STAGES if stage not in selection}
+        existing = {stage: layout for stage in Stage if stage not in selection}
         remuxed = None if clip.suffix == MP4 else remuxed_url(layout, clip)
-        work = ClipWork(clip, selection, plans, hashes, existing, remuxed)
+        work = ClipWork(clip, selection, draws, hashes, existing, remuxed)
         if work.stages:
             spec = build_workflow(work, layout=layout, deployment=deployment, gpu_platform=platform, attempt=1)
             documents.append(to_yaml(spec))

@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vda_assets.cookbooks.cookbook import AugmentationDraw
+from vda_assets.cookbooks.cookbook import Distribution
 
 
 @dataclass(frozen=True)
-class PlannedAugmentation:
+class Draw:
     """`prompt_seed` is for the text, `generation_seed` for the video; both are below 2**31."""
 
     video: str
@@ -27,17 +27,19 @@ class PlannedAugmentation:
         return f"{self.video}_aug{self.index}"
 
 
-def plan_augmentations(draw: AugmentationDraw, video: str) -> tuple[PlannedAugmentation, ...]:
-    """One plan per augmentation index of a video."""
+def draws_for(distribution: Distribution, video: str) -> tuple[Draw, ...]:
+    """One draw per augmentation index of a video."""
     return tuple(
-        PlannedAugmentation(
+        Draw(
             video=video,
             index=index,
-            sampled_vars={name: _draw(weights, f"{video}_{index}:{name}") for name, weights in draw.variables.items()},
+            sampled_vars={
+                name: _value(weights, f"{video}_{index}:{name}") for name, weights in distribution.variables.items()
+            },
             prompt_seed=seed(f"{video}_{index}"),
             generation_seed=seed(f"{video}_{index}_cosmos"),
         )
-        for index in range(draw.n_augmentations)
+        for index in range(distribution.n_augmentations)
     )
 
 
@@ -46,7 +48,7 @@ def seed(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 2**31
 
 
-def _draw(weights: Mapping[str, float], text: str) -> str:
+def _value(weights: Mapping[str, float], text: str) -> str:
     """One value by its weight: the text's hash is the point in [0, 1) at which the running sum is looked up."""
     point = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
     reached = 0.0

@@ -4,7 +4,7 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset, Nightly
 from vda_assets.dagster_defs.names import asset_key
-from vda_assets.flows.selection import Output
+from vda_assets.flows.stages import OUTPUTS
 
 _EVALUATION_SECONDS = 60
 
@@ -22,7 +22,7 @@ def nightly_sensor(dataset: Dataset) -> dg.AutomationConditionSensorDefinition:
     """Asks in one backfill for everything that is missing. Starts stopped."""
     return dg.AutomationConditionSensorDefinition(
         name=f"{dataset.slug}__nightly",
-        target=dg.AssetSelection.assets(*(asset_key(dataset, output) for output in Output)),
+        target=dg.AssetSelection.assets(*(asset_key(dataset, output) for output in OUTPUTS)),
         description=f"Makes what is missing of {dataset.name} at {dataset.nightly.cron} {dataset.nightly.timezone}.",
         minimum_interval_seconds=_EVALUATION_SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,

@@ -2,11 +2,13 @@
 
 import dagster as dg
 
-from vda_assets.dagster_defs.assets.dataset import DatasetScope, source_videos, vda_assets
+from vda_assets.dagster_defs.assets.dataset import source_videos, vda_assets
 from vda_assets.dagster_defs.assets.shared import shared_assets
 from vda_assets.dagster_defs.automation import nightly_sensor
+from vda_assets.dagster_defs.clips_job import clips_job
 from vda_assets.dagster_defs.io_managers import dataset_io_manager
 from vda_assets.dagster_defs.jobs import flow_jobs
+from vda_assets.dagster_defs.production import Scope
 from vda_assets.dagster_defs.resources import (
     OsmoResource,
     StorageResource,
@@ -45,12 +47,12 @@ def _deployment_definitions(project: Project, name: str) -> dg.Definitions:
 def _dataset_definitions(project: Project, name: str) -> dg.Definitions:
     dataset = project.datasets[name]
     deployment = project.deployment_of(dataset)
-    scope = DatasetScope(dataset, deployment, project.cookbooks[dataset.cookbook])
+    scope = Scope(dataset, deployment, project.cookbooks[dataset.cookbook])
     storage = deployment_resources(dataset.deployment, deployment)[storage_resource_key(dataset.deployment)]
     assert isinstance(storage, StorageResource)
     return dg.Definitions(
         assets=[source_videos(scope), vda_assets(scope)],
-        jobs=flow_jobs(dataset),
+        jobs=[*flow_jobs(dataset), clips_job(scope)],
         sensors=[upload_sensor(dataset), nightly_sensor(dataset)],
         resources=dataset_io_manager(dataset, storage),
     )

@@ -1,17 +1,12 @@
-"""How often a dispatcher looks at OSMO, and for how long it waits for one that does not answer."""
+"""How often a dispatcher looks at OSMO, and how often it says how far it is."""
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TypeVar
 
-from vda_assets.osmo.errors import OsmoUnavailable
-
-ResultT = TypeVar("ResultT")
+from vda_assets.base.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -31,21 +26,24 @@ class Pace:
 class Heartbeat:
     """Tells when it is time for the next sign of life."""
 
-    def __init__(self, pace: Pace) -> None:
-        self._seconds = pace.heartbeat_seconds
-        self._last = time.monotonic()
+    def __init__(self, pace: Pace, clock: Clock) -> None:
+        self._seconds, self._clock = pace.heartbeat_seconds, clock
+        self._last = clock.monotonic()
 
     def is_due(self) -> bool:
         """True once every so many seconds."""
-        if time.monotonic() - self._last < self._seconds:
+        if self._clock.monotonic() - self._last < self._seconds:
             return False
-        self._last = time.monotonic()
+        self._last = self._clock.monotonic()
         return True
 
 
 @dataclass
 class Rhythm:
-    """Decides the next pause: short after a change and when a task is about to end, growing while nothing can."""
+    """Decides how long to pause before the next look.
+
+    After a change, and when a task is about to end, the pause is short; while nothing changes it grows.
+    """
 
     pace: Pace
     _pause_seconds: float = 0.0
@@ -63,23 +61,3 @@ class Rhythm:
         # Half of what is left: an estimate that is too long is corrected by the looks on the way.
         soonest = min((left / 2 for left in expected if left > 0), default=self._pause_seconds)
         return max(self.pace.shortest_seconds, min(self._pause_seconds, soonest))
-
-
-def patiently(
-    call: Callable[[], ResultT], *, pace: Pace, sleep: Callable[[float], None], log: Callable[[str], None]
-) -> ResultT:
-    """The call's result. A service that does not answer is waited for, up to the pace's patience, with growing pauses.
-
-    Raises the last OsmoUnavailable when the patience is spent.
-    """
-    give_up = time.monotonic() + pace.patience_seconds
-    pause_seconds = pace.shortest_seconds
-    while True:
-        try:
-            return call()
-        except OsmoUnavailable as error:
-            if time.monotonic() >= give_up:
-                raise
-            log(f"waiting for OSMO: {error}")
-            pause_seconds = min(pause_seconds * 2, 60.0)
-            sleep(random.uniform(pause_seconds / 2, pause_seconds))

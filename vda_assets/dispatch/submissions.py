@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
-from vda_assets.flows.selection import Output
+from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork
 from vda_assets.flows.workflow import (
     HASH_IN_LABEL,
@@ -17,11 +18,13 @@ from vda_assets.flows.workflow import (
     LABEL_WORK,
     WORK_HASH_IN_NAME,
     clip_hash,
+    dataset_labels,
     stage_label,
 )
-from vda_assets.osmo.client import OsmoClient
-from vda_assets.osmo.models import Version, WorkflowEntry
+from vda_assets.osmo.models import WorkflowEntry
+from vda_assets.osmo.service import OsmoService
 from vda_assets.osmo.statuses import Meaning, meaning_of
+from vda_assets.storage.layout import RunLayout
 
 _NAME = re.compile(
     rf"^vda-(?P<run>[0-9a-f]+)-(?P<clip>[0-9a-f]+)-(?P<work>[0-9a-f]{{{WORK_HASH_IN_NAME}}})-(?P<number>\d+)$"
@@ -43,28 +46,39 @@ class Submitted:
     attempt: int
     status: str
     submit_time: datetime
-    stages: frozenset[Output]
+    stages: frozenset[Stage]
 
     @property
     def meaning(self) -> Meaning:
         return meaning_of(self.status)
 
     def does_exactly(self, work: ClipWork) -> bool:
-        return work.hash.startswith(self.work_hash)
+        return work.work_hash.startswith(self.work_hash)
 
     def does_all_of(self, work: ClipWork) -> bool:
         return self.stages >= set(work.stages)
 
 
-class Submissions:
-    """Asks one service. `labelled` tells whether it keeps labels; older ones refuse them.
+@dataclass(frozen=True)
+class Superseded:
+    """A workflow of the clip that goes on though nothing that it makes would be made so today: the clip, the cookbook
+    or a container has changed since it was submitted."""
 
-    Without labels only workflows of exactly the same work are found.
+    workflow_id: str
+    run_id: str
+
+
+class Submissions:
+    """Asks one service about one dataset. `labelled` tells whether it keeps labels; a service older than that refuses
+    them, and there only workflows of exactly the same work are found, by their names.
     """
 
-    def __init__(self, client: OsmoClient) -> None:
-        self._client = client
-        self.labelled = _keeps_labels(client.version())
+    def __init__(self, client: OsmoService, layout: RunLayout) -> None:
+        self._client, self._labels = client, dataset_labels(layout)
+
+    @cached_property
+    def labelled(self) -> bool:
+        return self._client.version().number >= _LABELS_SINCE
 
     def of(self, works: Sequence[ClipWork]) -> dict[str, list[Submitted]]:
         """Clip key -> workflows that do some of its work's stages, oldest first.
@@ -72,22 +86,31 @@ class Submissions:
         One call per 32 clips with labels, one per clip without.
         """
         found: dict[str, list[Submitted]] = {work.clip.key: [] for work in works}
-        by_clip = {clip_hash(work.clip.key): work for work in works}
-        for clip, entry in self._entries(list(by_clip)):
-            work = by_clip[clip]
+        for work, entry in self._entries(works):
             submitted = _labelled(entry, work) if self.labelled else _named(entry, work)
             if submitted is not None:
                 found[work.clip.key].append(submitted)
         return {key: sorted(several, key=_age) for key, several in found.items()}
 
-    def _entries(self, clips: Sequence[str]) -> Iterator[tuple[str, WorkflowEntry]]:
+    def superseded(self, works: Sequence[ClipWork]) -> dict[str, list[Superseded]]:
+        """Clip key -> workflows that are superseded. None on a service without labels, where they cannot be told."""
+        found: dict[str, list[Superseded]] = {work.clip.key: [] for work in works}
+        for work, entry in self._entries(works) if self.labelled else ():
+            made = {stage: entry.labels.get(stage_label(stage)) for stage in Stage}
+            wanted = {stage: work.output_hashes[stage][:HASH_IN_LABEL] for stage in Stage}
+            if not entry.meaning.ended and not any(made[stage] == wanted[stage] for stage in Stage):
+                found[work.clip.key].append(Superseded(entry.name, entry.labels.get(LABEL_RUN, "")))
+        return found
+
+    def _entries(self, works: Sequence[ClipWork]) -> Iterator[tuple[ClipWork, WorkflowEntry]]:
+        by_clip = {clip_hash(work.clip): work for work in works}
         if self.labelled:
-            for entry in self._client.workflows(labels={LABEL_CLIP: clips}):
-                yield entry.labels[LABEL_CLIP], entry
+            for entry in self._client.workflows(labels={**self._labels, LABEL_CLIP: list(by_clip)}):
+                yield by_clip[entry.labels[LABEL_CLIP]], entry
             return
-        for clip in clips:
+        for clip, work in by_clip.items():
             for entry in self._client.workflows(name=f"-{clip}-"):
-                yield clip, entry
+                yield work, entry
 
 
 def next_attempt(work: ClipWork, former: Iterable[Submitted]) -> int:
@@ -96,19 +119,20 @@ def next_attempt(work: ClipWork, former: Iterable[Submitted]) -> int:
 
 
 def work_hash_in(workflow_id: str) -> str | None:
-    """The beginning of the work's hash that a workflow of ours carries in its name."""
+    """The beginning of the work's hash that a workflow of ours carries in its name; None for one of somebody else."""
     match = _NAME.match(workflow_id)
     return match["work"] if match else None
 
 
-def _keeps_labels(version: Version) -> bool:
-    return version.number >= _LABELS_SINCE
+def clip_hash_in(workflow_id: str) -> str | None:
+    """The hash of the clip that a workflow of ours carries in its name; None for one of somebody else."""
+    match = _NAME.match(workflow_id)
+    return match["clip"] if match else None
 
 
 def _labelled(entry: WorkflowEntry, work: ClipWork) -> Submitted | None:
-    stages = frozenset(
-        stage for stage in work.stages if entry.labels.get(stage_label(stage)) == work.hashes[stage][:HASH_IN_LABEL]
-    )
+    hashes = {stage: work.output_hashes[stage][:HASH_IN_LABEL] for stage in work.stages}
+    stages = frozenset(stage for stage in work.stages if entry.labels.get(stage_label(stage)) == hashes[stage])
     attempt = entry.labels.get(LABEL_ATTEMPT, "")
     if not stages or not attempt.isdigit():
         return None
@@ -126,7 +150,7 @@ def _labelled(entry: WorkflowEntry, work: ClipWork) -> Submitted | None:
 def _named(entry: WorkflowEntry, work: ClipWork) -> Submitted | None:
     """Without labels the number that OSMO gives is the attempt."""
     match = _NAME.match(entry.name)
-    if match is None or not work.hash.startswith(match["work"]):
+    if match is None or not work.work_hash.startswith(match["work"]):
         return None
     return Submitted(
         workflow_id=entry.name,

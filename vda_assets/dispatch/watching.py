@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from vda_assets.flows.selection import Output
-from vda_assets.flows.workflow import run_prefix, stage_of_task
-from vda_assets.osmo.client import OsmoClient
+from vda_assets.flows.stages import Stage, stage_of_task
+from vda_assets.flows.workflow import run_prefix
 from vda_assets.osmo.models import TaskEntry
+from vda_assets.osmo.service import OsmoService
+from vda_assets.osmo.statuses import TaskStatus
+
+_BEFORE_THE_QUEUE = {TaskStatus.SUBMITTING, TaskStatus.WAITING, TaskStatus.PROCESSING}
 
 
 @dataclass(frozen=True)
@@ -26,22 +29,26 @@ class WatchedWorkflow:
         """Whether every task that was listed ended."""
         return bool(self.tasks) and all(task.meaning.ended for task in self.tasks.values())
 
-    def completed(self, stage: Output, *, workers: int) -> bool:
+    @property
+    def is_held_up(self) -> bool:
+        """Whether nothing of it gets on: its first tasks are PROCESSING, and no other one is further."""
+        alive = {task.status for task in self.tasks.values() if not task.meaning.ended}
+        return TaskStatus.PROCESSING in alive and alive <= _BEFORE_THE_QUEUE
+
+    def completed(self, stage: Stage, *, workers: int) -> bool:
         """Whether all workers of the stage completed."""
         succeeded = [task.meaning.succeeded for name, task in self.tasks.items() if stage_of_task(name) is stage]
         return len(succeeded) == workers and all(succeeded)
 
-    @property
-    def running(self) -> list[tuple[str, float]]:
+    def running(self, now: datetime) -> list[tuple[str, float]]:
         """(stage, seconds since it started) of every task that runs."""
-        now = datetime.now(UTC)
         return [
             (str(stage_of_task(name)), (now - task.start_time).total_seconds())
             for name, task in self.tasks.items()
             if task.start_time is not None and not task.meaning.ended
         ]
 
-    def seconds_of(self, stage: Output) -> float:
+    def seconds_of(self, stage: Stage) -> float:
         """How long the stage's longest task ran."""
         spans = [
             (task.end_time - task.start_time).total_seconds()
@@ -52,7 +59,7 @@ class WatchedWorkflow:
 
 
 def look(
-    client: OsmoClient, run_of_workflow: Mapping[str, str], *, started_after: datetime | None
+    client: OsmoService, run_of_workflow: Mapping[str, str], *, started_after: datetime | None
 ) -> tuple[dict[str, WatchedWorkflow], frozenset[str]]:
     """What the workflows are at, and the ids of others that are alive under the same runs.
 

@@ -1,4 +1,4 @@
-"""A run's setup folder: worker script, environment, cookbook and one config per augmentation, written through storage.
+"""A run's setup folder: worker, environment, cookbook and one config per augmentation, written through storage.
 
 It has the layout that the reference's setup task has, and holds only what the run's own clips need.
 """
@@ -6,84 +6,73 @@ It has the layout that the reference's setup task has, and holds only what the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from re import escape
 from typing import Any
 
 import yaml
 
-from vda_assets.config.deployment import AugmentationVersion, Endpoints, Images
+from vda_assets.base.parallel import as_they_come
+from vda_assets.config.deployment import Container, Endpoints, Images, Role
 from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, Cookbook
-from vda_assets.cookbooks.draw import PlannedAugmentation, plan_augmentations
-from vda_assets.paidf.generate import augmentation_config, auto_labeling_config
+from vda_assets.cookbooks.draw import Draw
+from vda_assets.flows.worker_files import worker_files
+from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, known_version
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
-WORKER_SCRIPT = "vda_worker.py"
-_PARALLEL_WRITES = 16
+_WRITES_AT_ONCE = 16
 
 
 def setup_files(
-    plans: Mapping[str, Iterable[PlannedAugmentation]],
+    draws: Mapping[str, Iterable[Draw]],
     *,
     cookbook: Cookbook,
     endpoints: Endpoints,
     super_resolution: bool,
     images: Images = Images(),  # noqa: B008 - a frozen value
 ) -> dict[str, bytes]:
-    """Path below `setup_b0/` -> content. `plans` are the run's plans by the clip's path under the dataset.
+    """Path below `setup_b0/` -> content. `draws` are the run's draws by the clip's path under the dataset.
 
     Raises BadConfigFile when the cookbook holds keys or values that the containers of `images` do not have.
     """
-    version = images.augmentation_version
-    environment = environment_file(endpoints, super_resolution=super_resolution, augmentation_version=version)
+    environment = environment_file(endpoints, super_resolution=super_resolution, images=images)
     files = {
-        WORKER_SCRIPT: resources.files("vda_assets.worker").joinpath(WORKER_SCRIPT).read_bytes(),
+        **worker_files(),
         ".env": environment,
         "runtime.env": environment,
     }
     files.update({f"configs/{path}": content for path, content in cookbook.files.items()})
     files[f"configs/{AUTO_LABELING_CONFIG}"] = _dump(auto_labeling_config(cookbook, endpoints=endpoints))
     entries = []
-    for clip_path, clip_plans in plans.items():
-        for plan in clip_plans:
-            config = f"{plan.name}.yaml"
-            files[f"configs/{config}"] = _dump(
-                augmentation_config(cookbook, plan, endpoints=endpoints, version=version)
-            )
+    for clip_path, draws_of_clip in draws.items():
+        for draw in draws_of_clip:
+            config = f"{draw.name}.yaml"
+            files[f"configs/{config}"] = _dump(augmentation_config(cookbook, draw, endpoints=endpoints, images=images))
             entries.append(
                 {
                     "video": clip_path,
-                    "video_name": plan.video,
-                    "aug_idx": plan.index,
+                    "video_name": draw.video,
+                    "aug_idx": draw.index,
                     "config": config,
-                    "sampled_vars": dict(plan.sampled_vars),
+                    "sampled_vars": dict(draw.sampled_vars),
                 }
             )
     files["configs/manifest.yaml"] = _dump({"configs": entries, "total": len(entries)})
     return files
 
 
-def files_for(plan: PlannedAugmentation | None) -> str:
+def files_for(draw: Draw | None) -> str:
     """The expression by which OSMO chooses what one worker downloads of the setup: nothing that grows with the run.
 
-    OSMO 6.4 matches it with `re.match` against a file's path below `setup_b0/`. Workers that label need no plan.
+    OSMO 6.4 matches it with `re.match` against a file's path below `setup_b0/`. Workers that label need no draw.
     """
-    own = rf"(?!{escape(plan.name)}\.yaml$)" if plan else ""
+    own = rf"(?!{escape(draw.name)}\.yaml$)" if draw else ""
     return rf"(?!configs/({own}[^/]*_aug\d+|manifest)\.yaml$)"
 
 
-def check_configs(cookbook: Cookbook, *, endpoints: Endpoints, images: Images) -> None:
-    """Raises BadConfigFile as `setup_files` would for any clip."""
-    any_clip = {"any.mp4": plan_augmentations(cookbook.draw, "any")[:1]}
-    setup_files(any_clip, cookbook=cookbook, endpoints=endpoints, super_resolution=False, images=images)
-
-
-def environment_file(
-    endpoints: Endpoints, *, super_resolution: bool, augmentation_version: AugmentationVersion
-) -> bytes:
-    """The `.env` that every worker loads; it holds no secret."""
+def environment_file(endpoints: Endpoints, *, super_resolution: bool, images: Images) -> bytes:
+    """The `.env` that every worker loads; it holds no secret, but the names of the variables that do."""
+    versions = {container: known_version(images, container) for container in Container}
     values = {
         "ACCEPT_EULA": "Y",
         "UV_NO_SYNC": "1",
@@ -96,7 +85,13 @@ def environment_file(
         "VLM_ENDPOINT_MODEL": endpoints.vlm.model,
         "LLM_ENDPOINT": endpoints.llm.url,
         "LLM_ENDPOINT_MODEL": endpoints.llm.model,
-        "PAIDF_AUGMENTATION_VERSION": augmentation_version,
+        "PAIDF_AUGMENTATION_VERSION": versions[Container.AUGMENTATION].version,
+        **{f"PAIDF_{container.upper()}_HOME": version.home for container, version in versions.items()},
+        **{
+            f"{role.upper()}_API_KEY_ENV": endpoint.api_key_env
+            for role, endpoint in ((Role.VLM, endpoints.vlm), (Role.LLM, endpoints.llm))
+            if endpoint.api_key_env
+        },
         "SUPER_RESOLUTION_ENABLED": str(super_resolution).lower(),
     }
     return "".join(f"{name}={value}\n" for name, value in values.items()).encode()
@@ -104,10 +99,14 @@ def environment_file(
 
 def write_setup(storage: Storage, layout: RunLayout, files: Mapping[str, bytes]) -> None:
     """Writes all files in parallel; the same files again change nothing, so a retried run may write them again."""
-    with ThreadPoolExecutor(_PARALLEL_WRITES) as pool:
-        for _ in pool.map(lambda item: storage.write_bytes(layout.setup / item[0], item[1]), files.items()):
-            pass
+
+    def write(file: tuple[str, bytes]) -> None:
+        path, content = file
+        storage.write_bytes(layout.setup / path, content)
+
+    for _ in as_they_come(write, files.items(), threads=_WRITES_AT_ONCE):
+        pass
 
 
 def _dump(content: Any) -> bytes:
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
+    return yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True).encode()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vda_assets.config.deployment import Images
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.cookbooks.draw import PlannedAugmentation, plan_augmentations
-from vda_assets.flows.selection import STAGES, Output, Selection
+from vda_assets.cookbooks.draw import Draw, draws_for
+from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Output, Rendered, Stage
 from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
@@ -26,86 +27,68 @@ class ClipWork:
 
     clip: Clip
     selection: Selection
-    plans: tuple[PlannedAugmentation, ...]
-    hashes: Mapping[Output, str]
-    existing: Mapping[Output, RunLayout] = field(default_factory=dict)
+    draws: tuple[Draw, ...]
+    output_hashes: Mapping[Output, str]
+    existing: Mapping[Stage, RunLayout] = field(default_factory=dict)
     remuxed: StorageUrl | None = None
 
     @property
     def takes_clip(self) -> bool:
         """Whether a stage works on the clip itself, not on what another stage made of it."""
-        augments_clip = Output.AUGMENTED_VIDEOS in self.selection and not self.selection.super_resolution
-        return Output.ORIGINAL_LABELS in self.selection or augments_clip
+        return any(stage.row.upstream is None for stage in self.stages)
 
     @property
-    def stages(self) -> tuple[Output, ...]:
-        return tuple(stage for stage in STAGES if stage in self.selection)
+    def stages(self) -> tuple[Stage, ...]:
+        return self.selection.ordered
 
-    def workers(self, stage: Output) -> int:
-        """How many tasks the stage has: one per augmentation index, one for the original."""
-        return 1 if stage is Output.ORIGINAL_LABELS else len(self.plans)
+    def workers(self, stage: Stage) -> int:
+        """How many tasks the stage has: one per augmentation index, or one for the clip."""
+        return len(self.draws) if stage.row.per_index else 1
 
     @property
-    def hash(self) -> str:
-        """Identifies this work among all that was ever submitted."""
+    def work_hash(self) -> str:
+        """Identifies this work among all that was ever submitted: what is made, and from what."""
         inputs = sorted([stage, layout.run_id] for stage, layout in self.existing.items())
-        return digest([[stage, self.hashes[stage]] for stage in self.stages], inputs)[:32]
+        return digest([[stage, self.output_hashes[stage]] for stage in self.stages], inputs)[:32]
 
 
-def inputs_from_elsewhere(selection: Selection) -> frozenset[Output]:
-    """The stages whose results this selection takes in without making them itself."""
-    inputs = set()
-    if Output.AUGMENTED_LABELS in selection and Output.AUGMENTED_VIDEOS not in selection:
-        inputs.add(Output.AUGMENTED_VIDEOS)
-    if selection.super_resolution and Output.AUGMENTED_VIDEOS in selection:
-        inputs |= {Output.ORIGINAL_LABELS} - selection.outputs
-    return frozenset(inputs)
-
-
-def remaining(work: ClipWork, done: Mapping[Output, RunLayout]) -> ClipWork:
+def remaining(work: ClipWork, done: Mapping[Stage, RunLayout]) -> ClipWork:
     """The work that is left once the stages in `done` are finished, each in the run that it lies in."""
-    selection = work.selection.only(set(work.stages) - set(done))
+    selection = work.selection.without(done)
     known = {**work.existing, **done}
-    return replace(
-        work, selection=selection, existing={stage: known[stage] for stage in inputs_from_elsewhere(selection)}
-    )
+    return replace(work, selection=selection, existing={one: known[one] for one in selection.taken_from_elsewhere()})
 
 
-def without(work: ClipWork, stages: Collection[Output]) -> ClipWork:
+def without(work: ClipWork, stages: Collection[Stage]) -> ClipWork:
     """The work minus stages that nobody waits for any more."""
-    return replace(work, selection=work.selection.only(set(work.stages) - set(stages)))
+    return replace(work, selection=work.selection.without(stages))
 
 
-def depending_on(stages: Collection[Output], selection: Selection) -> set[Output]:
-    """The selected stages that take in, directly or not, what the given ones make."""
-    dependants: set[Output] = set()
-    if Output.ORIGINAL_LABELS in stages and selection.super_resolution:
-        dependants.add(Output.AUGMENTED_VIDEOS)
-    if Output.AUGMENTED_VIDEOS in {*stages, *dependants}:
-        dependants.add(Output.AUGMENTED_LABELS)
-    return dependants & selection.outputs
+def stage_outputs(layout: RunLayout, stage: Stage, draws: Sequence[Draw]) -> list[StorageUrl]:
+    """Where a stage's results for a clip lie: one folder for the clip, or one per augmentation index."""
+    names = [draw.name for draw in draws] if stage.row.per_index else [draws[0].video]
+    return [layout.output(stage.row.folder, name) for name in names]
 
 
 def output_hashes(
     clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool
-) -> tuple[tuple[PlannedAugmentation, ...], dict[Output, str]]:
-    """The clip's plans, and per output the hash of everything that decides it.
+) -> tuple[tuple[Draw, ...], dict[Output, str]]:
+    """The clip's draws, and for each output the hash of everything that decides it.
 
     An output whose newest materialization carries the same hash is finished.
     """
-    plans = plan_augmentations(cookbook.draw, clip.video)
-    content = [clip.key, clip.version]
+    draws = draws_for(cookbook.distribution, clip.video)
+    content = [str(clip.url), clip.version]
     labeling = [images.auto_labeling, cookbook.auto_labeling_digest]
     originals = digest("original_labels", content, labeling, super_resolution)
-    drawn = [[plan.name, dict(plan.sampled_vars), plan.generation_seed] for plan in plans]
-    gate = originals if super_resolution else ""
-    augmented = digest("augmented_videos", content, images.augmentation, cookbook.augmentation_digest, drawn, gate)
+    drawn = [[draw.name, dict(draw.sampled_vars), draw.generation_seed] for draw in draws]
+    augmented = digest("augmented_videos", content, images.augmentation, cookbook.augmentation_digest, drawn)
     labels = digest("augmented_labels", augmented, labeling)
-    return plans, {
-        Output.ORIGINAL_LABELS: originals,
-        Output.AUGMENTED_VIDEOS: augmented,
-        Output.AUGMENTED_LABELS: labels,
-        Output.COMPARISONS: digest("comparisons", augmented),
+    return draws, {
+        Stage.ORIGINAL_LABELS: originals,
+        Stage.AUGMENTED_VIDEOS: augmented,
+        Stage.AUGMENTED_LABELS: labels,
+        Rendered.COMPARISONS: digest("comparisons", augmented),
     }
 
 

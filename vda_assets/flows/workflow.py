@@ -5,14 +5,12 @@ The stage `setup` of every flow is the pipeline's own: each worker takes the run
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
-from vda_assets.config.deployment import Deployment
-from vda_assets.cookbooks.draw import PlannedAugmentation
-from vda_assets.flows.selection import Output
-from vda_assets.flows.setup import WORKER_SCRIPT, files_for
-from vda_assets.flows.work import ClipWork, digest
+from vda_assets.config.deployment import Container, Deployment
+from vda_assets.cookbooks.draw import Draw
+from vda_assets.flows.setup import files_for
+from vda_assets.flows.stages import Stage
+from vda_assets.flows.work import ClipWork, digest, stage_outputs
+from vda_assets.flows.worker_files import START_SCRIPT
 from vda_assets.osmo.spec import (
     GroupSpec,
     ResourceSpec,
@@ -22,10 +20,13 @@ from vda_assets.osmo.spec import (
     UrlOutput,
     WorkflowSpec,
 )
-from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout, enhanced_original, model_cache
+from vda_assets.paidf.generate import known_version
+from vda_assets.storage.clips import Clip, path_of
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, OUTCOME_FILE, RunLayout, model_cache
 from vda_assets.storage.url import StorageUrl
 
-LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
+LABEL_ROOT, LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
+    "vda-root",
     "vda-dataset",
     "vda-clip",
     "vda-run",
@@ -35,54 +36,49 @@ LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
 # How much of a work's hash its workflow's name carries; OSMO allows 64 characters in all.
 WORK_HASH_IN_NAME = 16
 HASH_IN_LABEL = 32
-_TASKS = {
-    Output.ORIGINAL_LABELS: "pl_original_worker_{}",
-    Output.AUGMENTED_VIDEOS: "cosmos_worker_{}",
-    Output.AUGMENTED_LABELS: "pl_augmented_worker_{}",
-}
-_CACHES = {"augmentation": "cosmos_transfer", "auto_labeling": "auto_labeling"}
-
-
-def group_name(stage: Output, flow: str | None) -> str:
-    if stage is Output.ORIGINAL_LABELS:
-        return "auto_labeling_group" if flow == "auto_labeling" else "auto_labeling_original_group"
-    return "augmentation_group" if stage is Output.AUGMENTED_VIDEOS else "auto_labeling_augmented_group"
-
-
-def stage_of_task(task: str) -> Output | None:
-    """The stage that a task of one of our workflows belongs to."""
-    for stage, pattern in _TASKS.items():
-        if re.fullmatch(pattern.format(r"\d+"), task):
-            return stage
-    return None
 
 
 def workflow_name(layout: RunLayout, work: ClipWork) -> str:
     """`vda-<run token>-<clip hash>-<work hash>`: the run token finds all workflows of a run and its retries in one
     call, and the hashes find a work's workflows on a service that keeps no labels."""
-    return f"{run_prefix(layout.run_id)}{clip_hash(work.clip.key)}-{work.hash[:WORK_HASH_IN_NAME]}"
+    return f"{run_prefix(layout.run_id)}{clip_hash(work.clip)}-{work.work_hash[:WORK_HASH_IN_NAME]}"
 
 
 def run_prefix(run_id: str) -> str:
     return f"vda-{run_id.removeprefix('run-')}-"
 
 
-def clip_hash(key: str) -> str:
-    return digest(key)[:12]
+def clip_hash(clip: Clip) -> str:
+    """Tells clips apart, also those of one name in two datasets or buckets: their workflows may share a service."""
+    return _hash_of_url(clip.url)
 
 
-def stage_label(stage: Output) -> str:
+def clip_hash_at(dataset_url: StorageUrl, key: str) -> str:
+    """The same for the clip of a key, whether it exists or not."""
+    return _hash_of_url(dataset_url / path_of(key))
+
+
+def _hash_of_url(url: StorageUrl) -> str:
+    return digest(str(url))[:12]
+
+
+def dataset_labels(layout: RunLayout) -> dict[str, str]:
+    """The labels that all workflows of a dataset have; nothing is ever adopted or canceled without them."""
+    return {LABEL_ROOT: digest(str(layout.storage_url))[:12], LABEL_DATASET: layout.dataset}
+
+
+def stage_label(stage: Stage) -> str:
     """The label that carries a stage's own hash: whoever needs that stage alone finds it in a larger work too."""
     return f"vda-{stage}"
 
 
 def workflow_labels(layout: RunLayout, work: ClipWork, *, attempt: int) -> dict[str, str]:
     return {
-        **{stage_label(stage): work.hashes[stage][:HASH_IN_LABEL] for stage in work.stages},
-        LABEL_DATASET: layout.dataset,
-        LABEL_CLIP: clip_hash(work.clip.key),
+        **{stage_label(stage): work.output_hashes[stage][:HASH_IN_LABEL] for stage in work.stages},
+        **dataset_labels(layout),
+        LABEL_CLIP: clip_hash(work.clip),
         LABEL_RUN: layout.run_id,
-        LABEL_WORK: work.hash,
+        LABEL_WORK: work.work_hash,
         LABEL_ATTEMPT: str(attempt),
     }
 
@@ -95,17 +91,12 @@ def build_workflow(
     `labelled` is False for a service that refuses labels.
     """
     builder = _Builder(work, layout, deployment, attempt)
-    resources = {
-        "auto_labeling": deployment.resources.auto_labeling,
-        "augmentation": deployment.resources.augmentation,
-    }
-    used = {"auto_labeling": Output.ORIGINAL_LABELS in work.selection or Output.AUGMENTED_LABELS in work.selection}
-    used["augmentation"] = Output.AUGMENTED_VIDEOS in work.selection
+    containers = {stage.row.container for stage in work.stages}
     return WorkflowSpec(
         name=workflow_name(layout, work),
-        labels=workflow_labels(layout, work, attempt=attempt) if labelled else {},
+        labels={**deployment.osmo.labels, **workflow_labels(layout, work, attempt=attempt)} if labelled else {},
         groups=[group for stage in work.stages for group in builder.groups(stage)],
-        resources={name: _on_platform(resources[name], gpu_platform) for name in resources if used[name]},
+        resources={one.value: _on_platform(deployment.resources.of(one), gpu_platform) for one in sorted(containers)},
         timeout=deployment.timeout,
     )
 
@@ -118,76 +109,66 @@ class _Builder:
     def __init__(self, work: ClipWork, layout: RunLayout, deployment: Deployment, attempt: int) -> None:
         self._work, self._layout, self._deployment, self._attempt = work, layout, deployment, attempt
 
-    def groups(self, stage: Output) -> list[GroupSpec]:
+    def groups(self, stage: Stage) -> list[GroupSpec]:
         """One group, or one per augmentation index when they need not end together."""
-        name = group_name(stage, self._work.selection.flow)
+        name = stage.row.group_alone if self._work.stages == (stage,) else stage.row.group
         tasks = [self._task(stage, index) for index in range(self._work.workers(stage))]
         if self._is_separate(stage):
             return [GroupSpec(name=f"{name}_{index}", tasks=[task]) for index, task in enumerate(tasks)]
         tasks[0].lead = True
         return [GroupSpec(name=name, tasks=tasks)]
 
-    def _is_separate(self, stage: Output) -> bool:
-        return stage is not Output.ORIGINAL_LABELS and self._deployment.augmentation_grouping == "separate"
+    def _is_separate(self, stage: Stage) -> bool:
+        return stage.row.per_index and self._deployment.augmentation_grouping == "separate"
 
-    def _task(self, stage: Output, index: int) -> TaskSpec:
-        kind = "augmentation" if stage is Output.AUGMENTED_VIDEOS else "auto_labeling"
-        plan = self._work.plans[index]
-        clip, clip_file = self._clip_input(stage, plan)
-        cache = model_cache(self._layout.storage_url, _CACHES[kind])
+    def _task(self, stage: Stage, index: int) -> TaskSpec:
+        container, draw = stage.row.container, self._work.draws[index]
+        image = self._deployment.images.of(container)
+        clip, clip_file = self._clip_input(stage, draw)
         setup = UrlInput(
-            url=str(self._layout.setup), regex=files_for(plan if stage is Output.AUGMENTED_VIDEOS else None)
+            url=str(self._layout.setup), regex=files_for(draw if container is Container.AUGMENTATION else None)
         )
-        arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}", "--model-cache", "{{input:2}}"]
+        cache = known_version(self._deployment.images, container).model_cache
+        weights = [UrlInput(url=str(model_cache(self._layout.storage_url, cache)))] if cache else []
+        output = stage_outputs(self._layout, stage, self._work.draws)[index]
+        arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}"]
+        arguments += ["--model-cache", "{{input:2}}"] if weights else []
         arguments += ["--clip-file", clip_file] if clip_file else []
-        arguments += ["--name", self._name(stage, plan), "--output", "{{output}}"]
-        image: str = getattr(self._deployment.images, kind)
-        arguments += ["--work", self._work.hash, "--attempt", str(self._attempt), "--image", image]
-        if stage is Output.ORIGINAL_LABELS and self._work.selection.super_resolution:
+        arguments += ["--name", output.name, "--output", "{{output}}"]
+        arguments += ["--work", self._work.work_hash, "--attempt", str(self._attempt), "--image", image]
+        if stage is Stage.ORIGINAL_LABELS and self._work.selection.super_resolution:
             arguments.append("--super-resolution")
         peers = 1 if self._is_separate(stage) else self._work.workers(stage)
         if peers > 1:
-            lead = _TASKS[stage].format(0)
+            lead = stage.row.task_name(0)
             arguments += ["--rank", str(index), "--peers", str(peers), "--lead-host", f"{{{{host:{lead}}}}}"]
         return TaskSpec(
-            name=_TASKS[stage].format(index),
+            name=stage.row.task_name(index),
             image=image,
-            command=["python3"],
-            args=[f"{{{{input:0}}}}/{WORKER_SCRIPT}", kind, *arguments],
-            inputs=[setup, clip, UrlInput(url=str(cache))],
-            outputs=[UrlOutput(url=str(self._output(stage, plan)))],
-            resource=kind,
+            command=["bash"],
+            args=[f"{{{{input:0}}}}/{START_SCRIPT}", container.value, *arguments],
+            inputs=[setup, clip, *weights, *self._gate(stage)],
+            outputs=[UrlOutput(url=str(output))],
+            resource=container.value,
             credentials={name: dict(keys) for name, keys in self._deployment.task_credentials.items()},
         )
 
-    def _clip_input(self, stage: Output, plan: PlannedAugmentation) -> tuple[TaskInput | UrlInput, str | None]:
+    def _clip_input(self, stage: Stage, draw: Draw) -> tuple[TaskInput | UrlInput, str | None]:
         """The input that holds the stage's clip, and which file of it when there are others."""
-        source = UrlInput(url=str(self._work.remuxed or self._work.clip.url))
-        if stage is Output.ORIGINAL_LABELS:
-            return source, None
-        if stage is Output.AUGMENTED_VIDEOS:
-            if not self._work.selection.super_resolution:
-                return source, None
-            # The enhanced original is what the labelling left in raw/ .
-            return self._stage_input(Output.ORIGINAL_LABELS, plan), enhanced_original(plan.video)
-        return self._stage_input(Output.AUGMENTED_VIDEOS, plan), AUGMENTED_VIDEO_FILE
+        upstream = stage.row.upstream
+        if upstream is None:
+            return UrlInput(url=str(self._work.remuxed or self._work.clip.url)), None
+        return self._left_by(upstream, draw), AUGMENTED_VIDEO_FILE
 
-    def _stage_input(self, stage: Output, plan: PlannedAugmentation) -> TaskInput | UrlInput:
+    def _left_by(self, stage: Stage, draw: Draw) -> TaskInput | UrlInput:
         """What another stage leaves: made by this very workflow, or by a former run."""
         if stage in self._work.selection:
-            return TaskInput(task=_TASKS[stage].format(plan.index if self._work.workers(stage) > 1 else 0))
-        return UrlInput(url=str(stage_outputs(self._work.existing[stage], stage, (plan,))[0]))
+            return TaskInput(task=stage.row.task_name(draw.index if self._work.workers(stage) > 1 else 0))
+        return UrlInput(url=str(stage_outputs(self._work.existing[stage], stage, (draw,))[0]))
 
-    def _name(self, stage: Output, plan: PlannedAugmentation) -> str:
-        return self._work.clip.video if stage is Output.ORIGINAL_LABELS else plan.name
-
-    def _output(self, stage: Output, plan: PlannedAugmentation) -> StorageUrl:
-        return stage_outputs(self._layout, stage, (plan,))[0]
-
-
-def stage_outputs(layout: RunLayout, stage: Output, plans: Sequence[PlannedAugmentation]) -> list[StorageUrl]:
-    """Where a stage's results lie: one folder for the originals' labels, else one per index."""
-    if stage is Output.ORIGINAL_LABELS:
-        return [layout.original_labels(plans[0].video)]
-    where = layout.augmented_video if stage is Output.AUGMENTED_VIDEOS else layout.augmented_labels
-    return [where(plan.video, plan.index) for plan in plans]
+    def _gate(self, stage: Stage) -> list[TaskInput]:
+        """An input that no worker reads: OSMO 6.4 lets a task wait for another one in no other way."""
+        gate = stage.row.gate if self._work.selection.super_resolution else None
+        return (
+            [TaskInput(task=gate.row.task_name(0), regex=OUTCOME_FILE)] if gate and gate in self._work.selection else []
+        )

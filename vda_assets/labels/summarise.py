@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from vda_assets.base.cut import cut
+from vda_assets.labels import limits
 from vda_assets.labels.scene import LabelScene
 
 
@@ -24,7 +26,7 @@ class LabelSummary:
     frame_count: int | None
     frames_with_objects: int
     answers: tuple[Answer, ...]
-    degraded_stages: tuple[str, ...]
+    degraded_steps: tuple[str, ...]
 
     @property
     def yes_answers(self) -> tuple[str, ...]:
@@ -35,26 +37,30 @@ class LabelSummary:
         """A table of two columns."""
         objects = ", ".join(f"{count} {kind}" for kind, count in self.objects_by_type.items()) or "none"
         frames = f"{self.frames_with_objects} of {self.frame_count}"
+        left = len(self.answers) - limits.SUMMARISED_ANSWERS
         rows = [
             ("objects", objects if self.frame_count is not None else "not tracked"),
             *([("frames with objects", frames)] if self.frame_count is not None else []),
-            *((answer.question, answer.answer) for answer in self.answers),
-            *([("degraded", ", ".join(self.degraded_stages))] if self.degraded_stages else []),
+            *((answer.question, answer.answer) for answer in self.answers[: limits.SUMMARISED_ANSWERS]),
+            *([("…", f"{left} more answers")] if left > 0 else []),
+            *([("degraded", ", ".join(self.degraded_steps))] if self.degraded_steps else []),
         ]
         return "\n".join(["| label | value |", "| --- | --- |", *(f"| {_cell(a)} | {_cell(b)} |" for a, b in rows)])
 
 
 def summarise(scene: LabelScene) -> LabelSummary:
     """Counts and answers of a scene that was read."""
-    kinds = Counter(instance.object_type for instance in (scene.instances or {}).values())
+    kinds = Counter(
+        instance.object_type for instance in (scene.instances.instances if scene.instances else {}).values()
+    )
     return LabelSummary(
         objects_by_type=dict(kinds.most_common()),
-        frame_count=None if scene.frames is None else len(scene.frames),
-        frames_with_objects=sum(bool(frame.detections) for frame in scene.frames or ()),
+        frame_count=len(scene.objects.frames) if scene.objects else None,
+        frames_with_objects=sum(bool(frame.detections) for frame in scene.frames),
         answers=tuple(Answer(item.question, item.answer_text) for item in scene.questions),
-        degraded_stages=scene.status.degraded_stages if scene.status else (),
+        degraded_steps=scene.status.degraded_steps if scene.status else (),
     )
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return cut(text).replace("|", "\\|")

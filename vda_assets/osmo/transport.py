@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
 import httpx
 
+from vda_assets.base.patience import Patience, Waiter
 from vda_assets.osmo.answers import bound, raise_for_answer, without_secrets
 from vda_assets.osmo.auth import OsmoAuth
 from vda_assets.osmo.deadline import make_punctual, within
@@ -21,8 +20,6 @@ Params = Collection[tuple[str, str]]
 _ANSWER_SECONDS = 60.0
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _LONGEST_LINE = 64 * 1024
-_FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_PAUSE_SECONDS = 15.0
 # With these the request cannot have left us.
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -47,7 +44,7 @@ class Transport:
         self.url = str(parsed).rstrip("/")
         self._has_login = auth is not None
         self._remedy = auth.remedy if auth else "no login is configured: give an access token or run `osmo login`"
-        self._retry_budget_seconds = retry_budget_seconds
+        self._waiter = Waiter(Patience(retry_budget_seconds), whom="OSMO", worth_waiting=OsmoUnavailable)
         self._answer_seconds = answer_seconds
         self._http = httpx.Client(
             base_url=self.url,
@@ -63,7 +60,7 @@ class Transport:
 
     def get(self, path: str, params: Params = ()) -> httpx.Response:
         """The answer; trouble on the way is tried again with growing pauses until the budget is spent."""
-        return self._patiently(lambda: self.send("GET", path, params=params))
+        return self._waiter.ask(lambda: self.send("GET", path, params=params))
 
     def send(
         self,
@@ -124,17 +121,6 @@ class Transport:
             raise _unavailable(error, request) from error
         return response
 
-    def _patiently(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
-        give_up = time.monotonic() + self._retry_budget_seconds
-        for pause_seconds in _pauses_seconds():
-            try:
-                return ask()
-            except OsmoUnavailable:
-                if time.monotonic() + pause_seconds > give_up:
-                    raise
-                time.sleep(pause_seconds)
-        raise AssertionError("the pauses never end")
-
 
 def _last_lines(response: httpx.Response, count: int) -> list[str]:
     """What came before the text ended or paused. Of a line without end only the end is kept."""
@@ -156,10 +142,3 @@ def _unavailable(error: httpx.RequestError, request: httpx.Request) -> OsmoUnava
         f"no answer from OSMO to {request.method} {request.url.copy_with(query=None)}: {what}",
         maybe_delivered=was_sent and request.method != "GET",
     )
-
-
-def _pauses_seconds() -> Iterator[float]:
-    pause_seconds = _FIRST_PAUSE_SECONDS
-    while True:
-        yield random.uniform(pause_seconds / 2, pause_seconds)
-        pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)

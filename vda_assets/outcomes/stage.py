@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.cookbooks.draw import PlannedAugmentation
-from vda_assets.flows.selection import Output
-from vda_assets.flows.work import ClipWork
-from vda_assets.flows.workflow import stage_outputs
-from vda_assets.media.errors import MediaError
+from vda_assets.cookbooks.draw import Draw
+from vda_assets.flows.stages import Leaves, Stage
+from vda_assets.flows.work import ClipWork, stage_outputs
 from vda_assets.media.probe import ClipInfo
-from vda_assets.outcomes.augmented_video import judge_augmented_video, probe_clip
+from vda_assets.outcomes.augmented_video import judge_augmented_video
+from vda_assets.outcomes.doubts import Drawn
+from vda_assets.outcomes.gates import excluded_variables
 from vda_assets.outcomes.labels import judge_labels
-from vda_assets.outcomes.look import Look
-from vda_assets.outcomes.verdict import Outcome, Verdict, named_by_index
+from vda_assets.outcomes.verdict import Judgement, Verdict, named_by_index, of_labelled_clip
 from vda_assets.storage.access import Storage
-from vda_assets.storage.layout import RunLayout, enhanced_original
+from vda_assets.storage.layout import RunLayout
 
 
 def judge_stage(
-    storage: Storage, work: ClipWork, stage: Output, *, layout: RunLayout, seen: ClipInfo, cookbook: Cookbook
-) -> list[Outcome]:
-    """One outcome for each of the stage's folders. `seen` is the clip as the containers saw it."""
-    urls = stage_outputs(layout, stage, work.plans)
-    if stage is not Output.AUGMENTED_VIDEOS:
-        is_augmented = stage is Output.AUGMENTED_LABELS
-        looks = [_look_of(plan, cookbook) for plan in work.plans] if is_augmented else [{}]
-        bank, frames = cookbook.question_bank, seen.frame_count
-        judged = zip(urls, looks, strict=True)
+    storage: Storage,
+    work: ClipWork,
+    stage: Stage,
+    *,
+    layout: RunLayout,
+    seen: ClipInfo,
+    cookbook: Cookbook,
+    parent: Verdict | None = None,
+) -> list[Judgement]:
+    """One judgement for each of the stage's folders. `seen` is the clip as the containers saw it.
+
+    `parent` is the verdict on the stage's upstream, of this run or of a former one; None where nothing is known of it.
+    """
+    urls = stage_outputs(layout, stage, work.draws)
+    if stage.row.leaves is Leaves.VIDEO:
+        excluded = excluded_variables(cookbook.augmentation)
+        made = zip(urls, work.draws, strict=True)
         return named_by_index(
-            [judge_labels(storage, url, frame_count=frames, bank=bank, look=look) for url, look in judged]
+            [judge_augmented_video(storage, url, draw=draw, source=seen, excluded=excluded) for url, draw in made]
         )
-    source = seen
-    if work.selection.super_resolution:
-        enhanced = work.existing.get(Output.ORIGINAL_LABELS, layout).original_labels(work.clip.video)
-        try:
-            source = probe_clip(storage, enhanced / enhanced_original(work.clip.video))
-        except (MediaError, OSError) as error:
-            return [Outcome(Verdict.MISSING, (f"the enhanced original cannot be read: {error}",)) for _ in urls]
-    plans = zip(urls, work.plans, strict=True)
-    return named_by_index([judge_augmented_video(storage, url, plan=plan, source=source) for url, plan in plans])
+    drawn = [_drawn(draw, cookbook) for draw in work.draws] if stage.row.per_index else [{}]
+    bank, frames = cookbook.question_bank, seen.frame_count
+    labelled = zip(urls, drawn, strict=True)
+    judgements = [judge_labels(storage, url, frame_count=frames, bank=bank, drawn=one) for url, one in labelled]
+    if stage.row.upstream is not None and parent is not None:
+        judgements = [of_labelled_clip(judgement, parent) for judgement in judgements]
+    return named_by_index(judgements)
 
 
-def _look_of(plan: PlannedAugmentation, cookbook: Cookbook) -> dict[str, Look]:
-    variables = cookbook.draw.variables
-    return {name: Look(value, frozenset(variables[name])) for name, value in plan.sampled_vars.items()}
+def _drawn(draw: Draw, cookbook: Cookbook) -> dict[str, Drawn]:
+    variables = cookbook.distribution.variables
+    return {name: Drawn(value, frozenset(variables[name])) for name, value in draw.sampled_vars.items()}

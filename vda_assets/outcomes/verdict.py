@@ -1,11 +1,13 @@
-"""What an output is worth: the five verdicts and the outcome that carries one."""
+"""What an output is worth: the five verdicts and the judgement that carries one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from vda_assets.base.cut import cut_lines
 
 
 class Verdict(StrEnum):
@@ -21,10 +23,11 @@ _ORDER = list(Verdict)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """`reasons` say what kept it from being accepted, `doubts` what is worth a look although it was.
+class Judgement:
+    """`reasons` say what kept it from being accepted, or that the clip that it labels was not.
 
-    `facts` are numbers and texts for the metadata.
+    `doubts` are answers that do not fit what was drawn. Both are cut, in length and number: their words come from
+    outside. `facts` are numbers and texts for the metadata; `parent_verdict` among them is that of the labelled clip.
     """
 
     verdict: Verdict
@@ -33,20 +36,40 @@ class Outcome:
     stand_in: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reasons", cut_lines(self.reasons))
+        object.__setattr__(self, "doubts", cut_lines(self.doubts))
 
-def worst(outcomes: Sequence[Outcome]) -> Verdict:
-    return max((outcome.verdict for outcome in outcomes), key=_ORDER.index)
+
+def worst(judgements: Sequence[Judgement]) -> Verdict:
+    return worst_verdict(judgement.verdict for judgement in judgements)
 
 
-def named_by_index(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The outcomes of a clip's augmentation indexes; where there are several, reasons and doubts begin with theirs."""
-    if len(outcomes) < 2:
-        return list(outcomes)
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
+    return max(verdicts, key=_ORDER.index)
+
+
+def parent_verdict(judgements: Sequence[Judgement]) -> Verdict | None:
+    """What the clip is worth that the judged labels are of; None for what is no label of an augmented clip."""
+    return next((Verdict(one.facts["parent_verdict"]) for one in judgements if "parent_verdict" in one.facts), None)
+
+
+def named_by_index(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """A clip's judgements by augmentation index; where there are several, reasons and doubts begin with theirs."""
+    if len(judgements) < 2:
+        return list(judgements)
     return [
         replace(
-            outcome,
-            reasons=tuple(f"aug{index}: {reason}" for reason in outcome.reasons),
-            doubts=tuple(f"aug{index}: {doubt}" for doubt in outcome.doubts),
+            judgement,
+            reasons=tuple(f"aug{index}: {reason}" for reason in judgement.reasons),
+            doubts=tuple(f"aug{index}: {doubt}" for doubt in judgement.doubts),
         )
-        for index, outcome in enumerate(outcomes)
+        for index, judgement in enumerate(judgements)
     ]
+
+
+def of_labelled_clip(judgement: Judgement, parent: Verdict) -> Judgement:
+    """The judgement of labels that says what the clip is worth that they label; their own verdict stays."""
+    said = () if parent in (Verdict.ACCEPTED, Verdict.DEGRADED) else (f"the clip that is labelled is {parent}",)
+    facts = {**judgement.facts, "parent_verdict": parent.value}
+    return replace(judgement, reasons=(*said, *judgement.reasons), facts=facts)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vda_assets.flows.selection import Output, Selection
+from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Stage
 from vda_assets.readiness.finding import Finding, Level
 
 # Minutes (from, to), as measured by the reference on one GPU node for one clip.
@@ -67,8 +68,8 @@ def _missing(finding: Finding) -> bool:
 
 def _flow_like(selection: Selection) -> str:
     """The flow whose baseline fits a free choice of outputs."""
-    if Output.AUGMENTED_VIDEOS not in selection:
+    if Stage.AUGMENTED_VIDEOS not in selection:
         return "auto_labeling"
-    if Output.ORIGINAL_LABELS not in selection:
+    if Stage.ORIGINAL_LABELS not in selection:
         return "augmentation_and_al"
     return "e2e_super_resolution" if selection.super_resolution else "e2e"

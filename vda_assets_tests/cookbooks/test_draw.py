@@ -8,14 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vda_assets.config.deployment import Endpoints
-from vda_assets.config.errors import UnknownName
-from vda_assets.cookbooks.cookbook import AugmentationDraw, read_cookbook, read_draw
-from vda_assets.cookbooks.draw import plan_augmentations, seed
-from vda_assets.flows.selection import FLOWS, Output, flow_named, outputs_named
+from vda_assets.cookbooks.cookbook import Distribution, read_cookbook
+from vda_assets.cookbooks.draw import draws_for, seed
 from vda_assets.flows.setup import setup_files
 
 SCENES = sorted((Path(__file__).parents[2] / "assets_cfg/cookbooks").iterdir())
-CITY = AugmentationDraw(
+CITY = Distribution(
     n_augmentations=2,
     variables={
         "weather": {"clear": 0.35, "overcast": 0.35, "rain": 0.30},
@@ -25,7 +23,7 @@ CITY = AugmentationDraw(
 
 
 def test_a_draw_is_the_same_on_every_machine_and_in_every_version() -> None:
-    first, second = plan_augmentations(CITY, "bikes")
+    first, second = draws_for(CITY, "bikes")
     assert (first.name, dict(first.sampled_vars)) == ("bikes_aug0", {"weather": "clear", "time_of_day": "evening"})
     assert (second.name, dict(second.sampled_vars)) == ("bikes_aug1", {"weather": "overcast", "time_of_day": "morning"})
     assert first.generation_seed == seed("bikes_0_cosmos")
@@ -34,9 +32,9 @@ def test_a_draw_is_the_same_on_every_machine_and_in_every_version() -> None:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_over_ten_thousand_clips_each_value_comes_as_often_as_its_weight_says(scene: Path) -> None:
-    draw = read_draw(scene)
-    draws = [plan_augmentations(draw, f"clip{number}")[0].sampled_vars for number in range(10_000)]
-    for variable, weights in draw.variables.items():
+    distribution = read_cookbook(scene, name=scene.name).distribution
+    draws = [draws_for(distribution, f"clip{number}")[0].sampled_vars for number in range(10_000)]
+    for variable, weights in distribution.variables.items():
         counts = Counter(drawn[variable] for drawn in draws)
         assert set(counts) <= set(weights)
         for value, weight in weights.items():
@@ -48,8 +46,8 @@ def test_the_clips_around_it_change_nothing_of_a_clips_config(scene: Path) -> No
     cookbook = read_cookbook(scene, name=scene.name)
 
     def configs_of(*videos: str) -> dict[str, bytes]:
-        plans = {f"{video}.mp4": plan_augmentations(cookbook.draw, video) for video in videos}
-        return setup_files(plans, cookbook=cookbook, endpoints=Endpoints(), super_resolution=False)
+        draws = {f"{video}.mp4": draws_for(cookbook.distribution, video) for video in videos}
+        return setup_files(draws, cookbook=cookbook, endpoints=Endpoints(), super_resolution=False)
 
     alone = configs_of("bikes")["configs/bikes_aug0.yaml"]
     assert configs_of("aaa", "bikes", "zzz")["configs/bikes_aug0.yaml"] == alone
@@ -57,31 +55,14 @@ def test_the_clips_around_it_change_nothing_of_a_clips_config(scene: Path) -> No
 
 @given(st.text(min_size=1), st.integers(0, 5))
 def test_another_variable_or_index_changes_no_draw(video: str, index: int) -> None:
-    alone = AugmentationDraw(n_augmentations=index + 1, variables={"weather": CITY.variables["weather"]})
-    more = AugmentationDraw(n_augmentations=8, variables=CITY.variables)
+    alone = Distribution(n_augmentations=index + 1, variables={"weather": CITY.variables["weather"]})
+    more = Distribution(n_augmentations=8, variables=CITY.variables)
     assert (
-        plan_augmentations(alone, video)[index].sampled_vars["weather"]
-        == plan_augmentations(more, video)[index].sampled_vars["weather"]
+        draws_for(alone, video)[index].sampled_vars["weather"] == draws_for(more, video)[index].sampled_vars["weather"]
     )
 
 
 def test_a_value_of_weight_zero_is_never_drawn() -> None:
-    draw = AugmentationDraw(variables={"weather": {"clear": 0.0, "rain": 1.0, "snow": 0.0}})
-    drawn = {plan_augmentations(draw, f"clip{number}")[0].sampled_vars["weather"] for number in range(200)}
+    distribution = Distribution(variables={"weather": {"clear": 0.0, "rain": 1.0, "snow": 0.0}})
+    drawn = {draws_for(distribution, f"clip{number}")[0].sampled_vars["weather"] for number in range(200)}
     assert drawn == {"rain"}
-
-
-def test_a_flow_is_a_choice_of_outputs_and_a_choice_of_outputs_may_be_a_flow() -> None:
-    for name, selection in FLOWS.items():
-        assert flow_named(name) == selection
-        assert selection.flow == name
-    assert flow_named("augmentation_and_pl") == FLOWS["augmentation_and_al"]
-    assert outputs_named(["original_labels"]).flow == "auto_labeling"
-    assert outputs_named(["augmented_labels"]).flow is None
-
-
-def test_unknown_flows_and_outputs_list_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match="unknown flow 'x'; choose from: augmentation_and_al, augmentation_and_pl"):
-        flow_named("x")
-    with pytest.raises(UnknownName, match=", ".join(sorted(Output))):
-        outputs_named(["labels"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +11,12 @@ import pytest
 
 from vda_assets.cli.world import osmo_client
 from vda_assets.dispatch.dispatcher import Dispatcher
-from vda_assets.dispatch.failures import StageFailure, explain_failures
+from vda_assets.dispatch.failures import Blame, Explained, GoesOn, StageFailure, explain_failures
 from vda_assets.dispatch.pace import Pace
-from vda_assets.flows.selection import FLOWS, Output
+from vda_assets.flows.selection import FLOWS
+from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, output_hashes
+from vda_assets.flows.worker_files import START_SCRIPT, worker_files
 from vda_assets.flows.workflow import build_workflow
 from vda_assets.project import Project, load_project
 from vda_assets.storage.clips import Clip
@@ -27,34 +28,46 @@ from vda_assets_tests.quick_results import change_yaml
 
 @dataclass
 class Told:
-    completed: list[tuple[str, Output]] = field(default_factory=list)
-    failed: list[tuple[str, Output]] = field(default_factory=list)
+    """Lets the workers go after a few pauses."""
 
-    def stage_completed(self, work: ClipWork, stage: Output, *, layout: RunLayout, workflow_id: str) -> None:
+    folder: Path
+    pauses: int = 0
+    completed: list[tuple[str, Stage]] = field(default_factory=list)
+    failed: list[tuple[str, Stage]] = field(default_factory=list)
+
+    def stage_completed(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
         self.completed.append((work.clip.key, stage))
 
     def stage_failed(self, work: ClipWork, failure: StageFailure) -> None:
         self.failed.append((work.clip.key, failure.stage))
+
+    def while_waiting(self) -> None:
+        self.pauses += 1
+        if self.pauses == 20:
+            (self.folder / "go").touch()
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """Its workers wait for a file named `go` and end."""
     container = tmp_path / "container"
-    container.mkdir()
-    (container / "python3").write_text(f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.1; done\n")
-    (container / "python3").chmod(0o755)
+    (container / "bin").mkdir(parents=True)
+    (container / "bin/python").write_text(f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.1; done\n")
+    (container / "bin/python").chmod(0o755)
     world = make_world(tmp_path)
 
     def change(deployment: dict) -> None:
         embedded = deployment["osmo_local"]
         for image in embedded["images"].values():
-            image["path"] = [str(container)]
+            image["environment"] = {"UV_PROJECT_ENVIRONMENT": str(container)}
         embedded["platforms"]["cpu-stand-in"] = {"gpus": 8, "cpus": 200}
         embedded["services"] = {}
         deployment["osmo"]["max_in_flight"] = 2
 
     change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
+    setup = world.outputs / "run-0a1b2c3d/setup_b0"
+    setup.mkdir(parents=True)
+    (setup / START_SCRIPT).write_bytes(worker_files()[START_SCRIPT])
     with serving(world):
         yield world
 
@@ -66,8 +79,8 @@ def works_of(project: Project, world: World, count: int) -> list[ClipWork]:
         key = f"clip{number}.mp4"
         (world.clips / key).write_bytes(b"a clip")
         clip = Clip(key, StorageUrl.parse(f"file://{world.clips / key}"), 6, "v1", 0.0)
-        plans, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=False)
-        works.append(ClipWork(clip, FLOWS["e2e"], plans, hashes))
+        draws, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=False)
+        works.append(ClipWork(clip, FLOWS["e2e"], draws, hashes))
     return works
 
 
@@ -79,11 +92,7 @@ def layout_of(project: Project) -> RunLayout:
 def test_a_long_run_says_how_far_it_is_and_how_long_it_will_take(world: World) -> None:
     project = load_project(world.environment)
     deployment = project.deployments["local"]
-    told, log = Told(), []
-
-    def pause(seconds: float) -> None:
-        (world.folder / "go").touch()
-        time.sleep(seconds)
+    told, log = Told(world.folder), []
 
     with osmo_client(deployment) as client:
         Dispatcher(
@@ -95,15 +104,15 @@ def test_a_long_run_says_how_far_it_is_and_how_long_it_will_take(world: World) -
             is_whole=lambda *_, **__: False,
             log=log.append,
             pace=Pace(shortest_seconds=0.05, heartbeat_seconds=0),
-            sleep=pause,
         ).run(works_of(project, world, 3))
 
     assert told.failed == []
     assert len(told.completed) == 9
-    beats = [line for line in log if " workflows on the pool, " in line]
+    beats = [line for line in log if " workflows on the pool" in line]
     stages = "ended: augmented_labels {0} of 3, augmented_videos {0} of 3, original_labels {0} of 3"
-    assert beats[0] == f"2 workflows on the pool, 1 waiting; {stages.format(0)}"
-    assert beats[-1].startswith(f"0 workflows on the pool, 0 waiting; {stages.format(3)}")
+    assert beats[0] == f"0 workflows on the pool, 3 waiting; {stages.format(0)}"
+    assert any(re.match(r"2 workflows on the pool \(tasks: \d [A-Z]+.*\), 1 waiting; ", line) for line in beats)
+    assert re.match(rf"0 workflows on the pool .*, 0 waiting; {stages.format(3)}", beats[-1])
     assert any(re.search(r", about \d+ min left$", line) for line in beats)
 
 
@@ -116,9 +125,10 @@ def test_a_workflow_that_goes_on_or_completed_has_no_failures_to_explain(world: 
     )
     with osmo_client(deployment) as client:
         workflow_id = client.submit(spec, pool=deployment.osmo.pool).name
-        assert explain_failures(client, workflow_id, work.stages) is None
+        assert explain_failures(client, workflow_id, work.stages) == GoesOn()
         (world.folder / "go").touch()
         wait_for(lambda: world.workflows()[workflow_id] == "COMPLETED", "the end of the workflow")
-        assert explain_failures(client, workflow_id, work.stages) is None
-        (lost, *_) = explain_failures(client, "vda-never-sent-1", work.stages) or ()
-        assert lost.retry_can_help
+        assert explain_failures(client, workflow_id, work.stages) == GoesOn()
+        lost = explain_failures(client, "vda-never-sent-1", work.stages)
+        assert isinstance(lost, Explained)
+        assert {failure.blame for failure in lost.failures} == {Blame.CLUSTER}

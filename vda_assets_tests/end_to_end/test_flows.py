@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vda_assets.labels.problems import Severity
+from vda_assets.base.problem import Severity
 from vda_assets.labels.validate import validate_scene
 from vda_assets.media.probe import probe
 from vda_assets_tests.clips import cut

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vda_assets.flows.selection import FLOWS, Output, outputs_named
+from vda_assets.flows.selection import FLOWS, output_named, selection_of
 from vda_assets.flows.setup import setup_files, write_setup
-from vda_assets.flows.work import ClipWork, inputs_from_elsewhere, output_hashes, remaining
-from vda_assets.flows.workflow import build_workflow, stage_of_task, workflow_name
+from vda_assets.flows.stages import Stage, stage_of_task
+from vda_assets.flows.work import ClipWork, output_hashes, remaining
+from vda_assets.flows.workflow import build_workflow, workflow_name
 from vda_assets.osmo.spec import VersionedWorkflowSpec, check_finished, to_yaml
 from vda_assets.project import Project, load_project
 from vda_assets.storage.access import Storage
@@ -31,13 +32,13 @@ def project() -> Project:
 
 
 def work_of(project: Project, outputs, *, n: int = 1, existing=None, key: str = "a.mp4") -> ClipWork:
-    selection = FLOWS[outputs] if isinstance(outputs, str) else outputs_named(outputs)
+    selection = FLOWS[outputs] if isinstance(outputs, str) else selection_of(map(output_named, outputs))
     clip = Clip(key, ROOT / f"datasets/street/{key}", 10, "v1", 0.0)
     cookbook = project.cookbooks["city_traffic"]
-    cookbook = replace(cookbook, draw=cookbook.draw.model_copy(update={"n_augmentations": n}))
+    cookbook = replace(cookbook, distribution=cookbook.distribution.model_copy(update={"n_augmentations": n}))
     images = project.deployments["local"].images
-    plans, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=selection.super_resolution)
-    return ClipWork(clip, selection, plans, hashes, existing or {})
+    draws, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=selection.super_resolution)
+    return ClipWork(clip, selection, draws, hashes, existing or {})
 
 
 def workflow_of(project: Project, outputs, **options) -> dict:
@@ -77,7 +78,7 @@ def test_a_workflow_says_whose_work_it_is_and_takes_nothing_but_its_own_clip(pro
     work = work_of(project, "e2e")
     assert workflow["name"] == workflow_name(LAYOUT, work)
     assert workflow["name"].startswith("vda-0a1b2c3d-")
-    assert workflow["labels"]["vda-work"] == work.hash
+    assert workflow["labels"]["vda-work"] == work.work_hash
     assert workflow["labels"]["vda-attempt"] == "2"
     label, augment, relabel = (group["tasks"][0] for group in workflow["groups"])
     assert [one.get("url") for one in label["inputs"]] == [
@@ -98,6 +99,16 @@ def test_a_workflow_says_whose_work_it_is_and_takes_nothing_but_its_own_clip(pro
         "platform": "h100",
     }
     assert workflow["timeout"] == {"exec_timeout": "24h", "queue_timeout": "2h"}
+
+
+def test_an_image_that_runs_no_model_is_given_no_weights(project: Project) -> None:
+    local = project.deployments["local"]
+    newer = local.model_copy(update={"images": local.images.model_copy(update={"augmentation_version": "1.1.0"})})
+    spec = build_workflow(work_of(project, "e2e"), layout=LAYOUT, deployment=newer, gpu_platform="h100", attempt=1)
+    label, augment, _ = (group.tasks[0] for group in spec.groups)
+    assert "--model-cache" in label.args
+    assert "--model-cache" not in augment.args
+    assert not any("data/models" in str(given) for given in augment.inputs)
 
 
 def test_several_augmentations_have_a_worker_each_and_meet_at_their_lead(project: Project) -> None:
@@ -145,11 +156,12 @@ def test_any_number_of_augmentations_gives_as_many_workers(project: Project) -> 
     assert len({task["outputs"][0]["url"] for task in augment["tasks"]}) == 33
 
 
-def test_super_resolution_gates_the_augmentation_on_the_enhanced_original(project: Project) -> None:
+def test_super_resolution_lets_the_augmentation_of_the_original_wait_for_the_enhanced_labels(project: Project) -> None:
     label, augment, _ = workflow_of(project, "e2e_super_resolution")["groups"]
     assert "--super-resolution" in label["tasks"][0]["args"]
-    assert augment["tasks"][0]["inputs"][1] == {"task": "pl_original_worker_0"}
-    assert "raw/a.mp4" in augment["tasks"][0]["args"]
+    _, clip, _, gate = augment["tasks"][0]["inputs"]
+    assert clip == label["tasks"][0]["inputs"][1]
+    assert gate == {"task": "pl_original_worker_0", "regex": "outcome.json"}
 
 
 def test_a_clip_of_another_format_is_taken_from_where_it_lies_as_an_mp4(project: Project) -> None:
@@ -163,20 +175,15 @@ def test_a_clip_of_another_format_is_taken_from_where_it_lies_as_an_mp4(project:
     label, augment, _ = (group["tasks"][0] for group in workflow["groups"])
     assert label["inputs"][1] == augment["inputs"][1] == {"url": f"{LAYOUT.root}/remuxed/a/0123456789ab.mp4"}
 
-    _, augment, _ = workflow_of(project, "e2e_super_resolution", key="a.mkv")["groups"]
-    assert "raw/a.mp4" in augment["tasks"][0]["args"]
-
 
 def test_only_work_that_begins_with_the_clip_takes_it(project: Project) -> None:
     assert work_of(project, "auto_labeling").takes_clip
     assert work_of(project, ["augmented_videos"]).takes_clip
     assert not work_of(project, ["augmented_labels"]).takes_clip
-    enhanced = work_of(project, "e2e_super_resolution")
-    assert not replace(enhanced, selection=enhanced.selection.only({Output.AUGMENTED_VIDEOS})).takes_clip
 
 
 def test_labels_of_augmented_clips_that_exist_take_them_from_where_they_lie(project: Project) -> None:
-    workflow = workflow_of(project, ["augmented_labels"], existing={Output.AUGMENTED_VIDEOS: FORMER})
+    workflow = workflow_of(project, ["augmented_labels"], existing={Stage.AUGMENTED_VIDEOS: FORMER})
     (group,) = workflow["groups"]
     assert group["tasks"][0]["inputs"][1] == {
         "url": "s3://bucket/datasets/street-outputs/run-ffffffff/outputs/augmented/a_aug0"
@@ -186,31 +193,31 @@ def test_labels_of_augmented_clips_that_exist_take_them_from_where_they_lie(proj
 
 def test_what_is_left_of_a_work_takes_its_inputs_from_what_completed(project: Project) -> None:
     work = work_of(project, "e2e")
-    left = remaining(work, {Output.ORIGINAL_LABELS: LAYOUT, Output.AUGMENTED_VIDEOS: LAYOUT})
-    assert left.stages == (Output.AUGMENTED_LABELS,)
-    assert left.existing == {Output.AUGMENTED_VIDEOS: LAYOUT}
-    assert left.hash != work.hash
-    assert inputs_from_elsewhere(work.selection) == frozenset()
+    left = remaining(work, {Stage.ORIGINAL_LABELS: LAYOUT, Stage.AUGMENTED_VIDEOS: LAYOUT})
+    assert left.stages == (Stage.AUGMENTED_LABELS,)
+    assert left.existing == {Stage.AUGMENTED_VIDEOS: LAYOUT}
+    assert left.work_hash != work.work_hash
+    assert work.selection.taken_from_elsewhere() == frozenset()
 
 
 def test_the_hash_of_a_work_changes_with_the_clip_the_configuration_and_the_selection(project: Project) -> None:
     work = work_of(project, "e2e")
-    assert work.hash == work_of(project, "e2e").hash
+    assert work.work_hash == work_of(project, "e2e").work_hash
     other_clip = replace(work.clip, version="v2")
     cookbook = project.cookbooks["city_traffic"]
     images = project.deployments["local"].images
     _, changed = output_hashes(other_clip, cookbook=cookbook, images=images, super_resolution=False)
-    assert not set(changed.values()) & set(work.hashes.values())
+    assert not set(changed.values()) & set(work.output_hashes.values())
     newer = images.model_copy(update={"augmentation": "nvcr.io/nvidia/paidf-augmentation:1.1.0"})
     _, changed = output_hashes(work.clip, cookbook=cookbook, images=newer, super_resolution=False)
-    assert changed[Output.ORIGINAL_LABELS] == work.hashes[Output.ORIGINAL_LABELS]
-    assert changed[Output.AUGMENTED_LABELS] != work.hashes[Output.AUGMENTED_LABELS]
-    assert work_of(project, "auto_labeling").hash != work.hash
+    assert changed[Stage.ORIGINAL_LABELS] == work.output_hashes[Stage.ORIGINAL_LABELS]
+    assert changed[Stage.AUGMENTED_LABELS] != work.output_hashes[Stage.AUGMENTED_LABELS]
+    assert work_of(project, "auto_labeling").work_hash != work.work_hash
 
 
 def test_a_task_belongs_to_its_stage() -> None:
-    assert stage_of_task("cosmos_worker_12") is Output.AUGMENTED_VIDEOS
-    assert stage_of_task("pl_original_worker_0") is Output.ORIGINAL_LABELS
+    assert stage_of_task("cosmos_worker_12") is Stage.AUGMENTED_VIDEOS
+    assert stage_of_task("pl_original_worker_0") is Stage.ORIGINAL_LABELS
     assert stage_of_task("something") is None
 
 
@@ -223,7 +230,7 @@ def test_the_written_workflow_is_what_osmo_would_read(project: Project) -> None:
 def test_setup_has_the_references_layout_and_only_the_runs_own_clips(project: Project, tmp_path: Path) -> None:
     work = work_of(project, "e2e", n=2)
     files = setup_files(
-        {"a.mp4": work.plans},
+        {"a.mp4": work.draws},
         cookbook=project.cookbooks["city_traffic"],
         endpoints=project.deployments["local"].endpoints,
         super_resolution=True,
@@ -239,28 +246,28 @@ def test_setup_has_the_references_layout_and_only_the_runs_own_clips(project: Pr
         "video_name": "a",
         "aug_idx": 1,
         "config": "a_aug1.yaml",
-        "sampled_vars": dict(work.plans[1].sampled_vars),
+        "sampled_vars": dict(work.draws[1].sampled_vars),
     }
     environment = dict(line.split("=", 1) for line in (setup / ".env").read_text().splitlines())
     assert environment["ACCEPT_EULA"] == "Y"
     assert environment["SUPER_RESOLUTION_ENABLED"] == "true"
     assert (setup / "runtime.env").read_bytes() == (setup / ".env").read_bytes()
     assert (setup / "configs/auto_labeling/question_bank.json").exists()
-    assert (setup / "vda_worker.py").exists()
+    assert (setup / "vda_assets/worker/__main__.py").exists()
     assert not list(setup.rglob("*.part"))
     config = yaml.safe_load((setup / "configs/a_aug1.yaml").read_text())
-    plan = work.plans[1]
-    assert config["captioning"]["llm"]["variables"] == {name: [value] for name, value in plan.sampled_vars.items()}
+    draw = work.draws[1]
+    assert config["captioning"]["llm"]["variables"] == {name: [value] for name, value in draw.sampled_vars.items()}
     assert set(config["captioning"]["llm"]["verification_options"]["weather"]) == {"clear", "overcast", "rain"}
-    assert config["augmentation"]["parameters"]["seed"] == plan.generation_seed
+    assert config["augmentation"]["parameters"]["seed"] == draw.generation_seed
     assert json.dumps(config).count("template_generation") == 0
 
 
 def test_a_worker_downloads_of_the_setup_what_it_needs_however_many_clips_the_run_has(project: Project) -> None:
     work = work_of(project, "e2e", n=2)
-    others = {f"{name}.mp4": work_of(project, "e2e", key=f"{name}.mp4").plans for name in ("a_aug1", "xa", "a_aug0.1")}
+    others = {f"{name}.mp4": work_of(project, "e2e", key=f"{name}.mp4").draws for name in ("a_aug1", "xa", "a_aug0.1")}
     files = setup_files(
-        {"a.mp4": work.plans, **others},
+        {"a.mp4": work.draws, **others},
         cookbook=project.cookbooks["city_traffic"],
         endpoints=project.deployments["local"].endpoints,
         super_resolution=False,
@@ -271,7 +278,7 @@ def test_a_worker_downloads_of_the_setup_what_it_needs_however_many_clips_the_ru
         for group in spec.groups
         for task in group.tasks
     }
-    of_clips = {f"configs/{plan.name}.yaml" for plans in (work.plans, *others.values()) for plan in plans}
+    of_clips = {f"configs/{draw.name}.yaml" for draws in (work.draws, *others.values()) for draw in draws}
     everybodys = set(files) - of_clips - {"configs/manifest.yaml"}
     assert len(of_clips) == 5
     assert taken == {

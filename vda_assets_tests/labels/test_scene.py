@@ -14,8 +14,7 @@ from vda_assets_tests.labels.conftest import FRAME_COUNT, WriteScene, good_docum
 def test_a_whole_scene_is_read(write_scene: WriteScene):
     scene = read_scene(write_scene())
     assert scene.instances is not None
-    assert scene.instances["truck_1"].object_type == "truck"
-    assert scene.frames is not None
+    assert scene.instances.instances["truck_1"].object_type == "truck"
     assert [frame.frame_number for frame in scene.frames] == list(range(FRAME_COUNT))
     assert [len(frame.detections) for frame in scene.frames] == [0, 0, 0, 1, 1, 1]
     assert scene.frames[3].detections[0].tight == (13.5, 20.0, 43.25, 44.12)
@@ -23,7 +22,7 @@ def test_a_whole_scene_is_read(write_scene: WriteScene):
     assert (scene.mcq[0].answer, scene.mcq[0].answer_text) == ("B", "Overcast")
     assert scene.open_qa[0].answer_text == "It drives | turns."
     assert scene.status is not None
-    assert scene.status.stages["tracking"].status == "completed"
+    assert scene.status.steps["tracking"].status == "completed"
     assert scene.metadata is not None
     assert [window.end_frame for window in scene.metadata.windows] == [2, 5]
 
@@ -31,14 +30,16 @@ def test_a_whole_scene_is_read(write_scene: WriteScene):
 def test_what_has_no_file_is_none_or_empty(write_scene: WriteScene):
     documents = good_documents()
     scene = read_scene(write_scene({"sidecars/pipeline_status.json": documents["sidecars/pipeline_status.json"]}))
-    assert (scene.instances, scene.frames, scene.metadata, scene.config) == (None, None, None, None)
+    assert (scene.instances, scene.objects, scene.metadata, scene.config) == (None, None, None, None)
     assert scene.questions == ()
 
 
 def test_nothing_found_is_not_the_same_as_not_tracked(write_scene: WriteScene):
     documents = good_documents()
     documents["contextual/instances.json"]["instances"] = {}
-    assert read_scene(write_scene(documents)).instances == {}
+    scene = read_scene(write_scene(documents))
+    assert scene.instances is not None
+    assert scene.instances.instances == {}
 
 
 def test_other_files_and_keys_are_passed_over(write_scene: WriteScene):
@@ -56,7 +57,6 @@ def test_frames_come_in_order_of_their_numbers(write_scene: WriteScene):
     frames = documents["contextual/objects.json"]["frames"]
     documents["contextual/objects.json"]["frames"] = dict(reversed(frames.items()))
     scene = read_scene(write_scene(documents))
-    assert scene.frames is not None
     assert [frame.frame_number for frame in scene.frames] == list(range(FRAME_COUNT))
 
 

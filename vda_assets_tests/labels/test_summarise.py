@@ -15,7 +15,7 @@ def test_a_scene_is_summed_up_with_answers_in_words(write_scene: WriteScene):
     assert (summary.frame_count, summary.frames_with_objects) == (6, 3)
     assert Answer("Weather?", "Overcast") in summary.answers
     assert summary.yes_answers == ("Is a truck visible?",)
-    assert summary.degraded_stages == ()
+    assert summary.degraded_steps == ()
 
 
 def test_the_table_is_markdown_that_no_answer_can_break(write_scene: WriteScene):

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from vda_assets.outcomes.augmented_video import judge_augmented_video
-from vda_assets.outcomes.verdict import Outcome, Verdict, named_by_index, worst
+from vda_assets.outcomes.verdict import Judgement, Verdict, named_by_index, worst
+from vda_assets.storage.access import Storage
+from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.embedded.containers.clips import make_clip
 from vda_assets_tests.outcomes.conftest import Made, Output
 
@@ -19,8 +21,8 @@ Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture
-def judge(made: Made, augmented: Output) -> Callable[[], Outcome]:
-    return lambda: judge_augmented_video(augmented.storage, augmented.url, plan=made.plan, source=made.source)
+def judge(made: Made, augmented: Output) -> Callable[[], Judgement]:
+    return lambda: judge_augmented_video(augmented.storage, augmented.url, draw=made.draw, source=made.source)
 
 
 def change(output: Output, changes: Change) -> None:
@@ -29,13 +31,13 @@ def change(output: Output, changes: Change) -> None:
     output.write("metadata.json", metadata)
 
 
-def test_what_passed_both_gates_is_accepted(judge: Callable[[], Outcome], made: Made) -> None:
-    outcome = judge()
-    assert (outcome.verdict, outcome.reasons, outcome.stand_in) == (Verdict.ACCEPTED, (), True)
-    assert outcome.facts["frames"] == made.source.frame_count
-    assert outcome.facts["hallucination_score"] >= 0.682
-    assert outcome.facts["prompt"]
-    assert outcome.facts["seconds"] > 0
+def test_what_passed_both_gates_is_accepted(judge: Callable[[], Judgement], made: Made) -> None:
+    judgement = judge()
+    assert (judgement.verdict, judgement.reasons, judgement.stand_in) == (Verdict.ACCEPTED, (), True)
+    assert judgement.facts["frames"] == made.source.frame_count
+    assert judgement.facts["hallucination_score"] >= 0.682
+    assert judgement.facts["prompt"]
+    assert judgement.facts["seconds"] > 0
 
 
 def failed_score(metadata: dict[str, Any]) -> None:
@@ -59,12 +61,12 @@ def failed_attribute(metadata: dict[str, Any]) -> None:
     ],
 )
 def test_what_failed_a_gate_is_rejected(
-    judge: Callable[[], Outcome], augmented: Output, changes: Change, reason: str
+    judge: Callable[[], Judgement], augmented: Output, changes: Change, reason: str
 ) -> None:
     change(augmented, changes)
-    outcome = judge()
-    assert outcome.verdict is Verdict.REJECTED
-    assert outcome.reasons[0] == reason
+    judgement = judge()
+    assert judgement.verdict is Verdict.REJECTED
+    assert judgement.reasons[0] == reason
 
 
 def drop_question(metadata: dict[str, Any]) -> None:
@@ -98,14 +100,14 @@ def question_that_broke(metadata: dict[str, Any]) -> None:
     ],
 )
 def test_what_nobody_vouches_for_is_unverified(
-    judge: Callable[[], Outcome], augmented: Output, changes: Change, reason: str
+    judge: Callable[[], Judgement], augmented: Output, changes: Change, reason: str
 ) -> None:
     change(augmented, changes)
-    outcome = judge()
-    assert (outcome.verdict, outcome.reasons) == (Verdict.UNVERIFIED, (reason,))
+    judgement = judge()
+    assert (judgement.verdict, judgement.reasons) == (Verdict.UNVERIFIED, (reason,))
 
 
-def test_further_questions_of_the_cookbook_do_no_harm(judge: Callable[[], Outcome], augmented: Output) -> None:
+def test_further_questions_of_the_cookbook_do_no_harm(judge: Callable[[], Judgement], augmented: Output) -> None:
     def further(metadata: dict[str, Any]) -> None:
         details = metadata["attribute_verification"]["details"]
         details["results"].append({**details["results"][0], "variable": "extra"})
@@ -116,22 +118,22 @@ def test_further_questions_of_the_cookbook_do_no_harm(judge: Callable[[], Outcom
 
 
 def test_values_other_than_the_drawn_ones_are_unverified(made: Made, augmented: Output) -> None:
-    plan = replace(made.plan, sampled_vars={**made.plan.sampled_vars, "weather": "hail"})
-    outcome = judge_augmented_video(augmented.storage, augmented.url, plan=plan, source=made.source)
-    assert outcome.verdict is Verdict.UNVERIFIED
-    assert "drawn was" in outcome.reasons[0]
+    draw = replace(made.draw, sampled_vars={**made.draw.sampled_vars, "weather": "hail"})
+    judgement = judge_augmented_video(augmented.storage, augmented.url, draw=draw, source=made.source)
+    assert judgement.verdict is Verdict.UNVERIFIED
+    assert "drawn was" in judgement.reasons[0]
 
 
 @pytest.mark.parametrize("content", [b"", b"not JSON", b"[]", b"\xff"])
 def test_metadata_that_cannot_be_read_vouches_for_nothing(
-    judge: Callable[[], Outcome], augmented: Output, content: bytes
+    judge: Callable[[], Judgement], augmented: Output, content: bytes
 ) -> None:
     augmented.write("metadata.json", content)
     assert (judge().verdict, judge().reasons) == (Verdict.UNVERIFIED, ("no readable metadata.json",))
 
 
 def test_metadata_that_its_worker_did_not_write_vouches_for_nothing(
-    judge: Callable[[], Outcome], augmented: Output
+    judge: Callable[[], Judgement], augmented: Output
 ) -> None:
     content = augmented.read("metadata.json")
     augmented.remove("metadata.json")
@@ -140,12 +142,12 @@ def test_metadata_that_its_worker_did_not_write_vouches_for_nothing(
     assert judge().reasons == ("no readable metadata.json",)
 
 
-def test_metadata_of_another_attempt_is_not_believed(judge: Callable[[], Outcome], augmented: Output) -> None:
+def test_metadata_of_another_attempt_is_not_believed(judge: Callable[[], Judgement], augmented: Output) -> None:
     path = augmented.folder / "metadata.json"
     path.write_text(path.read_text().replace('"attempt": 1', '"attempt": 2'))
-    outcome = judge()
-    assert outcome.verdict is Verdict.MISSING
-    assert "is not the file that its worker wrote" in outcome.reasons[0]
+    judgement = judge()
+    assert judgement.verdict is Verdict.MISSING
+    assert "is not the file that its worker wrote" in judgement.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -157,20 +159,20 @@ def test_metadata_of_another_attempt_is_not_believed(judge: Callable[[], Outcome
     ],
 )
 def test_a_clip_unlike_its_source_is_rejected(
-    judge: Callable[[], Outcome], augmented: Output, tmp_path: Path, clip: dict[str, Any], reason: str
+    judge: Callable[[], Judgement], augmented: Output, tmp_path: Path, clip: dict[str, Any], reason: str
 ) -> None:
     augmented.write("augmented_video.mp4", make_clip(tmp_path / "other.mp4", **clip).read_bytes())
     assert (judge().verdict, judge().reasons) == (Verdict.REJECTED, (reason,))
 
 
-def test_without_its_marker_it_is_missing(judge: Callable[[], Outcome], augmented: Output) -> None:
+def test_without_its_marker_it_is_missing(judge: Callable[[], Judgement], augmented: Output) -> None:
     (augmented.folder / "outcome.json").unlink()
-    outcome = judge()
-    assert outcome.verdict is Verdict.MISSING
-    assert outcome.reasons[0].endswith("has no outcome.json: its worker did not finish")
+    judgement = judge()
+    assert judgement.verdict is Verdict.MISSING
+    assert judgement.reasons[0].endswith("has no outcome.json: its worker did not finish")
 
 
-def test_without_its_video_it_is_missing(judge: Callable[[], Outcome], augmented: Output) -> None:
+def test_without_its_video_it_is_missing(judge: Callable[[], Judgement], augmented: Output) -> None:
     (augmented.folder / "augmented_video.mp4").unlink()
     assert judge().verdict is Verdict.MISSING
     augmented.write("augmented_video.mp4", b"")
@@ -179,22 +181,36 @@ def test_without_its_video_it_is_missing(judge: Callable[[], Outcome], augmented
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5])
-def test_a_video_that_breaks_off_is_missing(judge: Callable[[], Outcome], augmented: Output, kept: float) -> None:
+def test_a_video_that_breaks_off_is_missing(judge: Callable[[], Judgement], augmented: Output, kept: float) -> None:
     content = (augmented.folder / "augmented_video.mp4").read_bytes()
     augmented.write("augmented_video.mp4", content[: int(len(content) * kept)])
-    outcome = judge()
-    assert outcome.verdict is Verdict.MISSING
-    assert "augmented_video.mp4" in outcome.reasons[0]
+    judgement = judge()
+    assert judgement.verdict is Verdict.MISSING
+    assert "augmented_video.mp4" in judgement.reasons[0]
 
 
 def test_an_output_of_several_indexes_is_worth_what_its_worst_is() -> None:
-    outcomes = [Outcome(Verdict.ACCEPTED), Outcome(Verdict.REJECTED), Outcome(Verdict.UNVERIFIED)]
-    assert worst(outcomes) is Verdict.REJECTED
-    assert worst([*outcomes, Outcome(Verdict.MISSING)]) is Verdict.MISSING
+    judgements = [Judgement(Verdict.ACCEPTED), Judgement(Verdict.REJECTED), Judgement(Verdict.UNVERIFIED)]
+    assert worst(judgements) is Verdict.REJECTED
+    assert worst([*judgements, Judgement(Verdict.MISSING)]) is Verdict.MISSING
 
 
 def test_reasons_of_several_indexes_say_which_index_they_are_of() -> None:
-    outcomes = [Outcome(Verdict.ACCEPTED), Outcome(Verdict.REJECTED, ("too dark", "too short"), doubts=("snow",))]
-    assert [one.reasons for one in named_by_index(outcomes)] == [(), ("aug1: too dark", "aug1: too short")]
-    assert [one.doubts for one in named_by_index(outcomes)] == [(), ("aug1: snow",)]
-    assert named_by_index(outcomes[1:]) == outcomes[1:]
+    judgements = [Judgement(Verdict.ACCEPTED), Judgement(Verdict.REJECTED, ("too dark", "too short"), doubts=("snow",))]
+    assert [one.reasons for one in named_by_index(judgements)] == [(), ("aug1: too dark", "aug1: too short")]
+    assert [one.doubts for one in named_by_index(judgements)] == [(), ("aug1: snow",)]
+    assert named_by_index(judgements[1:]) == judgements[1:]
+
+
+def test_a_clip_in_an_object_store_is_judged_by_all_of_its_bytes(made: Made, bucket: Storage) -> None:
+    url = StorageUrl.parse("s3://scenes/run/augmented")
+    filesystem, path = bucket.locate(url)
+    filesystem.put(f"{made.augmented}/", f"{path}/", recursive=True)
+    judgement = judge_augmented_video(bucket, url, draw=made.draw, source=made.source)
+    assert (judgement.verdict, judgement.reasons) == (Verdict.ACCEPTED, ())
+    content = bytearray((made.augmented / "augmented_video.mp4").read_bytes())
+    content[-1] ^= 1
+    bucket.write_bytes(url / "augmented_video.mp4", bytes(content))
+    judgement = judge_augmented_video(bucket, url, draw=made.draw, source=made.source)
+    assert judgement.verdict is Verdict.MISSING
+    assert "augmented_video.mp4 of yardcam07_aug0 is not the file that its worker wrote" in judgement.reasons[0]

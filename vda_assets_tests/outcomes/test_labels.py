@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
-from vda_assets.cookbooks.question_bank import read_question_bank
+from vda_assets.cookbooks.cookbook import read_cookbook
 from vda_assets.outcomes.labels import judge_labels
-from vda_assets.outcomes.verdict import Outcome, Verdict
+from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
-from vda_assets.storage.credentials import DataCredential
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.worker.bench import COOKBOOK
 
-BANK = read_question_bank(COOKBOOK / "auto_labeling/question_bank.json")
+BANK = read_cookbook(COOKBOOK, name="any").question_bank
 STATUS = "sidecars/pipeline_status.json"
 METADATA = "sidecars/metadata.json"
 OBJECTS = "contextual/objects.json"
 
 
 @pytest.fixture
-def judge(made: Made, labelled: Output) -> Callable[[], Outcome]:
+def judge(made: Made, labelled: Output) -> Callable[[], Judgement]:
     return lambda: judge_labels(labelled.storage, labelled.url, frame_count=made.source.frame_count, bank=BANK)
 
 
@@ -37,38 +34,19 @@ def change(output: Output, name: str, changes: Callable[[Any], object]) -> None:
     output.write(name, content)
 
 
-def test_a_whole_scene_is_accepted(judge: Callable[[], Outcome], labelled: Output) -> None:
-    outcome = judge()
-    assert (outcome.verdict, outcome.reasons, outcome.stand_in) == (Verdict.ACCEPTED, (), True)
-    assert outcome.facts["files"] == len(labelled.read("outcome.json")["files"])
-    assert outcome.facts["summary"]
-
-
-@pytest.fixture(scope="session")
-def bucket() -> Iterator[Storage]:
-    """s3://scenes at an object store on loopback."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    address, port = server.get_host_and_port()
-    credential = DataCredential(
-        "s3://scenes",
-        access_key_id="key",
-        access_key="secret",
-        region="us-east-1",
-        override_url=f"http://{address}:{port}",
-        addressing_style="path",
-    )
-    httpx.put(f"{credential.override_url}/scenes").raise_for_status()
-    yield Storage([credential])
-    server.stop()
+def test_a_whole_scene_is_accepted(judge: Callable[[], Judgement], labelled: Output) -> None:
+    judgement = judge()
+    assert (judgement.verdict, judgement.reasons, judgement.stand_in) == (Verdict.ACCEPTED, (), True)
+    assert judgement.facts["files"] == len(labelled.read("outcome.json")["files"])
+    assert judgement.facts["summary"]
 
 
 def test_a_scene_in_an_object_store_is_judged_the_same_way(made: Made, bucket: Storage) -> None:
     url = StorageUrl.parse("s3://scenes/run/a")
     filesystem, path = bucket.locate(url)
     filesystem.put(f"{made.labelled}/", f"{path}/", recursive=True)
-    outcome = judge_labels(bucket, url, frame_count=made.source.frame_count, bank=BANK)
-    assert (outcome.verdict, outcome.reasons) == (Verdict.ACCEPTED, ())
+    judgement = judge_labels(bucket, url, frame_count=made.source.frame_count, bank=BANK)
+    assert (judgement.verdict, judgement.reasons) == (Verdict.ACCEPTED, ())
     assert judge_labels(bucket, url, frame_count=7, bank=BANK).verdict is Verdict.DEGRADED
 
 
@@ -112,7 +90,7 @@ def without_the_answers_of_its_window(output: Output) -> None:
     change(output, METADATA, lambda it: it["windows"][0].update(llm_enhanced_caption={"mcq": []}))
 
 
-def with_a_degraded_stage(output: Output) -> None:
+def with_a_degraded_step(output: Output) -> None:
     degraded = {"degraded": True, "status": "completed_degraded", "degraded_stages": ["super_resolution"]}
     change(output, STATUS, lambda status: status.update(degraded))
 
@@ -122,8 +100,11 @@ def with_a_degraded_stage(output: Output) -> None:
     [
         (without_vlm, "questions were asked for in config.yaml, but none is answered"),
         (without_tracking, "config.yaml asks for tracking, but it did not run"),
-        (with_a_failed_window, "1 of 2 windows have no answers"),
-        (with_a_degraded_stage, "stage super_resolution is degraded"),
+        (
+            with_a_failed_window,
+            "1 of 2 windows failed, the first at frames 0 to 29 (llm_mcq_not_parseable:non_json_output)",
+        ),
+        (with_a_degraded_step, "step super_resolution is degraded"),
         (without_one_answer, "question 2_1 'What is the weather?' is not answered in task/"),
         (without_the_answers_of_its_window, "no question at all is answered in 1 of 1 windows (frames 0 to 29)"),
         (lambda output: output.remove(STATUS), "it is missing: the labelling did not come to its end"),
@@ -132,57 +113,59 @@ def with_a_degraded_stage(output: Output) -> None:
     ],
 )
 def test_a_scene_that_lost_labels_is_degraded(
-    judge: Callable[[], Outcome], labelled: Output, spoil: Callable[[Output], object], reason: str
+    judge: Callable[[], Judgement], labelled: Output, spoil: Callable[[Output], object], reason: str
 ) -> None:
     spoil(labelled)
-    outcome = judge()
-    assert outcome.verdict is Verdict.DEGRADED
-    assert any(reason in found for found in outcome.reasons), outcome.reasons
+    judgement = judge()
+    assert judgement.verdict is Verdict.DEGRADED
+    assert any(reason in found for found in judgement.reasons), judgement.reasons
 
 
 def test_answers_of_another_attempt_do_not_count(
-    judge: Callable[[], Outcome], labelled: Output, tmp_path: Path
+    judge: Callable[[], Judgement], labelled: Output, tmp_path: Path
 ) -> None:
     shutil.copytree(labelled.folder / "task", tmp_path / "task")
     drop_answers(labelled)
     shutil.copytree(tmp_path / "task", labelled.folder / "task", dirs_exist_ok=True)
-    outcome = judge()
-    assert outcome.verdict is Verdict.DEGRADED
-    assert any("none is answered" in reason for reason in outcome.reasons)
+    judgement = judge()
+    assert judgement.verdict is Verdict.DEGRADED
+    assert any("none is answered" in reason for reason in judgement.reasons)
 
 
-def test_a_file_that_another_attempt_overwrote_is_not_believed(judge: Callable[[], Outcome], labelled: Output) -> None:
+def test_a_file_that_another_attempt_overwrote_is_not_believed(
+    judge: Callable[[], Judgement], labelled: Output
+) -> None:
     path = labelled.folder / STATUS
     path.write_text(path.read_text().replace("completed", "completes"))
-    outcome = judge()
-    assert outcome.verdict is Verdict.MISSING
-    assert "is not the file that its worker wrote" in outcome.reasons[0]
+    judgement = judge()
+    assert judgement.verdict is Verdict.MISSING
+    assert "is not the file that its worker wrote" in judgement.reasons[0]
 
 
 def test_a_file_that_cannot_be_read_makes_the_scene_count_as_missing(
-    judge: Callable[[], Outcome], labelled: Output
+    judge: Callable[[], Judgement], labelled: Output
 ) -> None:
     labelled.write(OBJECTS, b'{"frames": ')
-    outcome = judge()
-    assert outcome.verdict is Verdict.MISSING
-    assert f"{OBJECTS}: Invalid JSON" in outcome.reasons[0]
+    judgement = judge()
+    assert judgement.verdict is Verdict.MISSING
+    assert f"{OBJECTS}: Invalid JSON" in judgement.reasons[0]
 
 
-def test_without_its_marker_a_scene_is_missing(judge: Callable[[], Outcome], labelled: Output) -> None:
+def test_without_its_marker_a_scene_is_missing(judge: Callable[[], Judgement], labelled: Output) -> None:
     (labelled.folder / "outcome.json").unlink()
     assert judge().verdict is Verdict.MISSING
 
 
-def test_without_one_of_its_files_a_scene_is_missing(judge: Callable[[], Outcome], labelled: Output) -> None:
+def test_without_one_of_its_files_a_scene_is_missing(judge: Callable[[], Judgement], labelled: Output) -> None:
     (labelled.folder / OBJECTS).unlink()
-    outcome = judge()
-    assert outcome.verdict is Verdict.MISSING
-    assert f"{OBJECTS} is not there" in outcome.reasons[0]
+    judgement = judge()
+    assert judgement.verdict is Verdict.MISSING
+    assert f"{OBJECTS} is not there" in judgement.reasons[0]
 
 
-def test_a_marker_of_nothing_is_a_missing_scene(judge: Callable[[], Outcome], labelled: Output) -> None:
+def test_a_marker_of_nothing_is_a_missing_scene(judge: Callable[[], Judgement], labelled: Output) -> None:
     for file in labelled.read("outcome.json")["files"]:
         labelled.remove(file["path"])
-    outcome = judge()
-    assert outcome.verdict is Verdict.MISSING
-    assert "holds no label scene" in outcome.reasons[0]
+    judgement = judge()
+    assert judgement.verdict is Verdict.MISSING
+    assert "holds no label scene" in judgement.reasons[0]

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.credentials import DataCredential
+from vda_assets.storage.credentials import StorageCredential
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import REPOSITORY, free_port, wait_for
 
@@ -39,7 +39,7 @@ class Place:
     """Somewhere to store: its root URL and what opens it (nothing for this machine's own folders)."""
 
     root: StorageUrl
-    credential: DataCredential | None = None
+    credential: StorageCredential | None = None
 
     @property
     def storage(self) -> Storage:
@@ -55,7 +55,7 @@ def local(folder: Path) -> Iterator[Place]:
 def moto(folder: Path) -> Iterator[Place]:
     port = free_port()
     with _serving([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], folder, port):
-        credential = DataCredential(
+        credential = StorageCredential(
             f"s3://{BUCKET}",
             access_key_id="an-id",
             access_key="a-secret",
@@ -80,10 +80,10 @@ def azurite(folder: Path) -> Iterator[Place]:
         yield place
 
 
-def azure_credential(port: int, key: str = AZURE_KEY) -> DataCredential:
+def azure_credential(port: int, key: str = AZURE_KEY) -> StorageCredential:
     endpoint = f"http://127.0.0.1:{port}/{AZURE_ACCOUNT}"
     connection = f"AccountName={AZURE_ACCOUNT};AccountKey={key};BlobEndpoint={endpoint};DefaultEndpointsProtocol=http"
-    return DataCredential(f"azure://{AZURE_ACCOUNT}", access_key_id=AZURE_ACCOUNT, access_key=connection)
+    return StorageCredential(f"azure://{AZURE_ACCOUNT}", access_key_id=AZURE_ACCOUNT, access_key=connection)
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def google(folder: Path) -> Iterator[Place]:
     program = Path(sys.executable).with_name("gcp-storage-emulator")
     command = [str(program), "start", "--host=127.0.0.1", f"--port={port}", "--in-memory", f"--default-bucket={BUCKET}"]
     with _serving(command, folder, port):
-        credential = DataCredential(f"gs://{BUCKET}", override_url=f"http://127.0.0.1:{port}")
+        credential = StorageCredential(f"gs://{BUCKET}", override_url=f"http://127.0.0.1:{port}")
         yield Place(StorageUrl.parse(f"gs://{BUCKET}/team"), credential)
 
 

@@ -152,8 +152,8 @@ def test_keys_that_obstore_refuses_do_not_hide_the_others(s3: Place) -> None:
 def test_what_osmo_enters_as_s3_is_entered_as_s3(s3: Place, profile: str) -> None:
     assert s3.credential is not None
     storage = Storage([replace(s3.credential, profile=profile)])
-    container = f"{profile}/{BUCKET}" if profile.startswith("swift") else profile
-    url = StorageUrl.parse(f"{container}/{uuid.uuid4().hex}/x.txt")
+    bucket = f"{profile}/{BUCKET}" if profile.startswith("swift") else profile
+    url = StorageUrl.parse(f"{bucket}/{uuid.uuid4().hex}/x.txt")
     storage.write_bytes(url, b"content")
     assert storage.read_bytes(url) == b"content"
     assert list(storage.find(url.parent)) == ["x.txt"]

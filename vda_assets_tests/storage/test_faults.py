@@ -17,7 +17,7 @@ import pytest
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.credentials import DataCredential, Limits
+from vda_assets.storage.credentials import Limits, StorageCredential
 from vda_assets.storage.errors import AccessRefused, StorageUnavailable
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import free_port
@@ -69,17 +69,17 @@ def message_of(operation: Operation, storage: Storage, url: StorageUrl, scratch:
 def at(endpoint: str, scheme: str) -> tuple[Storage, StorageUrl]:
     """Storage of the scheme whose endpoint is somewhere else."""
     profile = PROFILES[scheme]
-    credential = DataCredential(profile, access_key_id="id", access_key="key", override_url=endpoint)
+    credential = StorageCredential(profile, access_key_id="id", access_key="key", override_url=endpoint)
     if scheme == "gs":
         credential = replace(credential, access_key_id=None, access_key=None)
     if scheme == "azure":
         credential = replace(credential, access_key=AZURE_KEY, override_url=f"{endpoint}/{AZURE_ACCOUNT}")
-    container = f"{profile}/{BUCKET}" if scheme == "azure" else profile
-    return Storage([credential], limits=IMPATIENT), StorageUrl.parse(f"{container}/datasets/x.mp4")
+    bucket = f"{profile}/{BUCKET}" if scheme == "azure" else profile
+    return Storage([credential], limits=IMPATIENT), StorageUrl.parse(f"{bucket}/datasets/x.mp4")
 
 
 @every_operation
-def test_a_container_that_does_not_exist_is_named(place: Place, operation: Operation, tmp_path: Path) -> None:
+def test_a_bucket_that_does_not_exist_is_named(place: Place, operation: Operation, tmp_path: Path) -> None:
     if place.credential is None:
         pytest.skip("folders of this machine are made when they are needed")
     url = StorageUrl.parse(str(place.root).replace(BUCKET, "no-such-bucket")) / "datasets/x.mp4"
@@ -110,8 +110,8 @@ class Guarded:
     """S3 that looks at keys and permissions: credentials of somebody who may do all, and of one who may only list."""
 
     url: StorageUrl
-    all: DataCredential
-    lists: DataCredential
+    all: StorageCredential
+    lists: StorageCredential
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +252,34 @@ def test_an_expired_token_and_a_wrong_region_are_named(
         assert advice in message_of(operation, *at(endpoint, scheme), tmp_path)
 
 
+def test_a_new_line_at_the_end_of_a_secret_is_no_part_of_it(guarded: Guarded, azure: Place) -> None:
+    assert guarded.all.access_key
+    assert azure.credential is not None
+    endpoint = str(azure.credential.access_key).partition("BlobEndpoint=")[2].partition(";")[0]
+    key_id, key = f"{guarded.all.access_key_id}\r\n", f"{guarded.all.access_key}\n"
+    credentials = {
+        guarded.url: replace(guarded.all, access_key_id=key_id, access_key=key),
+        azure.root / "line": replace(azure.credential, access_key=f"{AZURE_KEY}\n", override_url=endpoint),
+        azure.root / "lines": replace(azure.credential, access_key=f"{azure.credential.access_key}\n"),
+    }
+    for url, credential in credentials.items():
+        storage = Storage([credential])
+        storage.write_bytes(url, b"x")
+        with storage.reading(url) as file:
+            assert storage.read_bytes(url) == file.read() == b"x"
+    google = StorageCredential("gs://b", access_key='{"type": "service_account"}\n')
+    assert google.access_key == '{"type": "service_account"}'
+    assert StorageCredential("s3://b", access_key_id="\n", access_key=" \n") == StorageCredential("s3://b")
+
+
+@every_operation
+def test_what_no_request_can_carry_is_an_error_like_others(s3: Place, operation: Operation, tmp_path: Path) -> None:
+    assert s3.credential is not None
+    storage = Storage([replace(s3.credential, access_key_id="a key\nof two lines")])
+    message = message_of(operation, storage, s3.root / "x.mp4", tmp_path)
+    assert "a setting has a character that no request can carry: correct access_key_id_env, access_key_env" in message
+
+
 def test_keys_of_a_profile_are_not_mixed_with_those_of_the_environment(
     guarded: Guarded, azure: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,7 +312,7 @@ def test_a_key_that_is_called_like_an_error_is_not_taken_for_one(s3: Place) -> N
 
 def test_no_message_and_no_repr_shows_a_secret(tmp_path: Path) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
-    credential = DataCredential(PROFILES["s3"], access_key_id="id", access_key="top-secret", override_url=endpoint)
+    credential = StorageCredential(PROFILES["s3"], access_key_id="id", access_key="top-secret", override_url=endpoint)
     assert "top-secret" not in repr(credential)
     storage = Storage([credential], limits=IMPATIENT)
     assert "top-secret" not in message_of(OPERATIONS["read"], storage, StorageUrl.parse(f"s3://{BUCKET}/x"), tmp_path)

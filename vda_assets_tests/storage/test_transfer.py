@@ -15,7 +15,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContentSettings
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.transfer import Copy, Done, FolderInUse, Problem, mirror, only_one, upload_clips
+from vda_assets.storage.transfer import Copy, Done, FolderInUse, NotCopied, mirror, only_one, upload_clips
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.storage.emulators import Place
 
@@ -36,7 +36,7 @@ def copies_of(storage: Storage, folder: StorageUrl, root: Path) -> list[Copy]:
 
 def problems_of(results: object) -> dict[str, str]:
     assert hasattr(results, "__iter__")
-    return {one.subject: one.reason for one in results if isinstance(one, Problem)}
+    return {one.subject: one.reason for one in results if isinstance(one, NotCopied)}
 
 
 def test_a_mirror_has_every_byte_and_is_not_made_twice(place: Place, folder: StorageUrl, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_damaged_bytes_never_get_their_final_name(azure: Place, tmp_path: Path) 
     fill(storage, folder, a=b"damaged", b=b"whole")
     # An uploader's own checksum, of bytes that never arrived as they were.
     service = BlobServiceClient.from_connection_string(str(azure.credential.access_key))
-    blob = service.get_blob_client(folder.container, (folder / "deep/a.bin").key)
+    blob = service.get_blob_client(folder.bucket, (folder / "deep/a.bin").key)
     blob.set_http_headers(ContentSettings(content_md5=bytearray(hashlib.md5(b"as it was").digest())))
     problems = problems_of(mirror(storage, copies_of(storage, folder, tmp_path), root=tmp_path))
     reason = "its bytes do not have the checksum that storage has; run the command again"

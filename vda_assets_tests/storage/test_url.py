@@ -41,7 +41,7 @@ def test_a_datasets_url_says_where_its_storage_root_is(url: StorageUrl, dataset:
 
 
 @pytest.mark.parametrize(
-    ("url", "profile", "container", "key"),
+    ("url", "profile", "bucket", "key"),
     [
         ("s3://bucket/a/b", "s3://bucket", "bucket", "a/b"),
         ("gs://bucket/a", "gs://bucket", "bucket", "a"),
@@ -51,12 +51,12 @@ def test_a_datasets_url_says_where_its_storage_root_is(url: StorageUrl, dataset:
         ("file:///a/b", "file://", "", "a/b"),
     ],
 )
-def test_profile_container_and_key_are_osmos(url: str, profile: str, container: str, key: str) -> None:
+def test_profile_bucket_and_key_are_osmos(url: str, profile: str, bucket: str, key: str) -> None:
     parsed = StorageUrl.parse(url)
-    assert (parsed.profile, parsed.container, parsed.key) == (profile, container, key)
+    assert (parsed.profile, parsed.bucket, parsed.key) == (profile, bucket, key)
 
 
-def test_the_demo_dataset_on_azure_has_its_containers_root() -> None:
+def test_the_demo_dataset_on_azure_has_its_buckets_root() -> None:
     url = StorageUrl.parse("azure://storiondevxah69/osmo-workflows/datasets/vda-demo")
     assert split_dataset_url(url) == (StorageUrl.parse("azure://storiondevxah69/osmo-workflows"), "vda-demo")
 

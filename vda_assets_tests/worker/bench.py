@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import vda_assets.worker
 from vda_assets.config.deployment import Endpoint, Endpoints
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.cookbooks.draw import plan_augmentations
+from vda_assets.cookbooks.draw import draws_for
 from vda_assets.flows.setup import setup_files
+from vda_assets.flows.worker_files import START_SCRIPT
 
 COOKBOOK = Path(__file__).parents[2] / "assets_cfg/cookbooks/city_traffic"
-WORKER = Path(vda_assets.worker.__file__).parent / "vda_worker.py"
 SCRIPTED = Path(__file__).parent / "containers/scripted.py"
 VLM, LLM = "Qwen/Qwen3-VL-30B-A3B-Instruct", "Qwen/Qwen2.5-14B-Instruct"
 PATIENCE_SECONDS = 60
@@ -67,29 +66,30 @@ class Bench:
 
     def write_setup(self, endpoints: Endpoints) -> None:
         video = self.name.removesuffix("_aug0")
-        plans = plan_augmentations(self.cookbook.draw, video)
+        draws = draws_for(self.cookbook.distribution, video)
         files = setup_files(
-            {f"{video}.mp4": plans}, cookbook=self.cookbook, endpoints=endpoints, super_resolution=False
+            {f"{video}.mp4": draws}, cookbook=self.cookbook, endpoints=endpoints, super_resolution=False
         )
         for name, content in files.items():
             (self.folder / "setup" / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / "setup" / name).write_bytes(content)
 
-    def command(self, stage: str, *arguments: str, python: str = sys.executable) -> list[str]:
+    def command(self, container: str, *arguments: str) -> list[str]:
         folders = {name: str(self.folder / name) for name in ("setup", "clip", "cache")}
         return [
-            *(python, str(WORKER), stage, "--setup", folders["setup"], "--clip", folders["clip"]),
-            *("--model-cache", folders["cache"], "--name", self.name, "--output", str(self.output)),
-            *("--work", "0123abcd", "--attempt", "2", *arguments),
+            *("bash", f"{folders['setup']}/{START_SCRIPT}", container),
+            *("--setup", folders["setup"], "--clip", folders["clip"], "--model-cache", folders["cache"]),
+            *("--name", self.name, "--output", str(self.output), "--work", "0123abcd", "--attempt", "2", *arguments),
         ]
 
-    def environment_for(self, container: str | None, **environment: str) -> dict[str, str]:
-        """`container` is a behaviour of the scripted one; None for the reference container of the stage."""
-        command = {"PAIDF_CLI": f"{sys.executable} {SCRIPTED}", "BEHAVIOUR": container} if container else {}
+    def environment_for(self, behaviour: str | None, **environment: str) -> dict[str, str]:
+        """`behaviour` is one of the scripted container; None for the stand-in of the real one."""
+        command = {"PAIDF_CLI": f"{sys.executable} {SCRIPTED}", "BEHAVIOUR": behaviour} if behaviour else {}
         return {
             **{name: value for name, value in os.environ.items() if "LLM" not in name and "VLM" not in name},
             "TMPDIR": str(self.folder / "tmp"),
             "ENDPOINT_WAIT_TIMEOUT_SECONDS": "1",
+            "UV_PROJECT_ENVIRONMENT": sys.prefix,
             **self.environment,
             **command,
             **environment,
@@ -97,17 +97,16 @@ class Bench:
 
     def run(
         self,
-        stage: str,
+        container: str,
         *arguments: str,
-        container: str | None = None,
-        python: str = sys.executable,
+        behaviour: str | None = None,
         preexec_fn: Callable[[], object] | None = None,
         **environment: str,
     ) -> Ended:
-        reference = {"PAIDF_CLI": f"{sys.executable} -m vda_assets.embedded.containers.{stage}"}
+        reference = {"PAIDF_CLI": f"{sys.executable} -m vda_assets.embedded.containers.{container}"}
         done = subprocess.run(
-            self.command(stage, *arguments, python=python),
-            env={**reference, **self.environment_for(container, **environment)},
+            self.command(container, *arguments),
+            env={**reference, **self.environment_for(behaviour, **environment)},
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

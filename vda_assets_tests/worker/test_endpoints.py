@@ -45,7 +45,7 @@ def with_vlm(bench: Bench, url: str, model: str = VLM) -> None:
 
 def test_an_endpoint_that_is_gone_is_waited_for_and_then_given_up(bench: Bench) -> None:
     with_vlm(bench, NOBODY)
-    ended = bench.run("augmentation", container="good", ENDPOINT_WAIT_TIMEOUT_SECONDS="0.3")
+    ended = bench.run("augmentation", behaviour="good", ENDPOINT_WAIT_TIMEOUT_SECONDS="0.3")
     assert ended.code == 69
     assert ended.reason.startswith(f"the VLM at {NOBODY} is not ready after 0.3 seconds: URLError")
     assert f"vda_worker: waiting for the VLM at {NOBODY}, 0 seconds left" in ended.log
@@ -64,7 +64,7 @@ def test_an_endpoint_that_is_gone_is_waited_for_and_then_given_up(bench: Bench) 
 def test_an_endpoint_without_a_model_is_not_ready(bench: Bench, answer: tuple[int, str], reason: str) -> None:
     with model_server(lambda _: answer) as url:
         with_vlm(bench, url)
-        ended = bench.run("augmentation", container="good", ENDPOINT_WAIT_TIMEOUT_SECONDS="0.2")
+        ended = bench.run("augmentation", behaviour="good", ENDPOINT_WAIT_TIMEOUT_SECONDS="0.2")
     assert ended.code == 69
     assert f": {reason}" in ended.reason
 
@@ -72,7 +72,7 @@ def test_an_endpoint_without_a_model_is_not_ready(bench: Bench, answer: tuple[in
 def test_an_endpoint_that_accepts_and_says_nothing_is_given_up(bench: Bench) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         with_vlm(bench, f"http://127.0.0.1:{server.getsockname()[1]}/v1")
-        ended = bench.run("augmentation", container="good", ENDPOINT_WAIT_TIMEOUT_SECONDS="0.2")
+        ended = bench.run("augmentation", behaviour="good", ENDPOINT_WAIT_TIMEOUT_SECONDS="0.2")
     assert ended.code == 69
     assert "TimeoutError" in ended.reason
 
@@ -81,7 +81,7 @@ def test_an_endpoint_that_comes_up_late_is_waited_for(bench: Bench) -> None:
     calls = iter([(503, "loading")])
     with model_server(lambda _: next(calls, listing(VLM))) as url:
         with_vlm(bench, url)
-        ended = bench.run("augmentation", container="good", ENDPOINT_WAIT_TIMEOUT_SECONDS="0.6")
+        ended = bench.run("augmentation", behaviour="good", ENDPOINT_WAIT_TIMEOUT_SECONDS="0.6")
     # Between two looks lie 10 seconds, or what is left.
     assert ended.log.count("waiting for the VLM") == 1
     assert ended.code == 0, ended.log
@@ -90,7 +90,7 @@ def test_an_endpoint_that_comes_up_late_is_waited_for(bench: Bench) -> None:
 def test_the_served_model_is_taken_when_the_wanted_one_is_not_served(bench: Bench) -> None:
     with model_server(lambda _: listing("other/vlm", "third/vlm")) as url:
         with_vlm(bench, url)
-        ended = bench.run("augmentation", container="good")
+        ended = bench.run("augmentation", behaviour="good")
     assert ended.outcome is not None
     assert ended.outcome["models"] == {"vlm": "other/vlm", "llm": LLM}
     assert f"does not serve '{VLM}'; taking 'other/vlm'" in ended.log
@@ -102,7 +102,7 @@ def test_the_served_model_is_taken_when_the_wanted_one_is_not_served(bench: Benc
 def test_an_invoke_url_becomes_its_base(bench: Bench, ending: str | None) -> None:
     base = bench.endpoints.vlm.url
     with_vlm(bench, base.removesuffix("/v1") if ending is None else f"{base}{ending}")
-    ended = bench.run("augmentation", container="good")
+    ended = bench.run("augmentation", behaviour="good")
     assert ended.code == 0, ended.log
     assert f"endpoints.vlm.url={base} " in ended.log
 
@@ -113,7 +113,7 @@ def test_a_key_is_sent_as_the_container_sends_it(bench: Bench) -> None:
 
     with model_server(guarded) as url:
         with_vlm(bench, url)
-        ended = bench.run("augmentation", container="good", VLM_API_KEY="secret-key", NVIDIA_API_KEY="other")
+        ended = bench.run("augmentation", behaviour="good", VLM_API_KEY="secret-key", NVIDIA_API_KEY="other")
     assert ended.code == 0, ended.log
     assert "secret-key" not in ended.log
 
@@ -121,6 +121,6 @@ def test_a_key_is_sent_as_the_container_sends_it(bench: Bench) -> None:
 def test_what_is_no_url_is_a_bad_setup(bench: Bench) -> None:
     environment = bench.folder / "setup/.env"
     environment.write_text(environment.read_text().replace("VLM_ENDPOINT=http://", "VLM_ENDPOINT="))
-    ended = bench.run("augmentation", container="good")
+    ended = bench.run("augmentation", behaviour="good")
     assert ended.code == 64
     assert ended.reason.startswith("VLM_ENDPOINT in the run's .env is '127.0.0.1:")

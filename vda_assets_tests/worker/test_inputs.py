@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,16 +15,24 @@ import yaml
 from vda_assets_tests.worker.bench import LLM, VLM, Bench
 
 
-def given_to_the_container(bench: Bench, stage: str, **environment: str) -> Any:
+def given_to_the_container(bench: Bench, container: str, **environment: str) -> Any:
     path = bench.folder / "given.json"
-    ended = bench.run(stage, container="shows_what_it_was_given", GIVEN=str(path), **environment)
+    ended = bench.run(container, behaviour="shows_what_it_was_given", GIVEN=str(path), **environment)
     assert ended.code == 0, ended.log
     return json.loads(path.read_text())
 
 
+def test_an_image_that_runs_no_model_works_without_weights(bench: Bench) -> None:
+    command = bench.command("augmentation")
+    at = command.index("--model-cache")
+    command = [*command[:at], *command[at + 2 :]]
+    done = subprocess.run(command, env=bench.environment_for("good"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
 def test_without_a_clip_it_fails(empty_bench: Bench) -> None:
     (empty_bench.folder / "clip/readme.txt").write_text("no clip")
-    ended = empty_bench.run("augmentation", container="good")
+    ended = empty_bench.run("augmentation", behaviour="good")
     expected = f"expected one clip (.mp4, .avi, .mkv) in {empty_bench.folder}/clip, found none"
     assert (ended.code, ended.reason) == (65, expected)
 
@@ -30,17 +40,17 @@ def test_without_a_clip_it_fails(empty_bench: Bench) -> None:
 def test_two_clips_are_one_too_many_unless_one_is_named(bench: Bench, tiny_clip: bytes) -> None:
     (bench.folder / "clip/raw").mkdir()
     (bench.folder / "clip/raw/b.mp4").write_bytes(tiny_clip)
-    ended = bench.run("augmentation", container="good")
+    ended = bench.run("augmentation", behaviour="good")
     assert ended.code == 65
     assert ended.reason.endswith("found Straße 1 = ü.mp4, b.mp4")
-    assert bench.run("augmentation", "--clip-file", "raw/b.mp4", container="good").code == 0
-    missing = bench.run("augmentation", "--clip-file", "raw/c.mp4", container="good")
+    assert bench.run("augmentation", "--clip-file", "raw/b.mp4", behaviour="good").code == 0
+    missing = bench.run("augmentation", "--clip-file", "raw/c.mp4", behaviour="good")
     assert (missing.code, missing.reason) == (65, f"expected raw/c.mp4 in {bench.folder}/clip, found none")
 
 
 def test_an_empty_clip_is_none(empty_bench: Bench) -> None:
     (empty_bench.folder / "clip/a.mp4").touch()
-    assert empty_bench.run("augmentation", container="good").reason.endswith("a.mp4 is empty")
+    assert empty_bench.run("augmentation", behaviour="good").reason.endswith("a.mp4 is empty")
 
 
 @pytest.mark.parametrize(
@@ -56,18 +66,18 @@ def test_a_setup_that_lacks_something_is_refused(bench: Bench, missing: str, rea
     (setup / missing).unlink()
     if missing == ".env":
         (setup / "runtime.env").unlink()
-    ended = bench.run("auto_labeling", container="good")
+    ended = bench.run("auto_labeling", behaviour="good")
     assert (ended.code, ended.reason) == (64, reason.format(setup=setup, missing=missing))
 
 
 def test_storage_tools_that_leave_dotfiles_out_do_no_harm(bench: Bench) -> None:
     (bench.folder / "setup/.env").unlink()
-    assert bench.run("augmentation", container="good").code == 0
+    assert bench.run("augmentation", behaviour="good").code == 0
 
 
 def test_a_question_bank_without_a_name_is_refused(bench: Bench) -> None:
     (bench.folder / "setup/configs/auto_labeling/question_bank.json").write_text('{"questions": []}')
-    ended = bench.run("auto_labeling", container="good")
+    ended = bench.run("auto_labeling", behaviour="good")
     assert ended.code == 64
     assert "is no question bank with name and questions" in ended.reason
 
@@ -76,33 +86,61 @@ def test_a_question_bank_without_a_name_is_refused(bench: Bench) -> None:
 def test_a_name_that_yaml_would_change_is_refused(bench: Bench, name: str) -> None:
     bench.name = name
     bench.write_setup(bench.endpoints)
-    ended = bench.run("augmentation", container="good")
+    ended = bench.run("augmentation", behaviour="good")
     assert ended.code == 64
     assert "cannot be passed to the container; use plain names" in ended.reason
 
 
 def test_an_output_folder_that_holds_inputs_is_not_emptied(bench: Bench) -> None:
     bench.environment["TMPDIR"] = "/tmp"
-    ended = bench.run("augmentation", "--output", str(bench.folder), container="good")
+    ended = bench.run("augmentation", "--output", str(bench.folder), behaviour="good")
     assert ended.code == 64
     assert list((bench.folder / "clip").iterdir())
 
 
 def test_relative_folders_are_taken_from_where_the_worker_starts(bench: Bench) -> None:
-    ended = bench.run("augmentation", "--output", "output", "--clip", "clip", container="good", PAIDF_HOME="/")
+    ended = bench.run("augmentation", "--output", "output", "--clip", "clip", behaviour="good", PAIDF_HOME="/")
     assert ended.code == 0, ended.log
 
 
 def test_a_command_that_cannot_be_started_is_a_bad_setup(bench: Bench) -> None:
-    ended = bench.run("augmentation", container="good", PAIDF_CLI="/no/such/command")
+    ended = bench.run("augmentation", behaviour="good", PAIDF_CLI="/no/such/command")
     assert ended.code == 64
     assert ended.reason.startswith("the container's command cannot be started")
 
 
-@pytest.mark.parametrize("stage", ["augmentation", "auto_labeling"])
-def test_what_was_set_before_does_not_beat_what_the_worker_found_out(bench: Bench, stage: str) -> None:
+@pytest.mark.parametrize("other_disk", [False, True])
+def test_a_container_that_resolves_links_finds_the_clip_under_the_results_name(bench: Bench, other_disk: bool) -> None:
+    (link,) = (bench.folder / "clip").iterdir()
+    link.rename(bench.folder / "blob")
+    link.symlink_to(bench.folder / "blob")
+    if not other_disk:
+        assert given_to_the_container(bench, "auto_labeling")["clip"] == f"{bench.name}.mp4"
+        return
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        assert Path(folder).stat().st_dev != link.stat().st_dev
+        assert given_to_the_container(bench, "auto_labeling", TMPDIR=folder)["clip"] == f"{bench.name}.mp4"
+        assert list(Path(folder).iterdir()) == []
+
+
+@pytest.mark.parametrize("container", ["augmentation", "auto_labeling"])
+def test_the_key_that_opens_an_endpoint_is_the_one_that_the_container_looks_at(bench: Bench, container: str) -> None:
+    keys = {"NVIDIA_API_KEY": "nvapi-of-all", "LLM_API_KEY": "of-the-llm"}
+    given = given_to_the_container(bench, container, **keys)["environment"]
+    assert (given["VLM_API_KEY"], given["LLM_API_KEY"]) == ("nvapi-of-all", "of-the-llm")
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
+def test_one_token_of_hugging_face_is_given_under_both_names(bench: Bench, name: str) -> None:
+    before = {"HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": "", name: "hf_secret"}
+    given = given_to_the_container(bench, "augmentation", **before)["environment"]
+    assert given["HF_TOKEN"] == given["HUGGING_FACE_HUB_TOKEN"] == "hf_secret"
+
+
+@pytest.mark.parametrize("container", ["augmentation", "auto_labeling"])
+def test_what_was_set_before_does_not_beat_what_the_worker_found_out(bench: Bench, container: str) -> None:
     before = {"VLM_BASE_URL": "http://old", "VLM_MODEL": "old", "LLM_MODEL": "old", "LLM_CAPTION_ENDPOINT_URL": "old"}
-    given = given_to_the_container(bench, stage, **before, MODEL_CACHE_PATH="")
+    given = given_to_the_container(bench, container, **before, MODEL_CACHE_PATH="")
     assert given["overrides"]["endpoints.vlm.url"] == bench.endpoints.vlm.url
     assert {name: given["environment"][name] for name in before} == {
         "VLM_BASE_URL": bench.endpoints.vlm.url,
@@ -150,14 +188,14 @@ def test_odd_things_in_a_cache_are_passed_over(bench: Bench) -> None:
     (cache / "up").symlink_to(".")
     os.mkfifo(cache / "pipe")
     Path(os.fsdecode(os.fsencode(cache) + b"/\xff\xfe")).write_text("bytes")
-    ended = bench.run("augmentation", container="good")
+    ended = bench.run("augmentation", behaviour="good")
     assert ended.code == 0, ended.log
     assert "WARNING: 3 entries of the model cache cannot be used" in ended.log
 
 
 def test_a_cache_that_is_not_there_is_said(bench: Bench) -> None:
     (bench.folder / "cache").rmdir()
-    ended = bench.run("augmentation", container="good")
+    ended = bench.run("augmentation", behaviour="good")
     assert ended.code == 0
     assert "WARNING: 1 entries of the model cache cannot be used, the first: [Errno 2]" in ended.log
 

@@ -4,9 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
-from vda_assets.dagster_defs.names import DATA_VERSION_TAG, RUN_ID
+from vda_assets.base.parallel import in_order
+from vda_assets.config.dataset import Dataset
+from vda_assets.dagster_defs.interrupts import interrupts_delayed
+from vda_assets.dagster_defs.names import RUN_ID, VERDICT, asset_key
+from vda_assets.dagster_defs.private import DATA_VERSION_TAG
+from vda_assets.flows.planning import Item
+from vda_assets.flows.stages import OUTPUTS, Output, Stage
+from vda_assets.outcomes.verdict import Verdict
+from vda_assets.outcomes.whole import is_whole
+from vda_assets.storage.access import Storage
+from vda_assets.storage.layout import RunLayout
+from vda_assets.storage.url import StorageUrl
 
 _PAGE = 1000
+_PARALLEL_READS = 8
 
 
 def newest_materializations(
@@ -30,19 +42,64 @@ def newest_materializations(
     return newest
 
 
-def with_hash(
-    materializations: Mapping[str, dg.AssetMaterialization], hashes: Mapping[str, str]
+class Finished:
+    """By output and clip key, the materializations of what was made from the same clip and configuration, and lies
+    whole in storage."""
+
+    def __init__(self, storage_url: StorageUrl, dataset: str) -> None:
+        self._storage_url, self._dataset = storage_url, dataset
+        self._found: dict[Output, dict[str, dg.AssetMaterialization]] = {output: {} for output in OUTPUTS}
+
+    def add(self, output: Output, key: str, materialization: dg.AssetMaterialization) -> None:
+        self._found[output][key] = materialization
+
+    def materializations(self, output: Output) -> Iterable[dg.AssetMaterialization]:
+        return self._found[output].values()
+
+    def runs(self, key: str) -> dict[Output, RunLayout]:
+        """For each finished output of a clip the run whose folder holds it."""
+        return {output: self.run_of(found[key]) for output, found in self._found.items() if key in found}
+
+    def verdicts(self) -> dict[tuple[str, Stage], Verdict]:
+        """By clip key and stage the verdict on each finished output of a stage."""
+        return {
+            (key, stage): Verdict(verdict)
+            for stage in Stage
+            for key, materialization in self._found[stage].items()
+            if (verdict := text_of(materialization, VERDICT)) in list(Verdict)
+        }
+
+    def run_of(self, materialization: dg.AssetMaterialization) -> RunLayout:
+        return RunLayout(self._storage_url, self._dataset, text_of(materialization, RUN_ID))
+
+
+def find_finished(
+    instance: dg.DagsterInstance, storage: Storage, dataset: Dataset, items: Mapping[str, Item]
+) -> Finished:
+    """Reads Dagster's event log, and checks in storage what it says of outputs whose hash is still the same."""
+    finished = Finished(dataset.storage_url, dataset.name)
+
+    def lies_whole(claim: tuple[Output, str, dg.AssetMaterialization]) -> bool:
+        output, key, materialization = claim
+        return is_whole(storage, items[key], output, layout=finished.run_of(materialization))
+
+    claims = [
+        (output, key, materialization)
+        for output in OUTPUTS
+        for key, materialization in _newest(instance, dataset, output, list(items)).items()
+        if (materialization.tags or {}).get(DATA_VERSION_TAG) == items[key].output_hashes[output]
+    ]
+    for claim, is_there in zip(claims, in_order(lies_whole, claims, threads=_PARALLEL_READS), strict=True):
+        if is_there:
+            finished.add(*claim)
+    return finished
+
+
+def _newest(
+    instance: dg.DagsterInstance, dataset: Dataset, output: Output, keys: Sequence[str]
 ) -> dict[str, dg.AssetMaterialization]:
-    """Those that were made from exactly what their partition would be made from today."""
-    return {
-        partition: materialization
-        for partition, materialization in materializations.items()
-        if (materialization.tags or {}).get(DATA_VERSION_TAG) == hashes[partition]
-    }
-
-
-def run_ids(materializations: Iterable[dg.AssetMaterialization]) -> list[str]:
-    return [text_of(materialization, RUN_ID) for materialization in materializations]
+    with interrupts_delayed():
+        return newest_materializations(instance, asset_key(dataset, output), keys)
 
 
 def text_of(materialization: dg.AssetMaterialization, name: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from vda_assets.embedded.service.errors import ApiError, server_error
 from vda_assets.embedded.service.store import Row, Store
 from vda_assets.osmo.spec import NAME_PATTERN
-from vda_assets.storage.credentials import DataCredential
+from vda_assets.storage.credentials import StorageCredential
 from vda_assets.storage.errors import BadStorageUrl
 from vda_assets.storage.url import parse_profile
 
@@ -63,9 +63,9 @@ class Credentials:
         rows = self._store.all("SELECT name, payload FROM credential WHERE user = ?", user)
         return {row["name"]: json.loads(row["payload"]) for row in rows}
 
-    def data_credentials(self, user: str) -> list[DataCredential]:
+    def data_credentials(self, user: str) -> list[StorageCredential]:
         rows = self._store.all("SELECT profile, payload FROM credential WHERE user = ? AND type = 'DATA'", user)
-        return [DataCredential(profile=row["profile"], **json.loads(row["payload"])) for row in rows]
+        return [StorageCredential(profile=row["profile"], **json.loads(row["payload"])) for row in rows]
 
     def set(self, *, user: str, name: str, options: CredentialOptions) -> None:
         """Raises ApiError for anything but one kind, and for a GENERIC name that exists (delete it first)."""

@@ -52,7 +52,7 @@ _FAULTS_OF_THE_SERVICE = re.compile(
     r"|Unknown URI scheme: .*"
     # A data URL, or the endpoint of a DATA credential, outside of the grammar.
     r"|.+ is no storage URL; use one of: .+"
-    r"|.+ names no container; expected .+"
+    r"|.+ names no bucket; expected .+"
     r"|.+ is no profile.*"
     r"|.+: component .+, which OSMO refuses"
     r"|.+ has an empty, '\.' or '\.\.' component"

@@ -1,0 +1,100 @@
+"""Records a run in Dagster while it goes on: each stage of each clip is judged from storage, then materialized."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import dagster as dg
+
+from vda_assets.config.dataset import Dataset
+from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.dagster_defs.checks import stage_checks
+from vda_assets.dagster_defs.names import asset_key
+from vda_assets.dagster_defs.recording.comparisons import Comparisons
+from vda_assets.dagster_defs.recording.failures import Failures
+from vda_assets.dagster_defs.recording.materializing import stage_materialization
+from vda_assets.dispatch.failures import StageFailure
+from vda_assets.flows.planning import Item
+from vda_assets.flows.stages import Rendered, Stage
+from vda_assets.flows.work import ClipWork, stage_outputs
+from vda_assets.media.probe import ClipInfo
+from vda_assets.outcomes.stage import judge_stage
+from vda_assets.outcomes.verdict import Verdict, worst
+from vda_assets.storage.access import Storage
+from vda_assets.storage.layout import RunLayout
+
+
+class Recorder:
+    """The dispatcher's `Report`. `seen` is what the containers see of each clip, by key; `verdicts` are those of stages
+    that were finished before, by key and stage: labels of a rejected clip say that it is one."""
+
+    def __init__(
+        self,
+        *,
+        dataset: Dataset,
+        cookbook: Cookbook,
+        storage: Storage,
+        items: Mapping[str, Item],
+        seen: Mapping[str, ClipInfo],
+        verdicts: Mapping[tuple[str, Stage], Verdict],
+        comparisons: Comparisons | None,
+        failures: Failures,
+        log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None],
+        log: Callable[[str], None],
+    ) -> None:
+        self._dataset, self._cookbook, self._storage = dataset, cookbook, storage
+        self._items, self._seen, self._comparisons = items, seen, comparisons
+        self._failures, self._log_event, self._log = failures, log_event, log
+        self._verdicts = dict(verdicts)
+
+    def stage_completed(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
+        try:
+            self._record(work, stage, layout=layout, workflow_id=workflow_id)
+        except Exception as error:  # noqa: BLE001 - the surprise of one clip must not take the others with it
+            self._fail(work.clip.key, stage, f"it could not be judged: {type(error).__name__}: {error}")
+
+    def stage_failed(self, work: ClipWork, failure: StageFailure) -> None:
+        self._fail(work.clip.key, failure.stage, f"{failure.message}\n  {failure.link}".rstrip())
+
+    def while_waiting(self) -> None:
+        if self._comparisons:
+            self._comparisons.collect()
+
+    def _record(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
+        key, item = work.clip.key, self._items[work.clip.key]
+        urls = stage_outputs(layout, stage, item.draws)
+        parent = self._verdicts.get((key, stage.row.upstream)) if stage.row.upstream else None
+        judgements = judge_stage(
+            self._storage, work, stage, layout=layout, seen=self._seen[key], cookbook=self._cookbook, parent=parent
+        )
+        reasons = "; ".join(reason for one in judgements for reason in one.reasons)
+        verdict = self._verdicts[key, stage] = worst(judgements)
+        treatment = self._dataset.verdicts.treatment(verdict)
+        is_flagged = "flag" in {treatment, self._dataset.verdicts.treatment(parent or verdict)}
+        if treatment == "fail":
+            self._fail(key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}")
+            return
+        self._log_event(
+            stage_materialization(
+                asset_key(self._dataset, stage),
+                key,
+                output_hash=item.output_hashes[stage],
+                layout=layout,
+                urls=urls,
+                judgements=judgements,
+                draws=item.draws if stage.row.per_index else (),
+                workflow_id=workflow_id,
+            )
+        )
+        for check in stage_checks(asset_key(self._dataset, stage), key, judgements, flagged=is_flagged):
+            self._log_event(check)
+        spoiled = [url for url, one in zip(urls, judgements, strict=True) if one.verdict is not Verdict.ACCEPTED]
+        advice = f" ({reasons}); to make it anew, delete {spoiled[0]} and run again" if spoiled else ""
+        self._log(f"{key}: {stage} {verdict}{advice}")
+        if stage is Stage.AUGMENTED_VIDEOS and self._comparisons:
+            self._comparisons.begin(item, layout)
+
+    def _fail(self, key: str, stage: Stage, reason: str) -> None:
+        self._failures.add(key, {stage}, reason)
+        if stage is Stage.AUGMENTED_VIDEOS and self._comparisons:
+            self._failures.add(key, {Rendered.COMPARISONS}, "there is no augmented clip to compare with")

@@ -1,0 +1,59 @@
+"""From what is wanted and what is finished to the work that is left: values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vda_assets.base.failed import Failed
+from vda_assets.cookbooks.draw import Draw
+from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Output, Rendered, Stage
+from vda_assets.flows.work import ClipWork
+from vda_assets.storage.clips import Clip
+from vda_assets.storage.layout import RunLayout
+
+
+@dataclass(frozen=True)
+class Item:
+    """One clip of a run with everything that is known before it is worked on."""
+
+    clip: Clip
+    draws: tuple[Draw, ...]
+    output_hashes: Mapping[Output, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`work` is what OSMO has to do for a clip, without any stage when nothing is left. `failed` cannot be made.
+
+    `compare_with` is the run whose augmented clip lies there already to be compared; None when there is nothing to
+    compare, or when `work` makes the augmented clip first.
+    """
+
+    work: ClipWork
+    failed: Mapping[Output, Failed]
+    compare_with: RunLayout | None
+
+
+def plan(item: Item, selection: Selection, finished: Mapping[Output, RunLayout]) -> Plan:
+    """`finished` names for each output of the clip that lies whole in storage the run that it lies in."""
+    failed: dict[Output, Failed] = {}
+    needed = selection.without(stage for stage in Stage if stage in finished)
+    for lacking in needed.taken_from_elsewhere() - finished.keys():
+        dependants = needed.depending_on({lacking})
+        reason = f"there are no {lacking} of this clip yet; select {lacking} as well"
+        failed.update(dict.fromkeys(sorted(dependants), Failed(reason)))
+        needed = needed.without(dependants)
+    existing = {
+        stage: run for stage in needed.taken_from_elsewhere() if (run := finished.get(stage))
+    }  # all of them are there: what lacked one was taken out
+    compare_with = None
+    if selection.comparisons and Rendered.COMPARISONS not in finished:
+        compare_with = finished.get(Stage.AUGMENTED_VIDEOS)
+        if Stage.AUGMENTED_VIDEOS in failed:
+            failed[Rendered.COMPARISONS] = Failed("there is no augmented clip to compare with")
+        elif compare_with is None and Stage.AUGMENTED_VIDEOS not in needed:
+            reason = "there are no augmented_videos of this clip yet; select them too"
+            failed[Rendered.COMPARISONS] = Failed(reason)
+    return Plan(ClipWork(item.clip, needed, item.draws, item.output_hashes, existing), failed, compare_with)
