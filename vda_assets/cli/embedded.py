@@ -137,9 +137,11 @@ def _token(deployment: Deployment) -> SecretStr | None:
 
 
 def _images(config: EmbeddedOsmoConfig) -> dict[str, StandIn]:
-    """Tasks find this environment's own `python3` first: the stand-ins live in it."""
-    here = str(Path(sys.executable).parent)
-    return {image: StandIn(environment=one.environment, path=[*one.path, here]) for image, one in config.images.items()}
+    """The stand-ins live in this environment, which takes the place of the one that an image has for its container."""
+    own = {"UV_PROJECT_ENVIRONMENT": sys.prefix}
+    return {
+        image: StandIn(environment={**own, **one.environment}, path=one.path) for image, one in config.images.items()
+    }
 
 
 def answers(url: str) -> bool:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel
-from vda_assets.osmo.spec import ResourceSpec, TimeoutSpec
+from vda_assets.osmo.spec import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, ResourceSpec, TimeoutSpec
 from vda_assets.storage.credentials import StorageCredential
 from vda_assets.storage.url import parse_profile
 
@@ -27,7 +27,16 @@ HttpUrl = Annotated[str, AfterValidator(_base_url)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", description="name of an environment variable")]
 
 
-class OsmoService(ConfigModel):
+def _own_labels(labels: dict[str, str]) -> dict[str, str]:
+    for key, value in labels.items():
+        if key.startswith("vda-"):
+            raise ValueError(f"{key!r}: labels that begin with vda- are this project's own")
+        if not LABEL_KEY_PATTERN.fullmatch(key) or not LABEL_VALUE_PATTERN.fullmatch(value):
+            raise ValueError(f"{key}={value} is no label: 1 to 63 of A-Z a-z 0-9 _ . - each")
+    return labels
+
+
+class OsmoConnection(ConfigModel):
     """How to reach and enter the service. Without `token_env` and `user` the `osmo` command's login is used, and for
     the embedded OSMO the token that it makes itself; with `user` it asks for none."""
 
@@ -37,6 +46,9 @@ class OsmoService(ConfigModel):
     token_env: EnvironmentName | None = None
     user: str | None = None
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16
+    priority: Literal["HIGH", "NORMAL", "LOW"] = "NORMAL"
+    # Labels of the team's own on every workflow, where the pool asks for some.
+    labels: Annotated[dict[str, str], AfterValidator(_own_labels)] = {}
     # How long one answer of the service is waited for; the `osmo` command waits as long.
     answer_seconds: Annotated[float, Field(gt=0)] = 60.0
 
@@ -182,7 +194,7 @@ class EmbeddedOsmoConfig(ConfigModel):
 
 class Deployment(ConfigModel):
     description: str = ""
-    osmo: OsmoService
+    osmo: OsmoConnection
     images: Images = Images()
     endpoints: Endpoints = Endpoints()
     resources: Resources = Resources()

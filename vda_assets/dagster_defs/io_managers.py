@@ -15,12 +15,13 @@ import dagster as dg
 
 from vda_assets.base.parallel import as_they_come
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.names import RUN_ID, SOURCE_VIDEOS, VERDICT, io_manager_key
+from vda_assets.dagster_defs.names import PARENT_VERDICT, RUN_ID, SOURCE_VIDEOS, VERDICT, io_manager_key
 from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
 from vda_assets.dagster_defs.resources import StorageResource
 from vda_assets.flows.selection import output_named
 from vda_assets.flows.stages import OUTPUTS, Output, Stage
 from vda_assets.outcomes.marker import OutputMissing, read_marker
+from vda_assets.outcomes.verdict import Verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import Clip, clip_at, video_of
 from vda_assets.storage.errors import StorageError
@@ -32,12 +33,16 @@ _WRITES_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class OutputReference:
-    """`urls` are the output's folders, or videos for `comparisons`: one per augmentation index."""
+    """`urls` are the output's folders, or videos for `comparisons`: one per augmentation index.
+
+    `parent_verdict` is that of the augmented clip on the labels of it: accepted labels may be those of a rejected clip.
+    """
 
     key: str
     output: Output
     run_id: str
     verdict: str
+    parent_verdict: Verdict | None
     urls: tuple[StorageUrl, ...]
 
 
@@ -102,7 +107,15 @@ class ReferenceIOManager(dg.IOManager):
         run_id = text_of(materialization, RUN_ID)
         layout = RunLayout(self._dataset.storage_url, self._dataset.name, run_id)
         urls = self._urls(output, layout, video_of(key))
-        return OutputReference(key, output, run_id, text_of(materialization, VERDICT), urls)
+        parent = text_of(materialization, PARENT_VERDICT)
+        return OutputReference(
+            key,
+            output,
+            run_id,
+            text_of(materialization, VERDICT),
+            Verdict(parent) if parent in list(Verdict) else None,
+            urls,
+        )
 
     def _urls(self, output: Output, layout: RunLayout, video: str) -> tuple[StorageUrl, ...]:
         """A record is a claim about the bucket, not the bucket: what it names must lie there."""

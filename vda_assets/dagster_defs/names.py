@@ -3,12 +3,14 @@
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
+from vda_assets.config.deployment import Deployment
 from vda_assets.flows.stages import Output
 
 SOURCE_VIDEOS = "source_videos"
 
 RUN_ID = "run_id"  # text: which run's folder holds the output
 VERDICT = "verdict"  # text: accepted, rejected, degraded, unverified
+PARENT_VERDICT = "parent_verdict"  # text: the verdict of the augmented clip, on the labels of it
 REASONS = "reasons"  # text
 DOUBTS = "doubts"  # text: answers that do not fit what was drawn
 REUSED = "reused"  # bool: finished before this run
@@ -39,6 +41,11 @@ def slug_of(name: str) -> str:
 def run_id_of(run: dg.DagsterRun) -> str:
     """`run-` and 8 hex digits of the root run: a retried run finds its own work again."""
     return f"run-{(run.root_run_id or run.run_id)[:8]}"
+
+
+def pool_name(deployment_name: str, deployment: Deployment) -> str:
+    """The pool whose limit says how many runs dispatch to an OSMO pool at once."""
+    return slug_of(f"osmo_{deployment_name}_{deployment.osmo.pool}")
 
 
 def shared_key(deployment: str, *parts: str) -> dg.AssetKey:

@@ -19,6 +19,7 @@ from vda_assets.dagster_defs.recording.failures import Failures
 from vda_assets.dagster_defs.recording.finished import Finished, find_finished
 from vda_assets.dagster_defs.recording.materializing import reused
 from vda_assets.dagster_defs.recording.recorder import Recorder
+from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.flows.inputs import provide_inputs
 from vda_assets.flows.planning import Item, Plan, plan
@@ -63,8 +64,10 @@ class Production:
         instance: dg.DagsterInstance,
         log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None],
         log: Callable[[str], None],
+        company: Company,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        self._company = company
         self._scope, self._selection, self._layout = scope, selection, layout
         self._storage, self._instance, self._clock = storage, instance, clock
         self._log_event, self._log = log_event, log
@@ -92,8 +95,10 @@ class Production:
             self._keep(finished)
             self._compare(items, plans)
             if works:
+                dispatcher = self._dispatcher(items, seen, client=client, gpu_platform=gpu_platform)
+                dispatcher.clear_the_way(works)
                 self._write_setup(works)
-                self._dispatcher(items, seen, client=client, gpu_platform=gpu_platform).run(works)
+                dispatcher.run(works)
             self._comparisons.finish()
 
     def _find(self, keys: Sequence[str]) -> dict[str, Item]:
@@ -179,6 +184,7 @@ class Production:
             report=recorder,
             is_whole=self._was_left_by,
             log=self._log,
+            company=self._company,
             clock=self._clock,
         )
 

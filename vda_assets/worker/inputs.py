@@ -42,8 +42,19 @@ def place_clip(arguments: Arguments, scratch: Path) -> Path:
         raise WorkerError(BAD_SETUP, f"--name {arguments.name!r} is not a bare name")
     placed = scratch / "clip" / f"{arguments.name}{found[0].suffix.lower()}"
     placed.parent.mkdir()
-    placed.symlink_to(found[0].resolve())
+    link_or_copy(found[0].resolve(), placed)
     return placed
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Not by a symbolic link: paidf-auto-labeling 1.0.0 resolves it, and names the scene after what it leads to.
+
+    A hard link is refused between file systems, and on another user's file.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def writable_face(cache: Path, face: Path) -> Path:

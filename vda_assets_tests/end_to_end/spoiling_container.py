@@ -95,6 +95,11 @@ def invents_motion() -> int:
 @habit
 def crashes_after_writing() -> int:
     reference()
+    return crashes_before_writing()
+
+
+@habit
+def crashes_before_writing() -> int:
     print("CUDA error: an illegal memory access was encountered", file=sys.stderr)
     return 3
 
@@ -143,7 +148,7 @@ def degrades_a_stage() -> int:
 
 @habit
 def crashes_on_index_1() -> int:
-    return crashes_after_writing() if CLIP.endswith("_aug1") else reference()
+    return crashes_before_writing() if CLIP.endswith("_aug1") else reference()
 
 
 @habit

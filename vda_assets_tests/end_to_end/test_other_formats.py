@@ -84,4 +84,4 @@ def test_super_resolution_takes_them_too(finished: World) -> None:
     (run,) = set(finished.runs()) - before
     enhanced = probe(run / "outputs/pseudo_labeled/yard=2Fgate/raw/yard=2Fgate.mp4", name="enhanced")
     made = probe(run / "outputs/augmented/yard=2Fgate_aug0/augmented_video.mp4", name="augmented")
-    assert (made.width, made.height) == (enhanced.width, enhanced.height) != (640, 272)
+    assert (made.width, made.height) == (640, 272) != (enhanced.width, enhanced.height)

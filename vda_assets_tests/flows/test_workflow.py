@@ -151,7 +151,7 @@ def test_super_resolution_lets_the_augmentation_of_the_original_wait_for_the_enh
     assert "--super-resolution" in label["tasks"][0]["args"]
     _, clip, _, gate = augment["tasks"][0]["inputs"]
     assert clip == label["tasks"][0]["inputs"][1]
-    assert gate == {"task": "pl_original_worker_0"}
+    assert gate == {"task": "pl_original_worker_0", "regex": "outcome.json"}
 
 
 def test_a_clip_of_another_format_is_taken_from_where_it_lies_as_an_mp4(project: Project) -> None:

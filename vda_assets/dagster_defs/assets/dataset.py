@@ -1,6 +1,7 @@
 """The assets of one dataset: its clips as they lie in the bucket, and the one step that makes everything of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -14,11 +15,12 @@ from vda_assets.dagster_defs.names import (
     VERDICT_CHECK,
     asset_key,
     io_manager_key,
+    pool_name,
     run_id_of,
-    slug_of,
     step_name,
     videos_partitions,
 )
+from vda_assets.dagster_defs.neighbours import Neighbours
 from vda_assets.dagster_defs.production import Production, Scope
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
 from vda_assets.flows.selection import Selection, selection_of
@@ -101,13 +103,14 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
         can_subset=True,
         partitions_def=videos_partitions(dataset),
         backfill_policy=dg.BackfillPolicy.multi_run(CLIPS_PER_RUN),
-        pool=slug_of(f"osmo_{deployment_name}_{scope.deployment.osmo.pool}"),
+        pool=pool_name(deployment_name, scope.deployment),
         required_resource_keys={osmo_resource_key(deployment_name), storage_resource_key(deployment_name)},
         op_tags=scope.tags,
     )
     def vda(context: dg.AssetExecutionContext, config: VdaConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = {outputs[key] for key in context.selected_asset_keys}
-        produce(context, scope, selection_of(selected, super_resolution=config.super_resolution))
+        selection = selection_of(selected, super_resolution=config.super_resolution)
+        produce(context, scope, selection, context.partition_keys)
         # A body that returned None instead of being a generator would materialize every partition of its range.
         yield from ()
 
@@ -131,20 +134,26 @@ def _check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
     return [*verdicts, look]
 
 
-def produce(context: dg.AssetExecutionContext, scope: Scope, selection: Selection) -> None:
-    """The step's body. Raises Failure naming every clip and output that failed, after all others are materialized."""
+def produce(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, scope: Scope, selection: Selection, keys: Sequence[str]
+) -> None:
+    """The body of a step, for the clips whose keys are given.
+
+    Raises Failure naming every clip and output that failed, after all others are materialized.
+    """
     resources = context.resources.original_resource_dict
     storage = resources[storage_resource_key(scope.dataset.deployment)].storage()
-    keys = list(context.partition_keys)
     layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
+    log_event: Callable[[Any], None] = context.log_event  # in an op it takes evaluations as well (Dagster 1.13)
     production = Production(
         scope,
         selection=selection,
         layout=layout,
         storage=storage,
         instance=context.instance,
-        log_event=interrupts_delayed()(context.log_event),
+        log_event=interrupts_delayed()(log_event),
         log=interrupts_delayed()(context.log.info),
+        company=Neighbours(context.instance, context.run_id, dataset=scope.dataset, selection=selection, keys=keys),
     )
     context.log.info(f"{layout.run_id}: {selection.flow or 'selected stages'} for {len(keys)} clips")
     try:

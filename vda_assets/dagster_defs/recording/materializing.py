@@ -1,16 +1,17 @@
 """Judgements as Dagster events: one materialization per partition, its metadata typed and small."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from vda_assets.base.cut import cut_lines
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.dagster_defs import names
 from vda_assets.flows.comparisons import Comparison
 from vda_assets.flows.stages import Stage
-from vda_assets.outcomes.verdict import Judgement, worst
+from vda_assets.outcomes.verdict import Judgement, parent_verdict, worst
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
@@ -29,8 +30,8 @@ def stage_materialization(
     """One output of one clip; with several augmentation indexes it is worth what the worst of them is."""
     metadata: dict[str, Any] = {
         names.VERDICT: dg.MetadataValue.text(worst(judgements).value),
-        names.REASONS: dg.MetadataValue.text("; ".join(reason for one in judgements for reason in one.reasons) or "-"),
-        names.DOUBTS: dg.MetadataValue.text("; ".join(doubt for one in judgements for doubt in one.doubts) or "-"),
+        names.REASONS: dg.MetadataValue.text(_joined(reason for one in judgements for reason in one.reasons)),
+        names.DOUBTS: dg.MetadataValue.text(_joined(doubt for one in judgements for doubt in one.doubts)),
         names.RUN_ID: dg.MetadataValue.text(layout.run_id),
         names.WORKFLOW: dg.MetadataValue.text(workflow_id),
         names.URI: dg.MetadataValue.text(str(urls[0])),
@@ -39,6 +40,8 @@ def stage_materialization(
         names.FILES: dg.MetadataValue.int(_total(judgements, "files")),
         names.SECONDS: dg.MetadataValue.float(float(sum(one.facts.get("seconds", 0.0) for one in judgements))),
     }
+    if parent := parent_verdict(judgements):
+        metadata[names.PARENT_VERDICT] = dg.MetadataValue.text(parent.value)
     if draws:
         metadata[names.SAMPLED_VARS] = dg.MetadataValue.json(
             {str(draw.index): dict(draw.sampled_vars) for draw in draws}
@@ -52,9 +55,14 @@ def stage_materialization(
 def stage_checks(
     key: dg.AssetKey, partition: str, judgements: Sequence[Judgement], *, flagged: bool
 ) -> list[dg.AssetCheckEvaluation]:
-    """The clip's verdict, and for augmented labels whether they say what was drawn, as checks of its partition."""
+    """The clip's verdict, and for augmented labels whether they say what was drawn, as checks of its partition.
+
+    `flagged`: the dataset's policy flags the verdict, or that of the clip that is labelled.
+    """
     reasons = [reason for one in judgements for reason in one.reasons]
-    checks = [_check(key, names.VERDICT_CHECK, partition, not flagged, reasons)]
+    parent = parent_verdict(judgements)
+    told = {names.PARENT_VERDICT: dg.MetadataValue.text(parent.value)} if parent else {}
+    checks = [_check(key, names.VERDICT_CHECK, partition, not flagged, reasons, **told)]
     if key.path[-1] == Stage.AUGMENTED_LABELS:
         doubts = [doubt for one in judgements for doubt in one.doubts]
         checks.append(_check(key, names.LOOK_CHECK, partition, not doubts, doubts))
@@ -62,7 +70,7 @@ def stage_checks(
 
 
 def _check(
-    key: dg.AssetKey, name: str, partition: str, passed: bool, reasons: Sequence[str]
+    key: dg.AssetKey, name: str, partition: str, passed: bool, reasons: Sequence[str], **told: dg.MetadataValue[Any]
 ) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=key,
@@ -70,7 +78,7 @@ def _check(
         partition=partition,
         passed=passed,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={names.REASONS: dg.MetadataValue.text("; ".join(reasons) or "-")},
+        metadata={names.REASONS: dg.MetadataValue.text(_joined(reasons)), **told},
     )
 
 
@@ -105,6 +113,10 @@ def _materialization(
 ) -> dg.AssetMaterialization:
     tags = {names.DATA_VERSION_TAG: output_hash}
     return dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata, tags=tags)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "; ".join(cut_lines(texts)) or "-"
 
 
 def _total(judgements: Sequence[Judgement], fact: str) -> int:

@@ -117,7 +117,7 @@ def test_a_clip_goes_from_its_draw_through_both_containers(
     assert metadata["selections"] == last
     assert metadata["hallucination_check"]["seed_used"] == 77
     asked = metadata["attribute_verification"]["details"]["questions"]
-    assert {one["variable"]: len(one["options"]) >= 2 for one in asked} == dict.fromkeys(last, True)
+    assert {one["variable"].replace(" ", "_"): len(one["options"]) >= 2 for one in asked} == dict.fromkeys(last, True)
     assert "other" not in {text for one in asked for text in one["options"].values()}
 
     config = tmp_path / "auto_labeling.yaml"
