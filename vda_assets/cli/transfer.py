@@ -13,8 +13,9 @@ import click
 from vda_assets.cli.clips import datasets
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, load
+from vda_assets.media.sniff import HEAD_BYTES, looks_like
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import CLIP_EXTENSIONS, key_of, video_of
+from vda_assets.storage.clips import CLIP_EXTENSIONS, Skipped, SkippedByKind, key_of, skipped_kind, video_of
 from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.transfer import Copy, NotCopied, only_one, upload_clips
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
@@ -102,14 +103,31 @@ def _clip_files(paths: Sequence[Path]) -> Iterator[tuple[Path, str | NotCopied]]
         if not path.is_dir():
             yield path, path.name
             continue
+        skipped = SkippedByKind()
+        homes = _homes(path)
         for file in sorted(path.rglob("*")):
             relative = file.relative_to(path)
-            if file.suffix.lower() not in CLIP_EXTENSIONS or file.name.startswith(".") or file.is_dir():
+            if file.is_dir():
                 continue
-            if file.resolve().is_relative_to(path.resolve()):
+            if kind := skipped_kind(relative.as_posix()):
+                skipped.add(Skipped(str(file), kind))
+            elif any(file.resolve().is_relative_to(home) for home in homes):
                 yield file, relative.as_posix()
             else:
                 yield file, NotCopied(str(file), f"it is a symbolic link that leads out of {path}; name its target")
+        for line in skipped.lines:
+            click.echo(line, err=True)
+
+
+def _homes(folder: Path) -> list[Path]:
+    """Where the links of a folder may lead: into it, and from a snapshot of the Hugging Face hub's cache to its blobs.
+
+    Those lie beside it: <repository>/snapshots/<commit>/clip.mp4 -> <repository>/blobs/<hash>.
+    """
+    real = folder.resolve()
+    snapshots = [parent.parent for parent in (real, *real.parents) if parent.parent.name == "snapshots"]
+    blobs = [snapshot.parent / "blobs" for snapshot in snapshots]
+    return [real, *(blob for blob in blobs if blob.is_dir())]
 
 
 def _unusable(file: Path) -> str | None:
@@ -117,7 +135,11 @@ def _unusable(file: Path) -> str | None:
         return f"it is no clip: only {', '.join(CLIP_EXTENSIONS)} are taken"
     if not file.is_file():
         return "it is a symbolic link to nothing" if file.is_symlink() else "it does not exist"
-    return "it has zero bytes" if _size_bytes(file) == 0 else None
+    try:
+        with file.open("rb") as opened:
+            return looks_like(opened.read(HEAD_BYTES))
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
 
 
 def _size_bytes(file: Path) -> int:

@@ -4,6 +4,7 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
+from vda_assets.config.names import slug_of
 from vda_assets.flows.stages import Output
 
 SOURCE_VIDEOS = "source_videos"
@@ -24,18 +25,10 @@ FILES = "files"  # int
 SECONDS = "seconds"  # float: of the container
 FRAMES = "frames"  # int
 URI = "dagster/uri"
-VERDICT_CHECK = "verdict"
-LOOK_CHECK = "looks_as_drawn"
-DATA_VERSION_TAG = "dagster/data_version"
 
 
 def asset_key(dataset: Dataset, name: str | Output) -> dg.AssetKey:
     return dg.AssetKey([dataset.slug, str(name)])
-
-
-def slug_of(name: str) -> str:
-    """A deployment's name as Dagster takes it in keys and names."""
-    return name.replace("-", "_")
 
 
 def run_id_of(run: dg.DagsterRun) -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.dead_runs import fail_dead_runs
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
+from vda_assets.dagster_defs.own_runs import is_terminated
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.workflow import clip_hash_at
@@ -44,6 +45,10 @@ class Neighbours:
         _write(instance, run_id, self._record)
 
     def work_on(self, keys: Collection[str]) -> None:
+        """Raises DagsterExecutionInterruptedError when the run was terminated: the UI sends no signal to a process that
+        Dagster did not start."""
+        if is_terminated(self._instance, self._run_id):
+            raise dg.DagsterExecutionInterruptedError
         if frozenset(keys) != self._record.keys:
             self._record = self._record.model_copy(update={"keys": frozenset(keys)})
             _write(self._instance, self._run_id, self._record)

@@ -55,6 +55,33 @@ def plan_materializations(
             context.instance.report_dagster_event(event, context.run_id)
 
 
+def asked_for(context: dg.AssetExecutionContext, asset_key: dg.AssetKey) -> list[str]:
+    """The run's partitions that were meant when it was made, and still exist.
+
+    A run holds a range of partitions, which is read when it starts: a clip that was forgotten and found again stands
+    at another place then. What was meant is in the event log as planned materializations.
+    """
+    planned: set[str] = set()
+    cursor: str | None = None
+    while True:
+        page = context.instance.get_records_for_run(
+            context.run_id, cursor=cursor, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, limit=1000
+        )
+        for record in page.records:
+            event = record.event_log_entry.dagster_event
+            data = event.event_specific_data if event else None
+            if isinstance(data, AssetMaterializationPlannedData) and data.asset_key == asset_key and data.partition:
+                planned.add(data.partition)
+        if not page.has_more:
+            break
+        cursor = page.cursor
+    keys = list(context.partition_keys)
+    if not planned:
+        return keys
+    known = context.instance.get_dynamic_partitions(str(context.assets_def.partitions_def.name))
+    return [key for key in known if key in planned]
+
+
 def is_terminated(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Whether somebody asked for the run's end; the UI cannot reach a process that it did not start."""
     run = instance.get_run_by_id(run_id)

@@ -21,7 +21,7 @@ from vda_assets.dagster_defs.recording.materializing import reused
 from vda_assets.dagster_defs.recording.recorder import Recorder
 from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
-from vda_assets.flows.inputs import provide_inputs
+from vda_assets.flows.inputs import Seen, provide_inputs
 from vda_assets.flows.planning import Item, Plan, plan
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.setup import setup_files, write_setup
@@ -95,7 +95,8 @@ class Production:
             self._keep(finished)
             self._compare(items, plans)
             if works:
-                dispatcher = self._dispatcher(items, seen, client=client, gpu_platform=gpu_platform)
+                recorder = self._recorder(items, seen, finished)
+                dispatcher = self._dispatcher(recorder, client=client, gpu_platform=gpu_platform)
                 dispatcher.clear_the_way(works)
                 self._write_setup(works)
                 dispatcher.run(works)
@@ -130,9 +131,11 @@ class Production:
         infos: dict[str, ClipInfo] = {}
         for work, seen in provide_inputs(self._storage, list(works), layout=self._layout):
             key = work.clip.key
-            if isinstance(seen, ClipInfo):
-                infos[key] = seen
+            if isinstance(seen, Seen):
+                infos[key] = seen.info
                 usable.append(work)
+                for warning in seen.warnings:
+                    self._log(f"warning: {warning}")
                 continue
             compares = self._selection.comparisons and Stage.AUGMENTED_VIDEOS in work.selection
             self.failures.add(key, [*work.stages, *(Rendered if compares else ())], seen.reason)
@@ -162,20 +165,21 @@ class Production:
         write_setup(self._storage, self._layout, files)
         self._log(f"setup for {len(works)} clips written to {self._layout.setup}")
 
-    def _dispatcher(
-        self, items: Mapping[str, Item], seen: Mapping[str, ClipInfo], *, client: OsmoService, gpu_platform: str
-    ) -> Dispatcher:
-        recorder = Recorder(
+    def _recorder(self, items: Mapping[str, Item], seen: Mapping[str, ClipInfo], finished: Finished) -> Recorder:
+        return Recorder(
             dataset=self._scope.dataset,
             cookbook=self._scope.cookbook,
             storage=self._storage,
             items=items,
             seen=seen,
+            verdicts=finished.verdicts(),
             comparisons=self._comparisons if self._selection.comparisons else None,
             failures=self.failures,
             log_event=self._log_event,
             log=self._log,
         )
+
+    def _dispatcher(self, recorder: Recorder, *, client: OsmoService, gpu_platform: str) -> Dispatcher:
         return Dispatcher(
             client=client,
             deployment=self._scope.deployment,

@@ -57,7 +57,10 @@ class Report(Protocol):
 
 
 class IsWhole(Protocol):
-    """Whether a stage's outputs lie whole in a run's folder, and a work whose hash begins so left them."""
+    """Whether all outputs of a stage are there in a run's folder, and the work that left them has the hash `work_hash`.
+
+    A service without labels knows only the beginning of that hash.
+    """
 
     def __call__(self, work: ClipWork, stage: Stage, *, layout: RunLayout, work_hash: str) -> bool: ...
 

@@ -78,8 +78,7 @@ class Submissions:
 
     @cached_property
     def labelled(self) -> bool:
-        version = self._client.version()
-        return (int(version.major), int(version.minor)) >= _LABELS_SINCE
+        return self._client.version().number >= _LABELS_SINCE
 
     def of(self, works: Sequence[ClipWork]) -> dict[str, list[Submitted]]:
         """Clip key -> workflows that do some of its work's stages, oldest first.

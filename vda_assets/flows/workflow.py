@@ -20,6 +20,7 @@ from vda_assets.osmo.spec import (
     UrlOutput,
     WorkflowSpec,
 )
+from vda_assets.paidf.generate import known_version
 from vda_assets.storage.clips import Clip, path_of
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, OUTCOME_FILE, RunLayout, model_cache
 from vda_assets.storage.url import StorageUrl
@@ -35,7 +36,6 @@ LABEL_ROOT, LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
 # How much of a work's hash its workflow's name carries; OSMO allows 64 characters in all.
 WORK_HASH_IN_NAME = 16
 HASH_IN_LABEL = 32
-_CACHES = {Container.AUGMENTATION: "cosmos_transfer", Container.AUTO_LABELING: "auto_labeling"}
 
 
 def workflow_name(layout: RunLayout, work: ClipWork) -> str:
@@ -128,9 +128,11 @@ class _Builder:
         setup = UrlInput(
             url=str(self._layout.setup), regex=files_for(draw if container is Container.AUGMENTATION else None)
         )
-        cache = UrlInput(url=str(model_cache(self._layout.storage_url, _CACHES[container])))
+        cache = known_version(self._deployment.images, container).model_cache
+        weights = [UrlInput(url=str(model_cache(self._layout.storage_url, cache)))] if cache else []
         output = stage_outputs(self._layout, stage, self._work.draws)[index]
-        arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}", "--model-cache", "{{input:2}}"]
+        arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}"]
+        arguments += ["--model-cache", "{{input:2}}"] if weights else []
         arguments += ["--clip-file", clip_file] if clip_file else []
         arguments += ["--name", output.name, "--output", "{{output}}"]
         arguments += ["--work", self._work.work_hash, "--attempt", str(self._attempt), "--image", image]
@@ -145,7 +147,7 @@ class _Builder:
             image=image,
             command=["bash"],
             args=[f"{{{{input:0}}}}/{START_SCRIPT}", container.value, *arguments],
-            inputs=[setup, clip, cache, *self._gate(stage)],
+            inputs=[setup, clip, *weights, *self._gate(stage)],
             outputs=[UrlOutput(url=str(output))],
             resource=container.value,
             credentials={name: dict(keys) for name, keys in self._deployment.task_credentials.items()},

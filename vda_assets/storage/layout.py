@@ -48,8 +48,8 @@ class RunLayout:
         return self.root / f"remuxed/{video}/{content}.mp4"
 
     def video_at(self, path: str) -> str | None:
-        """The video that a path below the run's root belongs to; None when the path belongs to no single one."""
-        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.mp4"
+        """The video that a path below the run's root belongs to; None for what all of them share."""
+        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.(?:mp4|png)"
         match = re.match(rf"{_OUTPUT_PATTERN}|remuxed/(?P<remuxed>[^/]+)/|{display}", path)
         return next((video for video in match.groupdict().values() if video), None) if match else None
 
@@ -60,6 +60,11 @@ class RunLayout:
 
     def comparison(self, video: str, index: int) -> StorageUrl:
         return self.root / f"display/{self.dataset}_{video}_aug{index}_compare.mp4"
+
+
+def still_of(comparison: StorageUrl) -> StorageUrl:
+    """Where the picture lies that takes the place of a side-by-side video."""
+    return comparison.parent / f"{comparison.name.removesuffix('.mp4')}.png"
 
 
 def model_cache(storage_url: StorageUrl, name: str) -> StorageUrl:

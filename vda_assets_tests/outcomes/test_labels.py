@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vda_assets.cookbooks.question_bank import read_question_bank
+from vda_assets.cookbooks.cookbook import read_cookbook
 from vda_assets.outcomes.labels import judge_labels
 from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
@@ -17,7 +17,7 @@ from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.worker.bench import COOKBOOK
 
-BANK = read_question_bank(COOKBOOK / "auto_labeling/question_bank.json")
+BANK = read_cookbook(COOKBOOK, name="any").question_bank
 STATUS = "sidecars/pipeline_status.json"
 METADATA = "sidecars/metadata.json"
 OBJECTS = "contextual/objects.json"

@@ -6,7 +6,8 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
-from vda_assets.dagster_defs.names import asset_key, run_id_of, slug_of
+from vda_assets.config.names import slug_of
+from vda_assets.dagster_defs.names import asset_key, run_id_of
 from vda_assets.dagster_defs.neighbours import needed_clips
 from vda_assets.dagster_defs.resources import OsmoResource
 from vda_assets.dispatch.cancel import alive_workflows, cancel_workflows

@@ -1,4 +1,4 @@
-"""`vda stage`: a run's results and the clips that it was made from, mirrored to this machine."""
+"""`vda mirror`: a run's results and the clips that it was made from, mirrored to this machine."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _RUN_ID = re.compile(r"run-[0-9a-f]{8}")
 _READS_AT_ONCE = 8
 
 
-@click.command()
+@click.command("mirror")
 @dataset_option
 @click.option("--run-id", required=True, metavar="RUN", help="A run's folder: run- and eight hex digits.")
 @video_option
-def stage(dataset_name: str, run_id: str, videos: tuple[str, ...]) -> None:
+def mirror_run(dataset_name: str, run_id: str, videos: tuple[str, ...]) -> None:
     """Mirror a run's outputs and its input clips to media/vda/runs/RUN/, the clips under input/.
 
     Prints MEDIA:<absolute path> for every file. Killed, the same command goes on where it was.
 
-    Example: vda stage --dataset vda-demo --run-id run-1a2b3c4d
+    Example: vda mirror --dataset vda-demo --run-id run-1a2b3c4d
     """
     if not _RUN_ID.fullmatch(run_id):
         raise click.UsageError(f"--run-id {run_id!r} is no run, such as run-1a2b3c4d")
