@@ -1,4 +1,4 @@
-"""Results of both stages for one clip, made once by the real worker and stand-ins, to be handed out again and again."""
+"""Results of both containers for one clip, made by the real worker and stand-ins, to be handed out again and again."""
 
 from __future__ import annotations
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from vda_assets.labels import limits
 from vda_assets.labels.errors import BrokenLabelFile, SceneNotFound
+from vda_assets.labels.reading import content_of, read_file
 
 INSTANCES_FILE = "contextual/instances.json"
 OBJECTS_FILE = "contextual/objects.json"
+VIDEO_FILE, EVENTS_FILE, IMAGE_FILE = "contextual/video.json", "contextual/events.json", "contextual/image.json"
 MCQ_FILE, BCQ_FILE, OPEN_QA_FILE = "task/mcq.json", "task/bcq.json", "task/open_qa.json"
 STATUS_FILE = "sidecars/pipeline_status.json"
 METADATA_FILE = "sidecars/metadata.json"
 CONFIG_FILE = "config.yaml"
 RAW_FOLDER = "raw"
+# What DAFT judges; the others are the container's own.
+FORMAT_FILES = (INSTANCES_FILE, OBJECTS_FILE, VIDEO_FILE, EVENTS_FILE, IMAGE_FILE, MCQ_FILE, BCQ_FILE, OPEN_QA_FILE)
+SCENE_FILES = (*FORMAT_FILES, STATUS_FILE, METADATA_FILE, CONFIG_FILE)
 
 Box = tuple[float, float, float, float]
 
 
 class _Part(BaseModel):
-    """Further keys are passed over: DAFT judges the format, this room takes what it needs."""
+    """Further keys are passed over: DAFT judges the format, this room takes what it needs, in its own types."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
 class Instance(_Part):
@@ -111,7 +116,9 @@ class Window(_Part):
     def answers(self) -> tuple[WindowAnswer, ...]:
         """Empty when the reply holds none, and without a reply."""
         items = self.enhanced_caption.get("mcq") if isinstance(self.enhanced_caption, dict) else None
-        return tuple(_window_answer(item) for item in items or () if isinstance(item, dict))
+        if not isinstance(items, list):
+            return ()
+        return tuple(_window_answer(item) for item in items[: limits.ANSWERS_PER_WINDOW] if isinstance(item, dict))
 
 
 def _window_answer(item: dict[str, Any]) -> WindowAnswer:
@@ -128,18 +135,34 @@ class ClipMetadata(_Part):
     height: int
     framerate: float
     num_frames: int
-    windows: tuple[Window, ...] = ()
+    windows: Annotated[tuple[Window, ...], Field(max_length=limits.WINDOWS)] = ()
 
 
 class _Switch(_Part):
     enabled: bool = False
 
 
+class _SuperResolution(_Part):
+    enabled: bool = True  # when the block is there at all
+
+
 class EffectiveConfig(_Part):
     """Which steps were asked for."""
 
+    super_resolution: _SuperResolution = _SuperResolution(enabled=False)
     detection_and_tracking: _Switch = _Switch()
+    vlm_json: _Switch = _Switch()
     mcq_generation: _Switch = _Switch()
+
+    @property
+    def asked_for(self) -> dict[str, bool]:
+        """By the names that the steps have in the container's status."""
+        return {
+            "super_resolution": self.super_resolution.enabled,
+            "tracking": self.detection_and_tracking.enabled,
+            "vlm_json": self.vlm_json.enabled,
+            "mcq_generation": self.mcq_generation.enabled,
+        }
 
 
 class InstancesFile(_Part):
@@ -151,7 +174,7 @@ class InstancesFile(_Part):
 class ObjectsFile(_Part):
     """`frames` by the container's own keys, such as `yardcam07_frame_000003`."""
 
-    frames: dict[str, Frame]
+    frames: Annotated[dict[str, Frame], Field(max_length=limits.FRAMES)]
 
 
 class LabelScene(_Part):
@@ -189,12 +212,12 @@ def read_scene(folder: Path) -> LabelScene:
     """
     if not folder.is_dir():
         raise SceneNotFound(f"{folder} is not a folder; the labels of a clip lie in a folder of their own")
-    instances = _read(folder, INSTANCES_FILE, InstancesFile)
-    objects = _read(folder, OBJECTS_FILE, ObjectsFile)
-    tasks = [_read(folder, file, _TaskFile) for file in (MCQ_FILE, BCQ_FILE, OPEN_QA_FILE)]
-    status = _read(folder, STATUS_FILE, PipelineStatus)
-    metadata = _read(folder, METADATA_FILE, ClipMetadata)
-    config = _read(folder, CONFIG_FILE, EffectiveConfig)
+    instances = read_file(folder, INSTANCES_FILE, InstancesFile)
+    objects = _read_objects(folder)
+    tasks = [read_file(folder, file, _TaskFile) for file in (MCQ_FILE, BCQ_FILE, OPEN_QA_FILE)]
+    status = read_file(folder, STATUS_FILE, PipelineStatus)
+    metadata = read_file(folder, METADATA_FILE, ClipMetadata)
+    config = read_file(folder, CONFIG_FILE, EffectiveConfig)
     if not any([instances, objects, *tasks, status, metadata, config]):
         raise SceneNotFound(f"{folder} holds no label scene: neither {STATUS_FILE} nor contextual/ nor task/ files")
     mcq, bcq, open_qa = (task.items if task else () for task in tasks)
@@ -211,22 +234,10 @@ def read_scene(folder: Path) -> LabelScene:
     )
 
 
-_File = TypeVar("_File", bound=_Part)
-
-
-def _read(folder: Path, file: str, model: type[_File]) -> _File | None:
-    path = folder / file
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    try:
-        if path.suffix == ".yaml":
-            return model.model_validate(yaml.safe_load(content))
-        return model.model_validate_json(content)
-    except yaml.YAMLError as error:
-        raise BrokenLabelFile(file, f"this is not YAML: {error}. Label the clip again.") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        where = f"key {key}: " if key else ""
-        raise BrokenLabelFile(file, f"{where}{first['msg']}. Label the clip again.") from error
+def _read_objects(folder: Path) -> ObjectsFile | None:
+    objects = read_file(folder, OBJECTS_FILE, ObjectsFile)
+    content = content_of(folder, OBJECTS_FILE) if objects else None
+    # Of two frames with one key JSON's readers keep the last.
+    if objects and content and content.count(b'"frame_number"') > len(objects.frames):
+        raise BrokenLabelFile(OBJECTS_FILE, "the key of a frame stands twice. Label the clip again.")
+    return objects

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from vda_assets.base.cut import cut
+from vda_assets.labels import limits
 from vda_assets.labels.scene import LabelScene
 
 
@@ -35,10 +37,12 @@ class LabelSummary:
         """A table of two columns."""
         objects = ", ".join(f"{count} {kind}" for kind, count in self.objects_by_type.items()) or "none"
         frames = f"{self.frames_with_objects} of {self.frame_count}"
+        left = len(self.answers) - limits.SUMMARISED_ANSWERS
         rows = [
             ("objects", objects if self.frame_count is not None else "not tracked"),
             *([("frames with objects", frames)] if self.frame_count is not None else []),
-            *((answer.question, answer.answer) for answer in self.answers),
+            *((answer.question, answer.answer) for answer in self.answers[: limits.SUMMARISED_ANSWERS]),
+            *([("…", f"{left} more answers")] if left > 0 else []),
             *([("degraded", ", ".join(self.degraded_steps))] if self.degraded_steps else []),
         ]
         return "\n".join(["| label | value |", "| --- | --- |", *(f"| {_cell(a)} | {_cell(b)} |" for a, b in rows)])
@@ -59,4 +63,4 @@ def summarise(scene: LabelScene) -> LabelSummary:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return cut(text).replace("|", "\\|")

@@ -1,7 +1,7 @@
 """Judges a label scene: DAFT's format check, and what DAFT lets pass although the labels are wrong or lost.
 
-The container (paidf-auto-labeling 1.0.0) exits 0 without tracks when a class name or a checkpoint is unknown to it, and
-without answers when the VLM does not reply; both scenes are valid for DAFT.
+The container (paidf-auto-labeling 1.0.0) exits 0 without answers when the VLM does not reply, and without tracks when a
+checkpoint is missing; both scenes are valid for DAFT.
 """
 
 from __future__ import annotations
@@ -9,26 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from vda_assets.base.cut import cut
 from vda_assets.base.problem import Problem, Severity
 from vda_assets.labels.daft import daft_problems
 from vda_assets.labels.errors import BrokenLabelFile
-from vda_assets.labels.scene import (
-    INSTANCES_FILE,
-    MCQ_FILE,
-    METADATA_FILE,
-    OBJECTS_FILE,
-    RAW_FOLDER,
-    STATUS_FILE,
-    Box,
-    LabelScene,
-    read_scene,
-)
+from vda_assets.labels.scene import MCQ_FILE, METADATA_FILE, RAW_FOLDER, LabelScene, Window, read_scene
+from vda_assets.labels.steps import step_problems
+from vda_assets.labels.tracks import track_problems
 from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo, probe
 
 
 def validate_scene(folder: Path) -> list[Problem]:
-    """All findings, errors first. A file that cannot be read is one error and ends the search.
+    """All findings in a local scene, errors first. A file that cannot be read is one error and ends the search.
 
     Raises SceneNotFound.
     """
@@ -37,16 +30,20 @@ def validate_scene(folder: Path) -> list[Problem]:
     except BrokenLabelFile as broken:
         return [_error(broken.file, broken.problem)]
     clip, problems = _raw_clip(folder)
-    problems += [
-        *daft_problems(folder),
-        *_steps(scene),
-        *_answers(scene),
-        *_windows(scene),
-        *_objects(scene),
-        *_boxes(scene, clip),
-        *_frame_count(scene, clip),
-    ]
-    return sorted(problems, key=lambda problem: problem.severity)
+    return sorted([*problems, *scene_problems(scene, clip=clip)], key=lambda problem: problem.severity)
+
+
+def scene_problems(scene: LabelScene, *, clip: ClipInfo | None, frame_count: int | None = None) -> Iterator[Problem]:
+    """`clip` is the scene's own in raw/, None when it was not looked at; `frame_count` is that of the clip to label."""
+    seen = scene.metadata
+    expected = frame_count or (clip.frame_count if clip else seen.num_frames if seen else None)
+    size = (seen.width, seen.height) if seen else (clip.display_width, clip.display_height) if clip else None
+    yield from step_problems(scene)
+    yield from _seen_clip(scene, clip, expected)
+    yield from _answers(scene)
+    yield from _windows(scene, expected)
+    yield from track_problems(scene, frame_count=expected, size=size)
+    yield from daft_problems(scene)
 
 
 def _error(file: str, message: str) -> Problem:
@@ -59,36 +56,32 @@ def _warning(file: str, message: str) -> Problem:
 
 def _raw_clip(folder: Path) -> tuple[ClipInfo | None, list[Problem]]:
     raw = folder / RAW_FOLDER
-    for path in sorted(raw.iterdir()) if raw.is_dir() else []:
-        file = f"{RAW_FOLDER}/{path.name}"
-        if not path.exists():
-            return None, [
-                _warning(file, f"the link to {path.readlink()} leads nowhere; put the clip itself there to convert")
-            ]
-        try:
-            return probe(path, name=file), []
-        except MediaError as error:
-            return None, [_error(file, error.problem)]
-    return None, []
+    paths = sorted(raw.iterdir()) if raw.is_dir() else []
+    if len(paths) != 1:
+        return None, [_error(RAW_FOLDER, f"it holds {len(paths)} files; the labelled clip alone lies there")]
+    file = f"{RAW_FOLDER}/{paths[0].name}"
+    if not paths[0].exists():
+        target = paths[0].readlink()
+        return None, [_warning(file, f"the link to {target} leads nowhere; put the clip itself there to convert")]
+    try:
+        return probe(paths[0], name=file), []
+    except MediaError as error:
+        return None, [_error(file, error.problem)]
 
 
-def _steps(scene: LabelScene) -> Iterator[Problem]:
-    if scene.status is None:
-        yield _error(STATUS_FILE, "it is missing: the labelling did not come to its end; read its log, label again")
+def _seen_clip(scene: LabelScene, clip: ClipInfo | None, frame_count: int | None) -> Iterator[Problem]:
+    """The clip that the VLM saw is drawn from the one in raw/, with the same pictures."""
+    if clip and frame_count is not None and clip.frame_count != frame_count:
+        yield _error(RAW_FOLDER, f"its clip has {clip.frame_count} frames, the clip to label has {frame_count}")
+    seen = scene.metadata
+    if seen is None:
         return
-    for name in scene.status.degraded_steps:
-        step = scene.status.steps.get(name)
-        reason = (step.failure_reason if step else None) or "no reason given"
-        yield _warning(STATUS_FILE, f"step {name} is degraded ({reason}); the labels were made without it")
-    if scene.config is None or not scene.config.detection_and_tracking.enabled:
-        return
-    tracking = scene.status.steps.get("tracking")
-    why = "check the class names (COCO) and the RF-DETR and ReID checkpoints in the model cache"
-    if tracking is None or not tracking.enabled or tracking.status != "completed":
-        yield _error(STATUS_FILE, f"config.yaml asks for tracking, but it did not run: {why}")
-    elif scene.instances is None or scene.objects is None:
-        missing = INSTANCES_FILE if scene.instances is None else OBJECTS_FILE
-        yield _error(missing, f"config.yaml asks for tracking, but this file is missing: {why}")
+    if frame_count is not None and seen.num_frames != frame_count:
+        yield _error(METADATA_FILE, f"it speaks of {seen.num_frames} frames, the clip has {frame_count}")
+    sizes = {(clip.width, clip.height), (clip.display_width, clip.display_height)} if clip else set()
+    if sizes and (seen.width, seen.height) not in sizes:
+        here = f"{seen.width}x{seen.height}"
+        yield _error(METADATA_FILE, f"it speaks of {here}, the clip in raw/ is {min(sizes)[0]}x{min(sizes)[1]}")
 
 
 def _answers(scene: LabelScene) -> Iterator[Problem]:
@@ -96,12 +89,18 @@ def _answers(scene: LabelScene) -> Iterator[Problem]:
         yield _error("task", "questions were asked for in config.yaml, but none is answered: check the VLM and the LLM")
     for question in scene.mcq:
         if question.options and question.answer not in question.options:
-            letters = ", ".join(question.options)
-            yield _error(MCQ_FILE, f"{question.question!r} has the answer {question.answer!r}, not one of {letters}")
+            letters = cut(", ".join(question.options))
+            text, answer = cut(question.question), cut(question.answer)
+            yield _error(MCQ_FILE, f"{text!r} has the answer {answer!r}, not one of {letters}")
 
 
-def _windows(scene: LabelScene) -> Iterator[Problem]:
+def _windows(scene: LabelScene, frame_count: int | None) -> Iterator[Problem]:
     windows = scene.metadata.windows if scene.metadata else ()
+    if not windows:
+        if scene.config is not None and scene.config.mcq_generation.enabled:
+            missing = "no window is in it" if scene.metadata else "it is missing"
+            yield _error(METADATA_FILE, f"{missing}: nothing says what the answers were made from; label again")
+        return
     failed = [window for window in windows if window.errors]
     if failed:
         first = failed[0]
@@ -109,55 +108,21 @@ def _windows(scene: LabelScene) -> Iterator[Problem]:
             Severity.ERROR if len(failed) == len(windows) else Severity.WARNING,
             METADATA_FILE,
             f"{len(failed)} of {len(windows)} windows failed, the first at frames {first.start_frame} to "
-            f"{first.end_frame} ({', '.join(first.errors)}); the answers do not cover them",
+            f"{first.end_frame} ({cut(', '.join(first.errors))}); the answers do not cover them",
         )
+    if frame_count is not None:
+        yield from (_error(METADATA_FILE, message) for message in _uncovered(windows, frame_count))
 
 
-def _objects(scene: LabelScene) -> Iterator[Problem]:
-    # With at least one instance DAFT finds the strangers itself; without any it does not look.
-    if scene.instances and scene.instances.instances:
-        return
-    strangers = sorted({found.object_id for frame in scene.frames for found in frame.detections})
-    if strangers:
-        yield _error(OBJECTS_FILE, f"{len(strangers)} objects are no known instance, such as {strangers[0]}")
-
-
-def _boxes(scene: LabelScene, clip: ClipInfo | None) -> Iterator[Problem]:
-    if scene.metadata is not None:
-        width, height = scene.metadata.width, scene.metadata.height
-    elif clip is not None:
-        width, height = clip.display_width, clip.display_height
-    else:
-        width = height = 0
-    reversed_boxes: list[str] = []
-    outside: list[str] = []
-    for where, (x_min, y_min, x_max, y_max) in _all_boxes(scene):
-        if not (x_min < x_max and y_min < y_max):
-            reversed_boxes.append(where)
-        elif width and not (x_min >= 0 and y_min >= 0 and x_max <= width and y_max <= height):
-            outside.append(where)
-    if reversed_boxes:
-        yield _error(OBJECTS_FILE, f"{len(reversed_boxes)} boxes are reversed or empty, the first: {reversed_boxes[0]}")
-    if outside:
-        yield _error(OBJECTS_FILE, f"{len(outside)} boxes lie outside {width}x{height}, the first: {outside[0]}")
-
-
-def _all_boxes(scene: LabelScene) -> Iterator[tuple[str, Box]]:
-    for frame in scene.frames:
-        for found in frame.detections:
-            for box in (found.tight, found.loose):
-                if box is not None:
-                    yield f"{found.object_id} in frame {frame.frame_number} {list(box)}", box
-
-
-def _frame_count(scene: LabelScene, clip: ClipInfo | None) -> Iterator[Problem]:
-    if clip is not None:
-        expected = clip.frame_count
-    elif scene.metadata is not None:
-        expected = scene.metadata.num_frames
-    else:
-        return
-    if scene.objects is not None and len(scene.objects.frames) != expected:
-        yield _error(
-            OBJECTS_FILE, f"it lists {len(scene.objects.frames)} frames, the clip has {expected}; label the clip again"
-        )
+def _uncovered(windows: tuple[Window, ...], frame_count: int) -> Iterator[str]:
+    """Windows may overlap, and together show every frame; windows of seconds may end one frame behind the clip."""
+    after = 0
+    for window in sorted(windows, key=lambda one: (one.start_frame, one.end_frame)):
+        if not 0 <= window.start_frame <= window.end_frame <= frame_count:
+            yield f"a window of frames {window.start_frame} to {window.end_frame} is none of the clip's {frame_count}"
+            return
+        if window.start_frame > after:
+            break
+        after = max(after, window.end_frame + 1)
+    if after < frame_count:
+        yield f"no window covers frame {after}; the answers do not either"

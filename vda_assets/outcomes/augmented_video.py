@@ -2,67 +2,77 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
+from vda_assets.base.cut import cut
 from vda_assets.cookbooks.draw import Draw
-from vda_assets.media.errors import MediaError
-from vda_assets.media.probe import ClipInfo, probe
+from vda_assets.media.probe import ClipInfo
+from vda_assets.outcomes import limits
+from vda_assets.outcomes.clips import probe_marked
+from vda_assets.outcomes.gates import Finding, gate_findings, hallucination_score
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
-from vda_assets.outcomes.verdict import Judgement, Verdict
+from vda_assets.outcomes.verdict import Judgement, Verdict, worst_verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import AUGMENTATION_METADATA_FILE, AUGMENTED_VIDEO_FILE
 from vda_assets.storage.url import StorageUrl
 
-_GATES = ("hallucination_check", "attribute_verification")
 
+def judge_augmented_video(
+    storage: Storage,
+    folder: StorageUrl,
+    *,
+    draw: Draw,
+    source: ClipInfo,
+    excluded: Collection[str] = (),
+) -> Judgement:
+    """`source` is the clip that was augmented: the result must have its size, rate and number of frames.
 
-def judge_augmented_video(storage: Storage, folder: StorageUrl, *, draw: Draw, source: ClipInfo) -> Judgement:
-    """`source` is the clip that was augmented: the result must have its size, rate and number of frames."""
+    `excluded` are variables that the container was told not to verify.
+    """
     try:
         marker = read_marker(storage, folder)
-        info = probe_clip(storage, folder / AUGMENTED_VIDEO_FILE)
+        info = probe_marked(storage, folder, marker, AUGMENTED_VIDEO_FILE)
         metadata = _metadata(storage, folder, marker)
-    except (OutputMissing, MediaError, FileNotFoundError) as error:
+    except (OutputMissing, FileNotFoundError) as error:
         return Judgement(Verdict.MISSING, (str(error),))
-    mismatches = _mismatches(info, source)
-    rejected, unverified = _gates(metadata, draw)
+    findings = [
+        *(Finding(Verdict.REJECTED, reason) for reason in _mismatches(info, source)),
+        *(Finding(Verdict.UNVERIFIED, reason) for reason in marker.failures),
+        *_findings(metadata, draw, excluded),
+    ]
+    # What rejects it stands first.
+    findings.sort(key=lambda finding: finding.verdict is not Verdict.REJECTED)
     facts = {
         "frames": info.frame_count,
         "size_bytes": marker.size_bytes,
         "files": len(marker.files),
         "seconds": marker.seconds.get("container", 0.0),
-        "hallucination_score": (_block(metadata, "hallucination_check") or {}).get("score"),
-        "prompt": metadata.get("prompt") or "",
+        "hallucination_score": hallucination_score(metadata),
+        "prompt": cut(metadata.get("prompt") or "", characters=4000),
     }
-    reasons = (*mismatches, *rejected, *unverified)
-    verdict = Verdict.REJECTED if mismatches or rejected else Verdict.UNVERIFIED if unverified else Verdict.ACCEPTED
-    return Judgement(verdict, reasons, stand_in="stand_in" in metadata, facts=facts)
-
-
-def probe_clip(storage: Storage, url: StorageUrl) -> ClipInfo:
-    """What the clip in storage is. Raises MediaError, OSError or StorageUnavailable naming it."""
-    with storage.reading(url) as file:
-        return probe(file, name=url.name)
+    return Judgement(
+        worst_verdict([Verdict.ACCEPTED, *(finding.verdict for finding in findings)]),
+        tuple(finding.reason for finding in findings),
+        stand_in="stand_in" in metadata,
+        facts=facts,
+    )
 
 
 def _metadata(storage: Storage, folder: StorageUrl, marker: Marker) -> dict[str, Any]:
-    """Empty when there is none: nothing to judge by. Raises OutputMissing for another attempt's."""
-    if all(file.path != AUGMENTATION_METADATA_FILE for file in marker.files):
+    """Empty when there is none that can be read: nothing to judge by. Raises OutputMissing for another attempt's."""
+    written = next((file for file in marker.files if file.path == AUGMENTATION_METADATA_FILE), None)
+    if written is None or written.size_bytes > limits.AUGMENTATION_METADATA_BYTES:
         return {}
     text = storage.read_bytes(folder / AUGMENTATION_METADATA_FILE)
-    marker.require(AUGMENTATION_METADATA_FILE, text)
+    marker.require_content(AUGMENTATION_METADATA_FILE, text)
     try:
-        content = json.loads(text)
+        content = from_json(text)
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _block(metadata: Mapping[str, Any], gate: str) -> dict[str, Any] | None:
-    block = metadata.get(gate)
-    return block if isinstance(block, dict) else None
 
 
 def _mismatches(info: ClipInfo, source: ClipInfo) -> list[str]:
@@ -74,43 +84,15 @@ def _mismatches(info: ClipInfo, source: ClipInfo) -> list[str]:
     return [f"{name}: {made}, its source has {given}" for name, (made, given) in pairs.items() if made != given]
 
 
-def _gates(metadata: Mapping[str, Any], draw: Draw) -> tuple[list[str], list[str]]:
-    """(why it is rejected, why it cannot be verified)."""
+def _findings(metadata: Mapping[str, Any], draw: Draw, excluded: Collection[str]) -> list[Finding]:
     if not metadata:
-        return [], [f"no readable {AUGMENTATION_METADATA_FILE}"]
-    rejected: list[str] = []
-    unverified: list[str] = []
-    blocks = {gate: _block(metadata, gate) for gate in _GATES}
-    for gate, block in blocks.items():
-        if block is None:
-            unverified.append(f"{gate} did not run")
-        elif "error" in block:
-            unverified.append(f"{gate} crashed: {block['error']}")
-        elif unasked := [str(one.get("variable")) for one in _results(block) if one.get("error")]:
-            unverified.append(f"{gate} could not ask for {', '.join(unasked)}")
-        elif not block.get("passed"):
-            rejected.append(f"{gate} failed{_why(block)}")
-    attempts = {block["attempt"] for block in blocks.values() if block and "attempt" in block}
-    if len(attempts) > 1:
-        unverified.append(f"its checks belong to different attempts: {sorted(attempts)}")
-    if metadata.get("selections") != dict(draw.sampled_vars):
-        unverified.append(f"it was made for {metadata.get('selections')}, drawn was {dict(draw.sampled_vars)}")
-    asked = {one.get("variable") for one in _results(blocks["attribute_verification"] or {})}
-    if not unverified and (unasked := sorted(set(draw.sampled_vars) - asked)):
-        unverified.append(f"attribute_verification did not ask for {', '.join(unasked)}")
-    if not metadata.get("prompt"):
-        unverified.append("its prompt is empty")
-    return rejected, unverified
-
-
-def _results(block: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One entry per question that the attribute verification asked."""
-    results: list[dict[str, Any]] = (block.get("details") or {}).get("results") or []
-    return results
-
-
-def _why(block: Mapping[str, Any]) -> str:
-    if "score" in block:
-        return f": score {block['score']}, at least {block.get('threshold')} is needed"
-    wrong = [f"{one.get('variable')} is not {one.get('value')}" for one in _results(block) if not one.get("passed")]
-    return f": {', '.join(wrong)}" if wrong else ""
+        return [Finding(Verdict.UNVERIFIED, f"no readable {AUGMENTATION_METADATA_FILE}")]
+    drawn = dict(draw.sampled_vars)
+    findings = gate_findings(metadata, sampled_vars=drawn, excluded=excluded)
+    if metadata.get("selections") != drawn:
+        made_for = cut(metadata.get("selections"), characters=100)
+        findings.append(Finding(Verdict.UNVERIFIED, f"it was made for {made_for}, drawn was {drawn}"))
+    prompt = metadata.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        findings.append(Finding(Verdict.UNVERIFIED, "its prompt is empty"))
+    return findings

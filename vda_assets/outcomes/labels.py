@@ -7,22 +7,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from vda_assets.base.problem import Severity
+from vda_assets.base.problem import Problem, Severity
 from vda_assets.cookbooks.question_bank import QuestionBank
+from vda_assets.labels import limits
 from vda_assets.labels.errors import LabelError
-from vda_assets.labels.scene import LabelScene, read_scene
+from vda_assets.labels.scene import METADATA_FILE, RAW_FOLDER, SCENE_FILES, STATUS_FILE, read_scene
 from vda_assets.labels.summarise import summarise
-from vda_assets.labels.validate import validate_scene
-from vda_assets.outcomes.answers import unanswered
+from vda_assets.labels.validate import scene_problems
+from vda_assets.media.probe import ClipInfo
+from vda_assets.outcomes.answers import answer_problems
+from vda_assets.outcomes.clips import probe_marked
 from vda_assets.outcomes.doubts import Drawn, doubts_about
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
-# Videos of a scene are large and say nothing about its labels.
-_JUDGED_SUFFIXES = {".json", ".yaml", ".md"}
 _STAND_IN_FILE = "sidecars/stand_in.json"
+_JUDGED_FOLDERS = ("contextual", "task")
 
 
 def judge_labels(
@@ -37,16 +39,14 @@ def judge_labels(
     what was drawn for an augmented clip, by variable: answers that say otherwise are doubts."""
     try:
         marker = read_marker(storage, folder)
+        clip, strays = _raw_clip(storage, folder, marker), list(_strays(marker))
         with local_scene(storage, folder, marker) as local:
-            problems = validate_scene(local)
             scene = read_scene(local)
-    except (OutputMissing, LabelError) as error:
+            problems = list(scene_problems(scene, clip=clip, frame_count=frame_count))
+    except (OutputMissing, LabelError, FileNotFoundError) as error:
         return Judgement(Verdict.MISSING, (str(error),))
-    reasons = [f"{problem.file}: {problem.message}" for problem in problems if problem.severity is Severity.ERROR]
-    reasons += _degradations(scene)
-    reasons += unanswered(scene, bank)
-    if scene.objects is not None and len(scene.objects.frames) != frame_count:
-        reasons.append(f"{len(scene.objects.frames)} frames are labelled, the clip has {frame_count}")
+    reasons = [*strays, *(f"{problem.file}: {problem.message}" for problem in problems if _degrades(problem))]
+    reasons += answer_problems(scene, bank)
     facts = {
         "size_bytes": marker.size_bytes,
         "files": len(marker.files),
@@ -54,37 +54,55 @@ def judge_labels(
         "summary": summarise(scene).as_markdown(),
     }
     stand_in = any(file.path == _STAND_IN_FILE for file in marker.files)
-    verdict = Verdict.DEGRADED if reasons else Verdict.ACCEPTED
+    verdict = Verdict.UNVERIFIED if marker.failures else Verdict.DEGRADED if reasons else Verdict.ACCEPTED
     doubts = tuple(doubts_about(scene.mcq, drawn or {}))
-    return Judgement(verdict, tuple(reasons), doubts=doubts, stand_in=stand_in, facts=facts)
+    return Judgement(verdict, (*marker.failures, *reasons), doubts=doubts, stand_in=stand_in, facts=facts)
 
 
 @contextmanager
 def local_scene(storage: Storage, folder: StorageUrl, marker: Marker) -> Iterator[Path]:
-    """The scene's texts as its worker wrote them, in a local folder; links to its videos when they lie on this machine.
+    """Those files of the scene that are judged, as its worker wrote them, in a local folder.
 
-    What the marker does not list, such as a former attempt's answers, stays out. Raises OutputMissing.
+    What the marker does not list, such as a former attempt's answers, stays out. Raises OutputMissing, also for a file
+    that is too large to be read.
     """
+    files = [file for file in marker.files if file.path in SCENE_FILES]
+    for file in files:
+        if file.size_bytes > limits.BYTES[file.path]:
+            raise OutputMissing(
+                f"{file.path} has {file.size_bytes:,} bytes; at most {limits.BYTES[file.path]:,} are read"
+            )
     with tempfile.TemporaryDirectory(prefix="vda-scene-") as temporary:
-        places = {file.path: Path(temporary, file.path) for file in marker.files}
-        texts = [name for name in places if Path(name).suffix in _JUDGED_SUFFIXES]
-        for place in places.values():
-            place.parent.mkdir(parents=True, exist_ok=True)
-        storage.download_all((folder / name, places[name]) for name in texts)
-        for name in texts:
-            marker.require(name, places[name].read_bytes())
-        if folder.scheme == FILE_SCHEME:
-            for name in places.keys() - set(texts):
-                places[name].symlink_to(f"/{folder.key}/{name}")
+        for name in (*_JUDGED_FOLDERS, RAW_FOLDER):
+            if any(file.path.startswith(f"{name}/") for file in marker.files):
+                Path(temporary, name).mkdir()
+        storage.download_all((folder / file.path, Path(temporary, file.path)) for file in files)
+        for file in files:
+            marker.require_content(file.path, Path(temporary, file.path).read_bytes())
         yield Path(temporary)
 
 
-def _degradations(scene: LabelScene) -> list[str]:
-    steps = scene.status.degraded_steps if scene.status else ()
-    reasons = [f"step {step} is degraded" for step in steps]
-    windows = scene.metadata.windows if scene.metadata else ()
-    failed = sum(bool(window.errors) for window in windows)
-    # When all have failed, validation says so itself.
-    if 0 < failed < len(windows):
-        reasons.append(f"{failed} of {len(windows)} windows have no answers")
-    return reasons
+def _degrades(problem: Problem) -> bool:
+    """Warnings say what is less than was asked for in the container's own words, or what is no fault of it."""
+    return problem.severity is Severity.ERROR or problem.file in (STATUS_FILE, METADATA_FILE)
+
+
+def _raw_clip(storage: Storage, folder: StorageUrl, marker: Marker) -> ClipInfo | None:
+    """The labelled clip that the scene carries; None in an object store, where nothing else needs its bytes."""
+    paths = [file.path for file in marker.files if file.path.startswith(f"{RAW_FOLDER}/")]
+    if len(paths) != 1 or folder.scheme != FILE_SCHEME:
+        return None
+    return probe_marked(storage, folder, marker, paths[0])
+
+
+def _strays(marker: Marker) -> Iterator[str]:
+    paths = [file.path for file in marker.files]
+    clips = [path for path in paths if path.startswith(f"{RAW_FOLDER}/")]
+    if len(clips) != 1 and any(path in SCENE_FILES for path in paths):
+        yield f"{RAW_FOLDER}: it holds {len(clips)} files; the labelled clip alone lies there"
+    for path in paths:
+        if path.startswith(tuple(f"{name}/" for name in _JUDGED_FOLDERS)) and path not in SCENE_FILES:
+            yield f"{path}: paidf-auto-labeling 1.0.0 writes no such file"
+    for path, times in ((path, paths.count(path)) for path in SCENE_FILES):
+        if times > 1:
+            yield f"{path}: it is listed {times} times"

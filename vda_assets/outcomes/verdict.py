@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from vda_assets.base.cut import cut_lines
 
 
 class Verdict(StrEnum):
@@ -22,9 +24,10 @@ _ORDER = list(Verdict)
 
 @dataclass(frozen=True)
 class Judgement:
-    """`reasons` say what kept it from being accepted, `doubts` what is worth a look although it was.
+    """`reasons` say what kept it from being accepted, or that the clip that it labels was not.
 
-    `facts` are numbers and texts for the metadata.
+    `doubts` are answers that do not fit what was drawn. Both are cut, in length and number: their words come from
+    outside. `facts` are numbers and texts for the metadata; `parent_verdict` among them is that of the labelled clip.
     """
 
     verdict: Verdict
@@ -33,9 +36,22 @@ class Judgement:
     stand_in: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reasons", cut_lines(self.reasons))
+        object.__setattr__(self, "doubts", cut_lines(self.doubts))
+
 
 def worst(judgements: Sequence[Judgement]) -> Verdict:
-    return max((judgement.verdict for judgement in judgements), key=_ORDER.index)
+    return worst_verdict(judgement.verdict for judgement in judgements)
+
+
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
+    return max(verdicts, key=_ORDER.index)
+
+
+def parent_verdict(judgements: Sequence[Judgement]) -> Verdict | None:
+    """What the clip is worth that the judged labels are of; None for what is no label of an augmented clip."""
+    return next((Verdict(one.facts["parent_verdict"]) for one in judgements if "parent_verdict" in one.facts), None)
 
 
 def named_by_index(judgements: Sequence[Judgement]) -> list[Judgement]:
@@ -50,3 +66,10 @@ def named_by_index(judgements: Sequence[Judgement]) -> list[Judgement]:
         )
         for index, judgement in enumerate(judgements)
     ]
+
+
+def of_labelled_clip(judgement: Judgement, parent: Verdict) -> Judgement:
+    """The judgement of labels that says what the clip is worth that they label; their own verdict stays."""
+    said = () if parent in (Verdict.ACCEPTED, Verdict.DEGRADED) else (f"the clip that is labelled is {parent}",)
+    facts = {**judgement.facts, "parent_verdict": parent.value}
+    return replace(judgement, reasons=(*said, *judgement.reasons), facts=facts)

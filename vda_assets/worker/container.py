@@ -61,7 +61,7 @@ def run_container(container: str, arguments: list[str], environment: dict[str, s
 
 def home_of(container: str) -> str | None:
     """The folder of the image that the container's command is relative to; None where this is no such image."""
-    own = os.environ.get("PAIDF_HOME")
+    own = os.environ.get("PAIDF_HOME") or os.environ.get(f"PAIDF_{container.upper()}_HOME")
     homes = [own] if own else CONTAINER_HOMES[container]
     return next((home for home in homes if Path(home).is_dir()), None)
 

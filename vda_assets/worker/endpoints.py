@@ -61,8 +61,9 @@ def served_models(url: str, name: str, *, timeout_seconds: float) -> list[str]:
 
 
 def key_of(name: str) -> str | None:
-    """The key for the VLM or LLM: what paidf-auto-labeling 1.0.0 sends, by the variables that it looks at, in order."""
-    variables = (f"{name}_API_KEY", "NVIDIA_API_KEY", "OPENAI_API_KEY")
+    """The key for the VLM or LLM: the deployment's own, else what paidf-auto-labeling 1.0.0 sends, by the variables
+    that it looks at, in order."""
+    variables = (os.environ.get(f"{name}_API_KEY_ENV", ""), f"{name}_API_KEY", "NVIDIA_API_KEY", "OPENAI_API_KEY")
     return next(filter(None, map(os.environ.get, variables)), None)
 
 

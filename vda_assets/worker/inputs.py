@@ -15,7 +15,8 @@ CLIP_EXTENSIONS = (".mp4", ".avi", ".mkv")
 def empty_output(arguments: Arguments) -> None:
     """A group that restarts in place finds what its former attempt left; none of it may pass for this attempt's."""
     output: Path = arguments.output
-    if any(given.is_relative_to(output) for given in (arguments.setup, arguments.clip, arguments.model_cache)):
+    given = (arguments.setup, arguments.clip, arguments.model_cache)
+    if any(folder is not None and folder.is_relative_to(output) for folder in given):
         raise WorkerError(BAD_SETUP, f"the output folder {output} holds inputs; give a folder of its own")
     output.mkdir(parents=True, exist_ok=True)
     leftovers = list(output.iterdir())

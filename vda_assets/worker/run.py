@@ -61,7 +61,9 @@ def process_clip(arguments: Arguments) -> int:
         with timed(seconds, "inputs"):
             empty_output(arguments)
             clip = place_clip(arguments, scratch)
-            cache = writable_face(arguments.model_cache, scratch / "model_cache")
+            cache = scratch / "model_cache"
+            if arguments.model_cache:
+                writable_face(arguments.model_cache, cache)
             prepare = prepare_augmentation if arguments.container == "augmentation" else prepare_auto_labeling
             config, overrides = prepare(arguments, clip, cache, scratch)
         with timed(seconds, "endpoints"):

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from moto.server import ThreadedMotoServer
 
 from vda_assets.cookbooks.cookbook import read_cookbook
 from vda_assets.cookbooks.draw import Draw, draws_for
 from vda_assets.media.probe import ClipInfo, probe
 from vda_assets.storage.access import Storage
+from vda_assets.storage.credentials import StorageCredential
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.embedded.containers.clips import make_clip
 from vda_assets_tests.worker.bench import COOKBOOK, Bench, serving
@@ -98,3 +101,22 @@ def augmented(made: Made, copy_of: CopyOf) -> Output:
 @pytest.fixture
 def labelled(made: Made, copy_of: CopyOf) -> Output:
     return copy_of(made.labelled)
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[Storage]:
+    """s3://scenes at an object store on loopback."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    address, port = server.get_host_and_port()
+    credential = StorageCredential(
+        "s3://scenes",
+        access_key_id="key",
+        access_key="secret",
+        region="us-east-1",
+        override_url=f"http://{address}:{port}",
+        addressing_style="path",
+    )
+    httpx.put(f"{credential.override_url}/scenes").raise_for_status()
+    yield Storage([credential])
+    server.stop()

@@ -12,6 +12,8 @@ import pytest
 
 from vda_assets.outcomes.augmented_video import judge_augmented_video
 from vda_assets.outcomes.verdict import Judgement, Verdict, named_by_index, worst
+from vda_assets.storage.access import Storage
+from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.embedded.containers.clips import make_clip
 from vda_assets_tests.outcomes.conftest import Made, Output
 
@@ -117,9 +119,9 @@ def test_further_questions_of_the_cookbook_do_no_harm(judge: Callable[[], Judgem
 
 def test_values_other_than_the_drawn_ones_are_unverified(made: Made, augmented: Output) -> None:
     draw = replace(made.draw, sampled_vars={**made.draw.sampled_vars, "weather": "hail"})
-    outcome = judge_augmented_video(augmented.storage, augmented.url, draw=draw, source=made.source)
-    assert outcome.verdict is Verdict.UNVERIFIED
-    assert "drawn was" in outcome.reasons[0]
+    judgement = judge_augmented_video(augmented.storage, augmented.url, draw=draw, source=made.source)
+    assert judgement.verdict is Verdict.UNVERIFIED
+    assert "drawn was" in judgement.reasons[0]
 
 
 @pytest.mark.parametrize("content", [b"", b"not JSON", b"[]", b"\xff"])
@@ -198,3 +200,17 @@ def test_reasons_of_several_indexes_say_which_index_they_are_of() -> None:
     assert [one.reasons for one in named_by_index(judgements)] == [(), ("aug1: too dark", "aug1: too short")]
     assert [one.doubts for one in named_by_index(judgements)] == [(), ("aug1: snow",)]
     assert named_by_index(judgements[1:]) == judgements[1:]
+
+
+def test_a_clip_in_an_object_store_is_judged_by_all_of_its_bytes(made: Made, bucket: Storage) -> None:
+    url = StorageUrl.parse("s3://scenes/run/augmented")
+    filesystem, path = bucket.locate(url)
+    filesystem.put(f"{made.augmented}/", f"{path}/", recursive=True)
+    judgement = judge_augmented_video(bucket, url, draw=made.draw, source=made.source)
+    assert (judgement.verdict, judgement.reasons) == (Verdict.ACCEPTED, ())
+    content = bytearray((made.augmented / "augmented_video.mp4").read_bytes())
+    content[-1] ^= 1
+    bucket.write_bytes(url / "augmented_video.mp4", bytes(content))
+    judgement = judge_augmented_video(bucket, url, draw=made.draw, source=made.source)
+    assert judgement.verdict is Verdict.MISSING
+    assert "augmented_video.mp4 of yardcam07_aug0 is not the file that its worker wrote" in judgement.reasons[0]

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
-from vda_assets.cookbooks.question_bank import read_question_bank
+from vda_assets.cookbooks.cookbook import read_cookbook
 from vda_assets.outcomes.labels import judge_labels
 from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
-from vda_assets.storage.credentials import StorageCredential
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.worker.bench import COOKBOOK
 
-BANK = read_question_bank(COOKBOOK / "auto_labeling/question_bank.json")
+BANK = read_cookbook(COOKBOOK, name="any").question_bank
 STATUS = "sidecars/pipeline_status.json"
 METADATA = "sidecars/metadata.json"
 OBJECTS = "contextual/objects.json"
@@ -42,25 +39,6 @@ def test_a_whole_scene_is_accepted(judge: Callable[[], Judgement], labelled: Out
     assert (judgement.verdict, judgement.reasons, judgement.stand_in) == (Verdict.ACCEPTED, (), True)
     assert judgement.facts["files"] == len(labelled.read("outcome.json")["files"])
     assert judgement.facts["summary"]
-
-
-@pytest.fixture(scope="session")
-def bucket() -> Iterator[Storage]:
-    """s3://scenes at an object store on loopback."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    address, port = server.get_host_and_port()
-    credential = StorageCredential(
-        "s3://scenes",
-        access_key_id="key",
-        access_key="secret",
-        region="us-east-1",
-        override_url=f"http://{address}:{port}",
-        addressing_style="path",
-    )
-    httpx.put(f"{credential.override_url}/scenes").raise_for_status()
-    yield Storage([credential])
-    server.stop()
 
 
 def test_a_scene_in_an_object_store_is_judged_the_same_way(made: Made, bucket: Storage) -> None:
@@ -122,7 +100,10 @@ def with_a_degraded_step(output: Output) -> None:
     [
         (without_vlm, "questions were asked for in config.yaml, but none is answered"),
         (without_tracking, "config.yaml asks for tracking, but it did not run"),
-        (with_a_failed_window, "1 of 2 windows have no answers"),
+        (
+            with_a_failed_window,
+            "1 of 2 windows failed, the first at frames 0 to 29 (llm_mcq_not_parseable:non_json_output)",
+        ),
         (with_a_degraded_step, "step super_resolution is degraded"),
         (without_one_answer, "question 2_1 'What is the weather?' is not answered in task/"),
         (without_the_answers_of_its_window, "no question at all is answered in 1 of 1 windows (frames 0 to 29)"),

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from vda_assets.base import cut
+from vda_assets.labels.limits import MIB
+from vda_assets.outcomes import limits
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets_tests.outcomes.conftest import Output
 
@@ -38,6 +44,12 @@ def test_a_marker_that_cannot_be_read_is_none(augmented: Output, content: str) -
     assert reason(augmented).startswith(f"{augmented.url}/outcome.json cannot be read: ")
 
 
+def test_a_marker_that_is_too_large_to_be_one_is_none(augmented: Output) -> None:
+    with (augmented.folder / "outcome.json").open("wb") as file:
+        file.truncate(10_000_000_000)
+    assert reason(augmented).startswith(f"{augmented.url}/outcome.json: it has 10,000,000,000 bytes, and at most ")
+
+
 def test_a_marker_of_a_newer_or_older_worker_is_read(augmented: Output) -> None:
     content = augmented.read("outcome.json")
     del content["image"], content["seed"]
@@ -62,8 +74,33 @@ def test_a_file_that_arrived_in_part_is_named(augmented: Output) -> None:
 def test_a_file_of_the_same_size_but_another_content_is_not_the_workers(augmented: Output) -> None:
     marker = read_marker(augmented.storage, augmented.url)
     content = (augmented.folder / "metadata.json").read_bytes()
-    marker.require("metadata.json", content)
+    marker.require_content("metadata.json", content)
     with pytest.raises(OutputMissing, match="is not the file that its worker wrote"):
-        marker.require("metadata.json", content[:-1] + b" ")
+        marker.require_content("metadata.json", content[:-1] + b" ")
     with pytest.raises(OutputMissing, match="is not among the files"):
-        marker.require("other.json", content)
+        marker.require_content("other.json", content)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "a//b", "./a", "", "a\nb", "x" * 1025])
+def test_a_path_that_is_not_below_the_folder_is_refused(augmented: Output, path: str) -> None:
+    marker = augmented.read("outcome.json")
+    marker["files"].append({**marker["files"][0], "path": path})
+    (augmented.folder / "outcome.json").write_text(json.dumps(marker))
+    said = reason(augmented)
+    assert f"cannot be read: key files.{len(marker['files']) - 1}.path: " in said
+    assert len(said) < 1000
+
+
+def test_a_marker_of_a_megabyte_is_not_read(augmented: Output) -> None:
+    with (augmented.folder / "outcome.json").open("ab") as file:
+        file.truncate(limits.MARKER_BYTES + 1)
+    assert reason(augmented).endswith("cannot be read: it has 1,048,577 bytes, no worker's has so many")
+
+
+def test_the_limits_page_says_what_is_read_of_an_output() -> None:
+    page = (Path(__file__).parents[2] / "docs/limits.md").read_text()
+    assert f"`outcome.json` | {limits.MARKER_BYTES // MIB} MiB, {limits.MARKED_FILES:,} files" in page
+    assert f"of paidf-augmentation | {limits.AUGMENTATION_METADATA_BYTES // MIB} MiB" in page
+    assert f"a clip | {limits.VIDEO_BYTES // MIB} MiB" in page
+    assert f"in an output's folder | {limits.LISTED_OBJECTS:,}" in page
+    assert f"at most {cut.CHARACTERS} characters, in one line, and a judgement at most {cut.LINES}" in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +20,14 @@ def given_to_the_container(bench: Bench, container: str, **environment: str) -> 
     ended = bench.run(container, behaviour="shows_what_it_was_given", GIVEN=str(path), **environment)
     assert ended.code == 0, ended.log
     return json.loads(path.read_text())
+
+
+def test_an_image_that_runs_no_model_works_without_weights(bench: Bench) -> None:
+    command = bench.command("augmentation")
+    at = command.index("--model-cache")
+    command = [*command[:at], *command[at + 2 :]]
+    done = subprocess.run(command, env=bench.environment_for("good"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
 
 
 def test_without_a_clip_it_fails(empty_bench: Bench) -> None:
