@@ -156,7 +156,7 @@ def list_clips(storage: Storage, dataset_url: StorageUrl, *, settled: bool = Fal
 def iterate_clips(
     storage: Storage, dataset_url: StorageUrl, *, after_key: str | None = None, settled: bool = False
 ) -> Iterator[Clip | LeftOut | Skipped]:
-    """The same one by one, in the order of their paths, in memory that does not grow with the dataset.
+    """Lists the same clips one by one, in the order of their paths, in memory that does not grow with the dataset.
 
     Goes on behind the clip `after_key`, whether that still exists or not.
     """
