@@ -112,11 +112,14 @@ def run_here(clips: int, report: Path) -> None:
     from vda_assets.flows.selection import output_named, selection_of
     from vda_assets.flows.workflow import clip_hash
     from vda_assets.project import load_project
+    from vda_assets.storage.clips import list_clips
 
     project = load_project(os.environ)
     dataset = project.dataset(DATASET)
     definitions = build_definitions(project)
     keys = [f"clip{number:03d}.mp4" for number in range(clips)]
+    found = list_clips(project.storage_of(project.deployment_of(dataset), os.environ), dataset.dataset_url)
+    clips_by_key = {clip.key: clip for clip in found.clips}
     ticks = 0
     look = dispatcher.look
 
@@ -148,7 +151,7 @@ def run_here(clips: int, report: Path) -> None:
             while True:
                 page = instance.fetch_materializations(asset_key(dataset, output), limit=1000, cursor=cursor)
                 for record in page.records:
-                    materialized[f"{clip_hash(str(record.partition_key))} {output}"] = record.timestamp
+                    materialized[f"{clip_hash(clips_by_key[str(record.partition_key)])} {output}"] = record.timestamp
                 cursor = page.cursor
                 if not page.has_more:
                     break

@@ -3,10 +3,10 @@
 
 Lists 10,000 clips and copies 1,000 x 10 KB and 8 x 64 MB to this machine, from emulators that run here. All figures are
 ratios of what was measured side by side in this one run, the best of the rounds: below 1 the room is faster (or
-needs less CPU of its own process; the emulators' is not counted). `copy` is what pipelines do. `mirror` is `vda stage`,
-which verifies MD5s and resumes as well; there the best client is one that verifies too, and fsspec, which does
-not, has less to do. `clips` is a whole dataset: 100,000 in a local folder, 10,000 on S3 and Azure. Google's emulator
-takes a pause with every request, so it gets fewer clips and small objects, and its scale is not measured.
+needs less CPU of its own process; that of the emulators is not counted). `copy` is what pipelines do. `mirror` is
+`vda mirror`, which verifies MD5s and resumes as well; there the best client is one that verifies too, and fsspec, which
+does not, has less to do. `clips` is a whole dataset: 100,000 in a local folder, 10,000 on S3 and Azure. Google's
+emulator takes a pause with every request, so it gets fewer clips and small objects, and its scale is not measured.
 
   python benchmarks/storage.py [--quick] [--json] [--backend s3 …]
 """

@@ -1,57 +1,89 @@
-"""assets_cfg/ as a whole: every deployment, dataset and cookbook, with the references between them checked."""
+"""assets_cfg/ as a whole: every deployment, dataset and cookbook, with the references between them checked.
+
+One loader for the command line and for Dagster. A file that cannot be used is broken by itself: the rest loads.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
+from vda_assets.config.bounded import read_file
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.config.errors import BadConfigFile, ConfigError, UnknownName
-from vda_assets.config.yaml_file import read_model
+from vda_assets.config.names import check_label, slug_of
+from vda_assets.config.yaml_file import parse_yaml, read_model
 from vda_assets.cookbooks.cookbook import Cookbook, read_cookbook
+from vda_assets.paidf.generate import check_configs
+from vda_assets.paidf.versions import why_unusable
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import BadStorageUrl
+from vda_assets.storage.url import StorageUrl
 
 CONFIG_FOLDER_VARIABLE = "VDA_ASSETS_CFG"
 HOME_VARIABLE = "VDA_HOME"
 
 
+class FileKind(StrEnum):
+    DEPLOYMENT = "deployment"
+    DATASET = "dataset"
+
+
+@dataclass(frozen=True)
+class BrokenFile:
+    """A file of which nothing is run. `name` is what it would be called, as far as that can be read."""
+
+    path: Path
+    kind: FileKind
+    name: str
+    problems: tuple[str, ...]
+
+    @property
+    def error(self) -> BadConfigFile:
+        return BadConfigFile(self.path, self.problems)
+
+
 @dataclass(frozen=True)
 class Project:
-    """Keyed by name. `home` is the folder for what the embedded default keeps on this machine."""
+    """What can be used, keyed by name, and what is broken. `cookbooks` are those that the datasets name: of
+    `cookbooks/`, or a folder of the user's own. `home` is the folder for what the embedded default keeps here."""
 
     folder: Path
     home: Path
     deployments: Mapping[str, Deployment]
     datasets: Mapping[str, Dataset]
+    cookbooks: Mapping[str, Cookbook]
+    broken: tuple[BrokenFile, ...] = ()
 
     def dataset(self, name: str) -> Dataset:
+        """Raises BadConfigFile for a broken one, UnknownName for one that does not exist."""
         if name not in self.datasets:
+            self._raise_if_broken(FileKind.DATASET, name)
             raise UnknownName("dataset", name, self.datasets)
         return self.datasets[name]
 
     def deployment(self, name: str) -> Deployment:
+        """Raises BadConfigFile for a broken one, UnknownName for one that does not exist."""
         if name not in self.deployments:
+            self._raise_if_broken(FileKind.DEPLOYMENT, name)
             raise UnknownName("deployment", name, self.deployments)
         return self.deployments[name]
 
     def deployment_of(self, dataset: Dataset) -> Deployment:
         return self.deployment(dataset.deployment)
 
-    @cached_property
-    def cookbooks(self) -> dict[str, Cookbook]:
-        """The cookbooks that the datasets name: of `cookbooks/`, or a folder of the user's own."""
-        return {name: self._cookbook(name) for name in sorted({data.cookbook for data in self.datasets.values()})}
-
-    def _cookbook(self, name: str) -> Cookbook:
-        folder = cookbook_folder(name, config_folder=self.folder, own_below=self.folder)
-        return read_cookbook(folder, name=folder.name)
-
     def storage_of(self, deployment: Deployment, environment: Mapping[str, str]) -> Storage:
         return Storage(profile.credential(environment) for profile in deployment.storage)
+
+    def _raise_if_broken(self, kind: FileKind, name: str) -> None:
+        for broken in self.broken:
+            if broken.kind is kind and name in (broken.name, broken.path.stem):
+                raise broken.error
 
 
 def cookbook_folder(name: str, *, config_folder: Path, own_below: Path) -> Path:
@@ -60,10 +92,14 @@ def cookbook_folder(name: str, *, config_folder: Path, own_below: Path) -> Path:
     Raises UnknownName that lists the scenes.
     """
     scenes = config_folder / "cookbooks"
-    folder = own_below / Path(name).expanduser() if "/" in name else scenes / name
-    if not folder.is_dir():
-        raise UnknownName("cookbook", name, [path.name for path in scenes.glob("*/")])
-    return folder
+    try:
+        folder = own_below / Path(name).expanduser() if "/" in name else scenes / name
+        if folder.is_dir():
+            return folder
+    # `~nobody/x`, a name that no file system takes.
+    except (RuntimeError, OSError, ValueError):
+        pass
+    raise UnknownName("cookbook", name, [path.name for path in scenes.glob("*/")])
 
 
 def config_folder(environment: Mapping[str, str]) -> Path:
@@ -81,44 +117,102 @@ def project_home(environment: Mapping[str, str], folder: Path) -> Path:
 
 
 def load_project(environment: Mapping[str, str] | None = None) -> Project:
-    """Reads the configuration's folder. Raises ConfigError with all problems of every file."""
+    """Reads the configuration's folder. What cannot be used is among the project's broken files, and so is a dataset
+    whose deployment or cookbook is; raises ConfigError only when there is no such folder."""
     environment = os.environ if environment is None else environment
     folder = config_folder(environment)
     home = project_home(environment, folder)
-    variables = {**environment, HOME_VARIABLE: str(home)}
-    problems: list[ConfigError] = []
-    deployments: dict[str, Deployment] = {}
-    datasets: dict[str, Dataset] = {}
+    loading = _Loading(folder, {**environment, HOME_VARIABLE: str(home)})
     for path in sorted((folder / "deployments").glob("*.yaml")):
-        try:
-            deployments[path.stem] = read_model(path, Deployment, variables=variables)
-        except BadConfigFile as error:
-            problems.append(error)
-    slugs: dict[str, Path] = {}
+        loading.add_deployment(path)
     for path in sorted((folder / "datasets").glob("*.yaml")):
+        loading.add_dataset(path)
+    return Project(folder, home, loading.deployments, loading.datasets, loading.cookbooks, tuple(loading.broken))
+
+
+@dataclass
+class _Loading:
+    """What of a folder was read so far."""
+
+    folder: Path
+    variables: Mapping[str, str]
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    cookbooks: dict[str, Cookbook] = field(default_factory=dict)
+    broken: list[BrokenFile] = field(default_factory=list)
+    _files: dict[tuple[FileKind, str], Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Several datasets may share a cookbook, and its check for the images of one deployment.
+        self._cookbook = cache(self._read_cookbook)
+        self._check_use = cache(self._check_cookbook)
+
+    def add_deployment(self, path: Path) -> None:
+        name = path.stem
         try:
-            dataset = read_model(path, Dataset, variables=variables)
+            self._claim(path, FileKind.DEPLOYMENT, name, key="the file's name")
+            self.deployments[name] = read_model(path, Deployment, variables=self.variables)
         except BadConfigFile as error:
-            problems.append(error)
-            continue
-        first = slugs.setdefault(dataset.slug, path)
+            self.broken.append(BrokenFile(path, FileKind.DEPLOYMENT, name, error.problems))
+
+    def add_dataset(self, path: Path) -> None:
+        try:
+            dataset = read_model(path, Dataset, variables=self.variables)
+            self._claim(path, FileKind.DATASET, dataset.name, key="url")
+            self._check_references(path, dataset)
+        except BadConfigFile as error:
+            self.broken.append(BrokenFile(path, FileKind.DATASET, self._name_in(path), error.problems))
+        else:
+            self.datasets[dataset.name] = dataset
+            self.cookbooks[dataset.cookbook] = self._cookbook(dataset.cookbook)
+
+    def _claim(self, path: Path, kind: FileKind, name: str, *, key: str) -> None:
+        """Raises BadConfigFile for a name that Dagster or OSMO cannot carry, or not tell from another one."""
+        try:
+            check_label(name, kind)
+        except ValueError as error:
+            raise BadConfigFile(path, [f"{key}: {error}"]) from None
+        first = self._files.setdefault((kind, slug_of(name)), path)
         if first is not path:
-            problems.append(BadConfigFile(path, [f"url: dataset {dataset.name!r} has the name of {first}; rename one"]))
-        elif dataset.deployment not in deployments and not (folder / f"deployments/{dataset.deployment}.yaml").exists():
-            known = ", ".join(sorted(deployments)) or "none yet"
-            problems.append(BadConfigFile(path, [f"deployment: unknown {dataset.deployment!r}; choose from: {known}"]))
-        datasets[dataset.name] = dataset
-    project = Project(folder=folder, home=home, deployments=deployments, datasets=datasets)
-    if not problems:
-        problems.extend(_cookbook_problems(project))
-    if problems:
-        raise ConfigError("\n".join(str(problem) for problem in problems))
-    return project
+            raise BadConfigFile(path, [f"{key}: {kind} {name!r} has the name of {first} ({slug_of(name)}); rename one"])
 
+    def _check_references(self, path: Path, dataset: Dataset) -> None:
+        """Raises BadConfigFile with why the dataset's deployment and its cookbook cannot be used."""
+        problems = []
+        deployment = self.deployments.get(dataset.deployment)
+        if deployment is None:
+            problems += self._missing_deployment(dataset.deployment)
+        elif unusable := why_unusable(deployment):
+            problems.append(f"deployment: {dataset.deployment!r} cannot be used: {unusable.reason}")
+        try:
+            self._cookbook(dataset.cookbook)
+            if deployment and not problems:
+                self._check_use(dataset.cookbook, dataset.deployment)
+        except BadConfigFile as error:
+            problems += [f"cookbook: {error.path}: {problem}" for problem in error.problems]
+        except ConfigError as error:
+            problems.append(f"cookbook: {error}")
+        if problems:
+            raise BadConfigFile(path, problems)
 
-def _cookbook_problems(project: Project) -> list[ConfigError]:
-    try:
-        _ = project.cookbooks
-    except ConfigError as error:
-        return [error]
-    return []
+    def _missing_deployment(self, name: str) -> list[str]:
+        for broken in self.broken:
+            if (broken.kind, broken.name) == (FileKind.DEPLOYMENT, name):
+                return [f"deployment: {broken.path} is broken: {problem}" for problem in broken.problems]
+        return [f"deployment: {UnknownName('deployment', name, self.deployments)}"]
+
+    def _read_cookbook(self, name: str) -> Cookbook:
+        folder = cookbook_folder(name, config_folder=self.folder, own_below=self.folder)
+        return read_cookbook(folder, name=folder.name)
+
+    def _check_cookbook(self, name: str, deployment_name: str) -> None:
+        deployment = self.deployments[deployment_name]
+        check_configs(self._cookbook(name), endpoints=deployment.endpoints, images=deployment.images)
+
+    def _name_in(self, path: Path) -> str:
+        """The name of a dataset as far as its file can be read, else the file's own."""
+        try:
+            content = parse_yaml(path, read_file(path))
+            return StorageUrl.parse(content["url"]).name
+        except (BadConfigFile, BadStorageUrl, LookupError, TypeError, AttributeError):
+            return path.stem

@@ -1,4 +1,4 @@
-"""Results of both stages for one clip, made once by the real worker and stand-ins, to be handed out again and again."""
+"""Results of both containers for one clip, made by the real worker and stand-ins, to be handed out again and again."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def use_quick_container(world: World, results: Path, *, seconds: float) -> None:
     def change(deployment: dict) -> None:
         embedded = deployment["osmo_local"]
         for image in embedded["images"].values():
-            image["path"] = [str(QUICK_CONTAINER)]
-            image["environment"] = {"QUICK_RESULTS": str(results), "QUICK_SECONDS": str(seconds)}
+            quick = {"QUICK_RESULTS": str(results), "QUICK_SECONDS": str(seconds)}
+            image["environment"] = {"UV_PROJECT_ENVIRONMENT": str(QUICK_CONTAINER), **quick}
         embedded["platforms"]["cpu-stand-in"] = {"gpus": 8, "cpus": 200}
         embedded["services"] = {}
         deployment["osmo"]["max_in_flight"] = 8

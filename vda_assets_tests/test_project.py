@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vda_assets.config.errors import ConfigError, UnknownName
+from vda_assets.config.errors import BadConfigFile, ConfigError, UnknownName
 from vda_assets.project import Project, load_project
 
 REPOSITORY = Path(__file__).parents[1]
@@ -22,9 +22,9 @@ def load(folder: Path, **environment: str) -> Project:
 
 
 def problems_of(folder: Path) -> str:
-    with pytest.raises(ConfigError) as error:
-        load(folder)
-    return str(error.value)
+    broken = load(folder).broken
+    assert broken
+    return "\n".join(str(one.error) for one in broken)
 
 
 def test_the_shipped_configuration_loads_and_keeps_its_files_under_vda_home(folder: Path) -> None:
@@ -39,8 +39,8 @@ def test_every_problem_of_a_file_is_told_at_once_with_its_key_and_what_is_allowe
     said = problems_of(folder).splitlines()
     assert all(line.startswith(f"{path}: ") for line in said)
     assert any("deployment: is missing" in line for line in said)
-    assert any("cookbok: unknown key; allowed here: cookbook, deployment" in line for line in said)
-    assert any("nightly.hour: unknown key; allowed here: cron, timezone" in line for line in said)
+    assert any("cookbok: unknown key; did you mean cookbook? (line 2)" in line for line in said)
+    assert any("nightly.hour: unknown key; remove it (line 3)" in line for line in said)
     assert any("nightly.cron: must be a cron expression of five fields" in line for line in said)
     assert any("url: s3://bucket/clips does not say where its storage root is" in line for line in said)
 
@@ -56,7 +56,7 @@ def test_problems_of_several_files_are_told_together(folder: Path) -> None:
 def test_a_dataset_of_an_unknown_deployment_names_the_known_ones(folder: Path) -> None:
     path = folder / "datasets" / "vda-demo.yaml"
     path.write_text(path.read_text().replace("deployment: local", "deployment: cloud"))
-    assert "deployment: unknown 'cloud'; choose from: local" in problems_of(folder)
+    assert "deployment: unknown deployment 'cloud'; choose from: local" in problems_of(folder)
 
 
 def test_two_datasets_that_dagster_cannot_tell_apart_are_refused(folder: Path) -> None:
@@ -75,7 +75,7 @@ def test_broken_yaml_and_doubled_keys_are_named_with_their_line(folder: Path) ->
     path.write_text("url: file:///a/datasets/b\ndeployment: [local\n")
     assert "line 3" in problems_of(folder)
     path.write_text("url: file:///a/datasets/b\ndeployment: local\nurl: file:///a/datasets/c\n")
-    assert "line 3: key 'url' stands twice" in problems_of(folder)
+    assert "line 3: url: stands twice" in problems_of(folder)
 
 
 def test_an_unknown_cookbook_names_those_that_there_are(folder: Path) -> None:
@@ -128,3 +128,141 @@ def test_a_folder_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
 def test_an_unknown_name_lists_the_known_ones(folder: Path) -> None:
     with pytest.raises(UnknownName, match="unknown dataset 'x'; choose from: vda-demo"):
         load(folder).dataset("x")
+
+
+def add(folder: Path, path: str, text: str) -> Path:
+    (folder / path).write_text(text)
+    return folder / path
+
+
+def test_one_broken_dataset_leaves_the_others_and_says_why_only_when_it_is_asked_for(folder: Path) -> None:
+    path = add(folder, "datasets/bad.yaml", "url: file:///a/datasets/bad\ndeployment: local\nnightly: {cron: daily}\n")
+    project = load(folder)
+    assert list(project.datasets) == ["vda-demo"]
+    (broken,) = project.broken
+    assert (broken.path, broken.kind, broken.name) == (path, "dataset", "bad")
+    with pytest.raises(BadConfigFile, match=r"bad\.yaml: nightly\.cron: must be a cron expression"):
+        project.dataset("bad")
+
+
+def test_a_broken_dataset_is_known_by_its_files_name_too(folder: Path) -> None:
+    add(folder, "datasets/of_ours.yaml", "url: [a\n")
+    with pytest.raises(BadConfigFile, match=r"of_ours\.yaml"):
+        load(folder).dataset("of_ours")
+
+
+def test_a_dataset_whose_deployment_is_broken_is_broken_with_that_reason(folder: Path) -> None:
+    deployment = add(folder, "deployments/cloud.yaml", "osmo: {url: ftp://x}\n")
+    add(folder, "datasets/other.yaml", "url: s3://b/datasets/other\ndeployment: cloud\n")
+    project = load(folder)
+    assert [(one.kind, one.name) for one in project.broken] == [("deployment", "cloud"), ("dataset", "other")]
+    assert list(project.datasets) == ["vda-demo"]
+    reason = f"deployment: {deployment} is broken: osmo.url: must start with http:// or https://"
+    assert reason in str(project.broken[1].error)
+    with pytest.raises(BadConfigFile, match=r"cloud\.yaml: osmo\.url"):
+        project.deployment("cloud")
+
+
+def test_a_dataset_whose_cookbook_does_not_fit_its_containers_is_broken_for_every_reader(folder: Path) -> None:
+    own = folder.parent / "own"
+    shutil.copytree(folder / "cookbooks/piazza", own)
+    base = own / "augmentation/augmentation.yaml"
+    base.write_text(base.read_text().replace("regenerate_caption_on_retry:", "regenerate_captions:"))
+    add(folder, "datasets/other.yaml", f"url: s3://b/datasets/other\ndeployment: local\ncookbook: {own}\n")
+    project = load(folder)
+    assert list(project.datasets) == ["vda-demo"]
+    (problem,) = project.broken[0].problems
+    assert problem.startswith(f"cookbook: {base}: pipeline.regenerate_captions: unknown key")
+    assert "did you mean regenerate_caption_on_retry? (line " in problem
+
+
+@pytest.mark.parametrize("cookbook", ["~nobody-here/scene", "x" * 5000, "./" + "x" * 300, "..", "/dev/null/x"])
+def test_a_cookbook_that_can_be_no_folder_breaks_its_dataset_alone(folder: Path, cookbook: str) -> None:
+    add(folder, "datasets/other.yaml", f"url: s3://b/datasets/other\ndeployment: local\ncookbook: {cookbook!r}\n")
+    project = load(folder)
+    assert list(project.datasets) == ["vda-demo"]
+    assert [one.name for one in project.broken] == ["other"]
+
+
+@pytest.mark.parametrize("tag", ["latest", "1.2.0", "1.0.01"])
+def test_an_unknown_version_of_an_image_is_one_problem_of_the_datasets_that_use_it(folder: Path, tag: str) -> None:
+    local = (folder / "deployments/local.yaml").read_text()
+    add(folder, "deployments/cloud.yaml", local.replace("paidf-augmentation:1.0.0\n", f"paidf-augmentation:{tag}\n", 1))
+    add(folder, "datasets/other.yaml", "url: s3://b/datasets/other\ndeployment: cloud\n")
+    project = load(folder)
+    assert list(project.datasets) == ["vda-demo"]
+    assert list(project.deployments) == ["cloud", "local"]
+    (broken,) = project.broken
+    (problem,) = broken.problems
+    assert problem.startswith("deployment: 'cloud' cannot be used: images.augmentation: ")
+    assert "1.0.0 and 1.0.1 and 1.1.0" in problem
+
+
+def test_a_private_tag_reads_the_configs_of_the_version_that_the_deployment_says(folder: Path) -> None:
+    path = folder / "deployments/local.yaml"
+    path.write_text(
+        path.read_text().replace(
+            "  augmentation: nvcr.io/nvidia/paidf-augmentation:1.0.0\n",
+            "  augmentation: registry.local/aug:tuesday\n  augmentation_version: 1.0.1\n",
+        )
+    )
+    assert load(folder).broken == ()
+
+
+@pytest.mark.parametrize("name", ["in vain", "größe", "-x", "x" * 64])
+def test_a_deployment_whose_name_no_asset_can_carry_is_refused_when_it_is_read(folder: Path, name: str) -> None:
+    shutil.copyfile(folder / "deployments/local.yaml", folder / f"deployments/{name}.yaml")
+    assert "the file's name: deployment name" in problems_of(folder)
+    assert list(load(folder).deployments) == ["local"]
+
+
+def test_two_deployments_that_dagster_cannot_tell_apart_are_refused(folder: Path) -> None:
+    for name in ("my.cloud", "my-cloud"):
+        shutil.copyfile(folder / "deployments/local.yaml", folder / f"deployments/{name}.yaml")
+    assert list(load(folder).deployments) == ["local", "my-cloud"]
+    assert "deployment 'my.cloud' has the name of" in problems_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("nightly: {cron: 99 99 99 99 99}", "'99' is no minute, which takes *, 0 to 59"),
+        ("nightly: {timezone: Europe}", "must be a time zone"),
+        ("owners: [nobody]", "must be team:<name> or an e-mail address"),
+        ("nightly: 2001-99-99", "'2001-99-99' is no timestamp"),
+        ("description: !!int x", "line 4: description: 'x' is no int"),
+        ("description: !!bool x", "'x' is no bool"),
+        ("? [a, b]\n: c", "a key must be a text"),
+        ("owners: &a [*a]", "*a stands inside of what it repeats"),
+        ("owners: " + "[" * 100 + "]" * 100, "is nested more than 40 deep"),
+    ],
+)
+def test_what_a_dataset_file_may_hold_is_one_message_with_file_line_and_key(folder: Path, line: str, said: str) -> None:
+    path = add(folder, "datasets/bad.yaml", f"url: s3://b/datasets/bad\ndeployment: local\n\n{line}\n")
+    project = load(folder)
+    (problem,) = project.broken[0].problems
+    assert said in problem
+    assert "line 4" in problem
+    assert project.broken[0].path == path
+    assert list(project.datasets) == ["vda-demo"]
+
+
+def test_values_of_the_environment_are_shown_by_their_names(folder: Path) -> None:
+    path = folder / "deployments/local.yaml"
+    path.write_text(path.read_text().replace("max_in_flight: 4", "max_in_flight: ${SECRET}"))
+    broken = load(folder, SECRET="hunter2").broken
+    assert "(got '${SECRET}')" in str(broken[0].error)
+    assert not any("hunter2" in str(one.error) for one in broken)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:hunter2@osmo", "http://user:hun/ter2@osmo", "http://osmo?key=hunter2", "${OSMO}"]
+)
+def test_credentials_in_a_url_are_refused_and_never_shown(folder: Path, url: str) -> None:
+    path = folder / "deployments/local.yaml"
+    path.write_text(path.read_text().replace("http://127.0.0.1:8710", url))
+    broken = load(folder, OSMO="http://user:hunter2@osmo").broken
+    assert [one.kind for one in broken] == ["deployment", "dataset"]
+    said = "\n".join(str(one.error) for one in broken)
+    assert "hunter2" not in said
+    assert "ter2" not in said

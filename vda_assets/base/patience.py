@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 
@@ -42,6 +42,7 @@ class Waiter:
     """Waits for one service; may be used by several threads, whose waiting is told as one.
 
     `whom` names the service in the log, `worth_waiting` the errors that time may mend; all others are raised at once.
+    `reason` is what of such an error is told: the same text again is not.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class Waiter:
         worth_waiting: type[Exception] | tuple[type[Exception], ...],
         clock: Clock = SYSTEM_CLOCK,
         log: Callable[[str], None] = say_nothing,
+        reason: Callable[[Any], str] = str,
     ) -> None:
         self.patience, self._whom, self._worth_waiting = patience, whom, worth_waiting
-        self._clock, self._log = clock, log
+        self._clock, self._log, self._reason = clock, log, reason
         self._told: str | None = None
         self._waiting_since = 0.0
         self._lock = Lock()
@@ -70,7 +72,7 @@ class Waiter:
                 pause_seconds = patience.draw_pause()
                 if self._clock.monotonic() + pause_seconds > give_up:
                     raise
-                self._tell_waiting(str(error))
+                self._tell_waiting(self._reason(error))
             else:
                 if self._told is not None:
                     self._tell_answer()

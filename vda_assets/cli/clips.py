@@ -28,6 +28,8 @@ def datasets(context: click.Context) -> None:
     project = load()
     rows = [[one.name, one.deployment, one.cookbook, str(one.dataset_url)] for one in project.datasets.values()]
     show(["dataset", "deployment", "cookbook", "clips at"], rows)
+    for broken in project.broken:
+        click.echo(f"broken {broken.kind} {broken.name}:\n{broken.error}", err=True)
 
 
 @click.command()
@@ -51,6 +53,8 @@ def videos(dataset_name: str) -> None:
     show(["clip", "size", *OUTPUTS], rows)
     for path, reason in listing.left_out.items():
         click.echo(f"left out: {path}: {reason}", err=True)
+    for line in listing.skipped.lines:
+        click.echo(line, err=True)
 
 
 def show(header: list[str], rows: list[list[str]]) -> None:

@@ -6,16 +6,17 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast, get_args
 
 import click
 
+from vda_assets.base.problem import Severity
 from vda_assets.cli.clips import show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
-from vda_assets.config.deployment import AugmentationVersion
+from vda_assets.config.deployment import Container, Images
 from vda_assets.cookbooks.cookbook import Distribution
 from vda_assets.cookbooks.draw import Draw, draws_for
-from vda_assets.paidf.cookbook_check import Level, check_cookbook
+from vda_assets.paidf.cookbook_check import check_cookbook
+from vda_assets.paidf.versions import versions_of
 from vda_assets.project import config_folder, cookbook_folder
 from vda_assets.storage.clips import list_clips
 
@@ -30,8 +31,8 @@ def cookbook() -> None:
 @click.option(
     "--augmentation",
     "version",
-    type=click.Choice(get_args(AugmentationVersion)),
-    default=get_args(AugmentationVersion)[0],
+    type=click.Choice(versions_of(Container.AUGMENTATION)),
+    default=versions_of(Container.AUGMENTATION)[0],
     show_default=True,
     help="The version of paidf-augmentation that it is for.",
 )
@@ -46,10 +47,10 @@ def check(path: str, version: str) -> None:
     configuration = config_folder(os.environ)
     is_own = Path(path).is_dir() and not (configuration / "cookbooks" / path).is_dir()
     folder = cookbook_folder(f"./{path}" if is_own else path, config_folder=configuration, own_below=Path.cwd())
-    problems = check_cookbook(folder.resolve(), version=cast(AugmentationVersion, version))
+    problems = check_cookbook(folder.resolve(), images=Images(augmentation_version=version))
     for problem in problems:
         click.echo(problem)
-    errors = sum(problem.level is Level.ERROR for problem in problems)
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
     click.echo(f"{folder}: {errors} errors, {len(problems) - errors} warnings", err=True)
     if errors:
         raise click.exceptions.Exit(1)

@@ -9,10 +9,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from vda_assets.storage.transfer import Done, Problem
+from vda_assets.storage.transfer import Done, NotCopied
 
 
-def show(results: Iterable[Done | Problem], *, total_bytes: int, line: Callable[[Done], str]) -> list[Problem]:
+def show(results: Iterable[Done | NotCopied], *, total_bytes: int, line: Callable[[Done], str]) -> list[NotCopied]:
     """Prints a line per finished copy, and a bar on standard error when that is a terminal; returns the problems."""
     console = Console(stderr=True)
     columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -20,7 +20,7 @@ def show(results: Iterable[Done | Problem], *, total_bytes: int, line: Callable[
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=total_bytes)
         for result in results:
-            if isinstance(result, Problem):
+            if isinstance(result, NotCopied):
                 problems.append(result)
             else:
                 progress.advance(task, result.size_bytes)
@@ -28,7 +28,7 @@ def show(results: Iterable[Done | Problem], *, total_bytes: int, line: Callable[
     return problems
 
 
-def finish(problems: Sequence[Problem]) -> None:
+def finish(problems: Sequence[NotCopied]) -> None:
     """One line per cause on standard error, and exit code 1 when there is any."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for problem in problems:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shlex
 import shutil
 import signal
@@ -26,14 +25,16 @@ from pydantic import SecretStr, ValidationError
 from vda_assets.cli.world import ensure_dagster_home, load
 from vda_assets.config.deployment import Deployment, EmbeddedOsmoConfig
 from vda_assets.config.errors import ConfigError
-from vda_assets.embedded.service.errors import EmbeddedOsmoError
+from vda_assets.embedded.service.errors import EmbeddedOsmoError, EmptyToken
 from vda_assets.embedded.service.leftovers import kill_leftovers
 from vda_assets.embedded.service.server import is_served
 from vda_assets.embedded.service.server import serve as serve_embedded
 from vda_assets.embedded.service.settings import EmbeddedSettings, PlatformCapacity, StandIn
+from vda_assets.embedded.service.tokens import token_in
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
+_SERVICE_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
 deployment_option = click.option(
     "--deployment", "deployment_name", default="local", show_default=True, metavar="NAME", help="A deployment's name."
 )
@@ -121,25 +122,25 @@ def embedded_settings(deployment: Deployment, name: str) -> EmbeddedSettings:
 def _token(deployment: Deployment) -> SecretStr | None:
     """The token that the server asks for: whoever may call it runs commands on this machine."""
     if deployment.osmo.token_env:
-        return SecretStr(os.environ.get(deployment.osmo.token_env, ""))
+        token = os.environ.get(deployment.osmo.token_env, "").strip()
+        if not token:
+            raise click.ClickException(f"the variable {deployment.osmo.token_env} is empty: put an access token there")
+        return SecretStr(token)
     path = deployment.token_file
     if path is None:
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return SecretStr(path.read_text())
-    token = secrets.token_urlsafe(32)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token)
-    return SecretStr(token)
+        return token_in(path)
+    except EmptyToken as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _images(config: EmbeddedOsmoConfig) -> dict[str, StandIn]:
-    """Tasks find this environment's own `python3` first: the stand-ins live in it."""
-    here = str(Path(sys.executable).parent)
-    return {image: StandIn(environment=one.environment, path=[*one.path, here]) for image, one in config.images.items()}
+    """The stand-ins live in this environment, which takes the place of the one that an image has for its container."""
+    own = {"UV_PROJECT_ENVIRONMENT": sys.prefix}
+    return {
+        image: StandIn(environment={**own, **one.environment}, path=one.path) for image, one in config.images.items()
+    }
 
 
 def answers(url: str) -> bool:
@@ -184,12 +185,16 @@ class _Started:
 
 @contextmanager
 def service(name: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """One command that stands for a service of the cluster, for the time of the block."""
+    """One command that stands for a service of the cluster, for the time of the block.
+
+    Of this process's environment it gets what is listed alone: the rest may hold secrets.
+    """
     program = shutil.which(command[0], path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if program is None:
         raise click.ClickException(f"osmo_local.services.{name}: there is no program {command[0]!r}")
     click.echo(f"service {name}: {shlex.join(command)}")
-    with process([program, *command[1:]]) as running:
+    environment = {name: os.environ[name] for name in _SERVICE_ENVIRONMENT if name in os.environ}
+    with process([program, *command[1:]], env=environment) as running:
         yield running
 
 

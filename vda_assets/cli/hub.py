@@ -21,7 +21,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from vda_assets.storage.transfer import Problem
+from vda_assets.storage.transfer import NotCopied
 
 _TIMEOUT_SECONDS = 10
 
@@ -42,14 +42,14 @@ class HubClips:
             raise click.ClickException(f"{repository} at {revision} has no .mp4")
         return cls(repository, str(found.sha), tuple(sorted(names)))
 
-    def fetch(self, folder: Path) -> Iterator[tuple[Path, str | Problem]]:
+    def fetch(self, folder: Path) -> Iterator[tuple[Path, str | NotCopied]]:
         """Each clip's local file and its name without folders; of those that then share a name none is taken."""
         counts = Counter(PurePosixPath(name).name for name in self.names)
         for name in self.names:
             flat = PurePosixPath(name).name
             if counts[flat] > 1:
                 reason = f"{counts[flat]} clips of {self.repository} are called {flat}; none of them is taken"
-                yield Path(name), Problem(name, reason)
+                yield Path(name), NotCopied(name, reason)
                 continue
             with _explained(self.repository, self.commit):
                 file = hf_hub_download(

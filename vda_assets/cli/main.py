@@ -12,10 +12,10 @@ import click
 from vda_assets.cli.clips import datasets, videos
 from vda_assets.cli.cookbook import cookbook
 from vda_assets.cli.embedded import osmo_local
+from vda_assets.cli.mirror import mirror_run
 from vda_assets.cli.preflight import preflight
 from vda_assets.cli.render import render
 from vda_assets.cli.run import run
-from vda_assets.cli.stage import stage
 from vda_assets.cli.transfer import upload
 from vda_assets.config.errors import ConfigError
 from vda_assets.osmo.errors import OsmoError
@@ -23,6 +23,7 @@ from vda_assets.storage.errors import StorageError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="vda-assets", message="vda %(version)s")
 def vda() -> None:
     """Labels and augments whole datasets of video clips on OSMO GPU pools.
 
@@ -30,7 +31,7 @@ def vda() -> None:
     """
 
 
-for command in (datasets, videos, cookbook, preflight, run, render, stage, upload, osmo_local):
+for command in (datasets, videos, cookbook, preflight, run, render, mirror_run, upload, osmo_local):
     vda.add_command(command)
 
 

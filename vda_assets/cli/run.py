@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from types import FrameType
 from typing import Any
 
 import click
 import dagster as dg
-import psutil
 from rich.console import Console
 
 from vda_assets.cli.world import (
@@ -29,18 +27,20 @@ from vda_assets.cli.world import (
     video_option,
 )
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.assets.dataset import CLIPS_PER_RUN
 from vda_assets.dagster_defs.build import build_definitions
-from vda_assets.dagster_defs.jobs import job_name, run_config
-from vda_assets.dagster_defs.names import REUSED, URI, VERDICT, asset_key, videos_partitions
+from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
+from vda_assets.dagster_defs.dead_runs import fail_dead_runs, process_tags
+from vda_assets.dagster_defs.names import REUSED, URI, VERDICT
+from vda_assets.dagster_defs.own_runs import execute_job
+from vda_assets.dagster_defs.partitions import add_clips
 from vda_assets.dagster_defs.recording.finished import text_of
 from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Project
 from vda_assets.storage.clips import list_clips
 
-# Which process on which machine a run belongs to, so that a killed one can be told from one that works.
-HOST_TAG, PROCESS_TAG = "vda/host", "vda/process"
+# A clip costs four events before its run starts, and a longer run keeps the pool busy without a gap.
+CLIPS_PER_RUN = 1000
 # Dagster's remark on checks of partitions, which can only be logged, not yielded.
 _NOT_OURS = "did not yield or return expected outputs"
 _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
@@ -81,48 +81,29 @@ def run(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs: t
 
 
 class _Runs:
-    """Runs a job over contiguous ranges of partitions, which is all that a Dagster run can hold."""
+    """Executes the dataset's job for clips in this process."""
 
     def __init__(self, project: Project, dataset: Dataset, selection: Selection, instance: dg.DagsterInstance) -> None:
-        definitions = build_definitions(project)
-        self._job = definitions.resolve_job_def(job_name(dataset, "e2e"))
+        self._job = build_definitions(project).resolve_job_def(clips_job_name(dataset))
         self._dataset, self._selection, self._instance = dataset, selection, instance
         self._console = Console(highlight=False, soft_wrap=True)
         self.materialized: dict[tuple[Output, str], dg.AssetMaterialization] = {}
 
     def run(self, keys: Sequence[str]) -> bool:
         """True when every run succeeded; a failed one does not keep the next from running."""
-        partitions = videos_partitions(self._dataset)
-        assert partitions.name is not None
-        known = set(self._instance.get_dynamic_partitions(partitions.name))
-        self._instance.add_dynamic_partitions(partitions.name, [key for key in keys if key not in known])
-        order = self._instance.get_dynamic_partitions(partitions.name)
-        succeeded = [self._run_range(chunk) for chunk in contiguous(order, set(keys), at_most=CLIPS_PER_RUN)]
+        add_clips(self._instance, self._dataset, keys)
+        chunks = [list(keys[start : start + CLIPS_PER_RUN]) for start in range(0, len(keys), CLIPS_PER_RUN)]
+        succeeded = [self._run(chunk) for chunk in chunks]
         return all(succeeded)
 
-    def _run_range(self, keys: Sequence[str]) -> bool:
+    def _run(self, keys: list[str]) -> bool:
         run_id = str(uuid.uuid4())
-        me = psutil.Process()
         self._instance.add_event_listener(run_id, self._show)
-        tags = {
-            "dataset": self._dataset.name,
-            "vda/flow": self._selection.flow or "selected outputs",
-            HOST_TAG: socket.gethostname(),
-            PROCESS_TAG: f"{me.pid} {me.create_time()}",
-            "dagster/asset_partition_range_start": keys[0],
-            "dagster/asset_partition_range_end": keys[-1],
-        }
-        config = run_config(self._dataset, self._selection)
+        tags = {"vda/flow": self._selection.flow or "selected outputs", **process_tags(run_id)}
+        config = clips_config(self._dataset, self._selection, keys)
         config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
         with self._console.status(f"{len(keys)} clips") if self._console.is_terminal else nullcontext():
-            result = self._job.execute_in_process(
-                instance=self._instance,
-                run_config=config,
-                run_id=run_id,
-                tags=tags,
-                asset_selection=[asset_key(self._dataset, output) for output in self._selection.outputs],
-                raise_on_error=False,
-            )
+            result = execute_job(self._instance, self._job, run_id=run_id, run_config=config, tags=tags)
         if any(_is_interrupt(event) for event in result.all_events):
             raise click.Abort
         for event in result.get_step_failure_events():
@@ -153,39 +134,11 @@ def _reason(failure: Any) -> str:
     return failure.error.to_string() if failure.error else "no reason given"
 
 
-def contiguous(order: Sequence[str], wanted: set[str], *, at_most: int) -> Iterator[list[str]]:
-    """The wanted keys in runs without gaps in `order`, each of `at_most` keys."""
-    chunk: list[str] = []
-    for key in order:
-        if key in wanted:
-            chunk.append(key)
-        if chunk and (key not in wanted or len(chunk) == at_most):
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
 def _summarise(materialized: Mapping[tuple[Output, str], dg.AssetMaterialization]) -> None:
     """One line per output that there is now: what, whose, how good, where, and whether it was there before."""
     for (output, key), made in sorted(materialized.items(), key=lambda item: (OUTPUTS.index(item[0][0]), item[0][1])):
         kept = "  (finished before)" if text_of(made, REUSED) == "True" else ""
         click.echo(f"{output}  {key}  {text_of(made, VERDICT) or 'done'}  {text_of(made, URI)}{kept}")
-
-
-def fail_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Ends in Dagster's books what a killed `vda run` of this machine left there as running: nobody else would."""
-    running = dg.RunsFilter(
-        tags={HOST_TAG: socket.gethostname()}, statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
-    )
-    for run in instance.get_runs(running):
-        pid, _, created = run.tags.get(PROCESS_TAG, "0 0").partition(" ")
-        try:
-            alive = psutil.Process(int(pid)).create_time() == float(created)
-        except psutil.NoSuchProcess:
-            alive = False
-        if not alive:
-            instance.report_run_failed(run, "the process of `vda run` was killed")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

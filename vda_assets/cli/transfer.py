@@ -13,10 +13,11 @@ import click
 from vda_assets.cli.clips import datasets
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, load
+from vda_assets.media.sniff import HEAD_BYTES, looks_like
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import CLIP_EXTENSIONS, key_of, video_of
+from vda_assets.storage.clips import CLIP_EXTENSIONS, Skipped, SkippedByKind, key_of, skipped_kind, video_of
 from vda_assets.storage.errors import BadClipName, BadStorageUrl
-from vda_assets.storage.transfer import Copy, Problem, only_one, upload_clips
+from vda_assets.storage.transfer import Copy, NotCopied, only_one, upload_clips
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 DEMO_REPOSITORY = "nvidia/video-data-augmentation-demo"
@@ -56,7 +57,9 @@ def fetch_demo(dataset_name: str, revision: str, repository: str) -> None:
         finish(put_clips(storage, dataset_url, clips.fetch(Path(folder))))
 
 
-def put_clips(storage: Storage, dataset_url: StorageUrl, files: Iterable[tuple[Path, str | Problem]]) -> list[Problem]:
+def put_clips(
+    storage: Storage, dataset_url: StorageUrl, files: Iterable[tuple[Path, str | NotCopied]]
+) -> list[NotCopied]:
     """Uploads each file to its path below the dataset and prints its URL; returns what went wrong."""
     copies, problems = _planned(dataset_url, files)
     with ExitStack() as stack:
@@ -71,41 +74,60 @@ def put_clips(storage: Storage, dataset_url: StorageUrl, files: Iterable[tuple[P
         )
 
 
-def _planned(dataset_url: StorageUrl, files: Iterable[tuple[Path, str | Problem]]) -> tuple[list[Copy], list[Problem]]:
+def _planned(
+    dataset_url: StorageUrl, files: Iterable[tuple[Path, str | NotCopied]]
+) -> tuple[list[Copy], list[NotCopied]]:
     """Unusable files, names that cannot be carried and names that two files share are problems of their own."""
     copies: dict[str, Copy] = {}
     problems = []
     for file, path in files:
-        if isinstance(path, Problem):
+        if isinstance(path, NotCopied):
             problems.append(path)
         elif reason := _unusable(file):
-            problems.append(Problem(str(file), reason))
+            problems.append(NotCopied(str(file), reason))
         else:
             try:
                 video, url = video_of(key_of(path)), dataset_url / path
             except (BadClipName, BadStorageUrl) as error:
-                problems.append(Problem(str(file), str(error)))
+                problems.append(NotCopied(str(file), str(error)))
                 continue
             first = copies.setdefault(video, Copy(url, file))
             if first.path != file:
-                problems.append(Problem(str(file), f"{first.path} has the same name; rename one"))
+                problems.append(NotCopied(str(file), f"{first.path} has the same name; rename one"))
     return list(copies.values()), problems
 
 
-def _clip_files(paths: Sequence[Path]) -> Iterator[tuple[Path, str | Problem]]:
+def _clip_files(paths: Sequence[Path]) -> Iterator[tuple[Path, str | NotCopied]]:
     """(file, its path below the dataset): a file by its name, the clips of a folder by their paths below it."""
     for path in paths:
         if not path.is_dir():
             yield path, path.name
             continue
+        skipped = SkippedByKind()
+        homes = _homes(path)
         for file in sorted(path.rglob("*")):
             relative = file.relative_to(path)
-            if file.suffix.lower() not in CLIP_EXTENSIONS or file.name.startswith(".") or file.is_dir():
+            if file.is_dir():
                 continue
-            if file.resolve().is_relative_to(path.resolve()):
+            if kind := skipped_kind(relative.as_posix()):
+                skipped.add(Skipped(str(file), kind))
+            elif any(file.resolve().is_relative_to(home) for home in homes):
                 yield file, relative.as_posix()
             else:
-                yield file, Problem(str(file), f"it is a symbolic link that leads out of {path}; name its target")
+                yield file, NotCopied(str(file), f"it is a symbolic link that leads out of {path}; name its target")
+        for line in skipped.lines:
+            click.echo(line, err=True)
+
+
+def _homes(folder: Path) -> list[Path]:
+    """Where the links of a folder may lead: into it, and from a snapshot of the Hugging Face hub's cache to its blobs.
+
+    Those lie beside it: <repository>/snapshots/<commit>/clip.mp4 -> <repository>/blobs/<hash>.
+    """
+    real = folder.resolve()
+    snapshots = [parent.parent for parent in (real, *real.parents) if parent.parent.name == "snapshots"]
+    blobs = [snapshot.parent / "blobs" for snapshot in snapshots]
+    return [real, *(blob for blob in blobs if blob.is_dir())]
 
 
 def _unusable(file: Path) -> str | None:
@@ -113,7 +135,11 @@ def _unusable(file: Path) -> str | None:
         return f"it is no clip: only {', '.join(CLIP_EXTENSIONS)} are taken"
     if not file.is_file():
         return "it is a symbolic link to nothing" if file.is_symlink() else "it does not exist"
-    return "it has zero bytes" if _size_bytes(file) == 0 else None
+    try:
+        with file.open("rb") as opened:
+            return looks_like(opened.read(HEAD_BYTES))
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
 
 
 def _size_bytes(file: Path) -> int:

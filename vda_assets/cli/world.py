@@ -11,9 +11,7 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
-from vda_assets.config.errors import ConfigError
 from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, output_named, selection_of
-from vda_assets.flows.setup import check_configs
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
 from vda_assets.project import Project, load_project
@@ -81,22 +79,8 @@ def dataset_and_deployment(project: Project, name: str) -> tuple[Dataset, Deploy
 
 
 def load() -> Project:
-    """The project, with every dataset's cookbook fit for the containers of its deployment.
-
-    Raises ConfigError with all problems.
-    """
-    project = load_project(os.environ)
-    problems = set()
-    for dataset in project.datasets.values():
-        deployment = project.deployment_of(dataset)
-        cookbook = project.cookbooks[dataset.cookbook]
-        try:
-            check_configs(cookbook, endpoints=deployment.endpoints, images=deployment.images)
-        except ConfigError as error:
-            problems.add(str(error))
-    if problems:
-        raise ConfigError("\n".join(sorted(problems)))
-    return project
+    """The project of this environment; what of it is broken is told by the commands that need it."""
+    return load_project(os.environ)
 
 
 def chosen_clips(listing: Listing, videos: tuple[str, ...]) -> tuple[list[Clip], dict[str, str]]:

@@ -6,40 +6,41 @@ import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
+from vda_assets.config.cron import check_cron
+from vda_assets.config.names import check_label, slug_of
 from vda_assets.config.yaml_file import ConfigModel
-from vda_assets.osmo.spec import LABEL_VALUE_PATTERN
 from vda_assets.storage.url import StorageUrl, split_dataset_url
 
-_CRON = re.compile(r"^\S+(\s+\S+){4}$")
+# What Dagster takes for an owner.
+_OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", re.ASCII)
 
 
 def _dataset_url(text: str) -> str:
     _, name = split_dataset_url(StorageUrl.parse(text))
-    if not LABEL_VALUE_PATTERN.match(name):
-        raise ValueError(f"dataset name {name!r} must be 1 to 63 of A-Z a-z 0-9 _ . - (it labels OSMO workflows)")
-    return text
-
-
-def _cron(text: str) -> str:
-    if not _CRON.match(text):
-        raise ValueError("must be a cron expression of five fields, such as '0 2 * * *'")
+    check_label(name, "dataset")
     return text
 
 
 def _timezone(text: str) -> str:
     try:
         ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("must be a time zone such as 'UTC' or 'Europe/Berlin'") from None
+    return text
+
+
+def _owner(text: str) -> str:
+    if not _OWNER.fullmatch(text):
+        raise ValueError("must be team:<name> or an e-mail address")
     return text
 
 
 class Nightly(ConfigModel):
     """When the dataset's automation asks for what is missing."""
 
-    cron: Annotated[str, AfterValidator(_cron)] = "0 2 * * *"
+    cron: Annotated[str, AfterValidator(check_cron)] = "0 2 * * *"
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 
@@ -58,6 +59,11 @@ class VerdictPolicy(ConfigModel):
     unverified: Treatment = "flag"
     rejected: Treatment = "flag"
 
+    def treatment(self, verdict: str) -> Treatment:
+        """What becomes of an output with that verdict; `fail` for a missing one."""
+        known: dict[str, Treatment] = self.model_dump()
+        return known.get(verdict, "fail")
+
 
 class Dataset(ConfigModel):
     description: str = ""
@@ -66,7 +72,7 @@ class Dataset(ConfigModel):
     cookbook: str = "city_traffic"
     nightly: Nightly = Nightly()
     verdicts: VerdictPolicy = VerdictPolicy()
-    owners: Annotated[list[str], Field(description="`team:<name>` or an e-mail address each")] = []
+    owners: list[Annotated[str, AfterValidator(_owner)]] = []
 
     @property
     def dataset_url(self) -> StorageUrl:
@@ -83,4 +89,4 @@ class Dataset(ConfigModel):
     @property
     def slug(self) -> str:
         """The name as Dagster takes it in asset keys, groups and jobs."""
-        return re.sub(r"[^A-Za-z0-9]", "_", self.name)
+        return slug_of(self.name)

@@ -6,20 +6,32 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast, get_args
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from vda_assets.config.bounded import CREDENTIALS_IN_URL
 from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel
-from vda_assets.osmo.spec import ResourceSpec, TimeoutSpec
+from vda_assets.osmo.spec import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, ResourceSpec, TimeoutSpec
 from vda_assets.storage.credentials import StorageCredential
 from vda_assets.storage.url import parse_profile
 
 
 def _base_url(url: str) -> str:
+    """Returns the URL without a slash at its end; what belongs to it comes behind that."""
     if not url.startswith(("http://", "https://")):
         raise ValueError("must start with http:// or https://")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or not url.isprintable() or " " in url:
+        raise ValueError("must be http://host:port/path")
+    if CREDENTIALS_IN_URL.search(url):
+        raise ValueError("holds credentials; take them out, they belong into the environment")
     return url.rstrip("/")
 
 
@@ -27,7 +39,16 @@ HttpUrl = Annotated[str, AfterValidator(_base_url)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", description="name of an environment variable")]
 
 
-class OsmoService(ConfigModel):
+def _own_labels(labels: dict[str, str]) -> dict[str, str]:
+    for key, value in labels.items():
+        if key.startswith("vda-"):
+            raise ValueError(f"{key!r}: labels that begin with vda- are this project's own")
+        if not LABEL_KEY_PATTERN.fullmatch(key) or not LABEL_VALUE_PATTERN.fullmatch(value):
+            raise ValueError(f"{key}={value} is no label: 1 to 63 of A-Z a-z 0-9 _ . - each")
+    return labels
+
+
+class OsmoConnection(ConfigModel):
     """How to reach and enter the service. Without `token_env` and `user` the `osmo` command's login is used, and for
     the embedded OSMO the token that it makes itself; with `user` it asks for none."""
 
@@ -37,6 +58,9 @@ class OsmoService(ConfigModel):
     token_env: EnvironmentName | None = None
     user: str | None = None
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16
+    priority: Literal["HIGH", "NORMAL", "LOW"] = "NORMAL"
+    # Labels of the team's own on every workflow, where the pool asks for some.
+    labels: Annotated[dict[str, str], AfterValidator(_own_labels)] = {}
     # How long one answer of the service is waited for; the `osmo` command waits as long.
     answer_seconds: Annotated[float, Field(gt=0)] = 60.0
 
@@ -62,43 +86,46 @@ class Role(StrEnum):
     VIDEO_TRANSFER = "video_transfer"
 
 
-AugmentationVersion = Literal["1.0.0", "1.1.0"]
-_AUTO_LABELING_VERSIONS = ("1.0.0",)
 _TAG = re.compile(r":v?(\d+\.\d+\.\d+)(?:[-_.][^/:@]*)?(?:@[^/@]*)?$")
-
-
-def _version_of(image: str, known: tuple[str, ...]) -> str:
-    match = _TAG.search(image)
-    if match is None or match[1] not in known:
-        raise ValueError(f"configs can be written for {' and '.join(known)} alone; use an image whose tag begins so")
-    return match[1]
+Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$", description="such as 1.0.0")]
 
 
 class Images(ConfigModel):
-    """The containers that the workers run in. Their tags say which versions the configs are written for."""
+    """The containers that the workers run in. Their tags say which version's configs they read; where a private tag
+    says none, `augmentation_version` and `auto_labeling_version` do."""
 
     augmentation: str = "nvcr.io/nvidia/paidf-augmentation:1.0.0"
     auto_labeling: str = "nvcr.io/nvidia/paidf-auto-labeling:1.0.0"
-
-    @field_validator("augmentation", "auto_labeling")
-    @classmethod
-    def _version_is_known(cls, image: str, field: ValidationInfo) -> str:
-        known = get_args(AugmentationVersion) if field.field_name == "augmentation" else _AUTO_LABELING_VERSIONS
-        _version_of(image, known)
-        return image
+    augmentation_version: Version | None = None
+    auto_labeling_version: Version | None = None
 
     def of(self, container: Container) -> str:
         """The image of a container."""
         return self.augmentation if container is Container.AUGMENTATION else self.auto_labeling
 
-    @property
-    def augmentation_version(self) -> AugmentationVersion:
-        return cast(AugmentationVersion, _version_of(self.augmentation, get_args(AugmentationVersion)))
+    def version(self, container: Container) -> str | None:
+        """The version that is configured, else the one that the tag begins with; None when neither says any."""
+        given = self.augmentation_version if container is Container.AUGMENTATION else self.auto_labeling_version
+        match = _TAG.search(self.of(container))
+        return given or (match[1] if match else None)
 
 
 class Endpoint(ConfigModel):
+    """`api_key_env` names the variable of a task that holds the key, which `task_credentials` put there."""
+
     url: HttpUrl
-    model: str
+    model: Annotated[str, Field(pattern=r"^\S*$")]
+    api_key_env: EnvironmentName | None = None
+    # How long a container waits for one answer, where it can be told so (from paidf-augmentation 1.1.0 on).
+    timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+
+
+class GeneratorEndpoint(Endpoint):
+    """`returns` is the codec of the videos that come back: Cosmos NIMs answer with VP9, vLLM-omni with H.264."""
+
+    returns: Literal["h264", "vp9"] | None = None
+    # A clip of 93 frames takes 3 to 10 minutes, and the container's own default ends at 5.
+    timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 3600.0
 
 
 class Endpoints(ConfigModel):
@@ -113,7 +140,7 @@ class Endpoints(ConfigModel):
     llm: Endpoint = Endpoint(
         url="http://qwen25-14b.osmo-nims.svc.cluster.local:8000/v1", model="Qwen/Qwen2.5-14B-Instruct"
     )
-    video_transfer: Endpoint | None = None
+    video_transfer: GeneratorEndpoint | None = None
 
     def of(self, role: Role) -> Endpoint | None:
         """The endpoint with that role; None when the deployment has none."""
@@ -145,7 +172,7 @@ class StorageProfile(ConfigModel):
         """The credential with its secrets; raises ConfigError naming a variable that is not set."""
         secrets: dict[str, str | None] = {}
         for field, variable in (("access_key_id", self.access_key_id_env), ("access_key", self.access_key_env)):
-            if variable and not environment.get(variable):
+            if variable and not environment.get(variable, "").strip():
                 raise ConfigError(f"USER_INPUT_REQUIRED: set {variable}, the {field} of {self.profile}")
             secrets[field] = environment[variable] if variable else None
         return StorageCredential(
@@ -182,7 +209,7 @@ class EmbeddedOsmoConfig(ConfigModel):
 
 class Deployment(ConfigModel):
     description: str = ""
-    osmo: OsmoService
+    osmo: OsmoConnection
     images: Images = Images()
     endpoints: Endpoints = Endpoints()
     resources: Resources = Resources()
@@ -193,15 +220,6 @@ class Deployment(ConfigModel):
     augmentation_grouping: Literal["barrier", "separate"] = "barrier"
     storage: list[StorageProfile] = []
     osmo_local: EmbeddedOsmoConfig | None = None
-
-    @model_validator(mode="after")
-    def _can_generate(self) -> Self:
-        if self.images.augmentation_version == "1.1.0" and self.endpoints.video_transfer is None:
-            raise ValueError(
-                "endpoints.video_transfer: is missing; paidf-augmentation 1.1.0 makes its videos at an endpoint "
-                "of Cosmos Transfer, give its url and model"
-            )
-        return self
 
     @property
     def token_file(self) -> Path | None:

@@ -7,8 +7,13 @@ ConfigError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+_MOST_PROBLEMS = 50
+_LONGEST_PROBLEM = 600
+_SECRET_IN_URL = re.compile(r"(?<=://)[^\s'\"]*@|(?<=://)([^\s'\"?]*)\?[^\s'\"]*")
 
 
 class ConfigError(Exception):
@@ -16,10 +21,20 @@ class ConfigError(Exception):
 
 
 class BadConfigFile(ConfigError):
+    """`problems` hold no credentials of a URL, and are cut off where they grow into a list of their own."""
+
     def __init__(self, path: Path, problems: Iterable[str]) -> None:
         self.path = path
-        self.problems = tuple(problems)
+        told = [_cut(_SECRET_IN_URL.sub(r"\1…", _cut(problem, 20_000)), _LONGEST_PROBLEM) for problem in problems]
+        more = [f"and {len(told) - _MOST_PROBLEMS} more problems"] if len(told) > _MOST_PROBLEMS else []
+        self.problems = (*told[:_MOST_PROBLEMS], *more)
         super().__init__("\n".join(f"{path}: {problem}" for problem in self.problems))
+
+
+def _cut(problem: str, length: int) -> str:
+    """The problem's beginning and end when it is longer than that."""
+    half = length // 2
+    return problem if len(problem) <= length else f"{problem[:half]} … {problem[-half:]}"
 
 
 class UnknownName(ConfigError):

@@ -1,18 +1,24 @@
-"""One YAML file -> one pydantic model, with every problem named by file, key and reason."""
+"""One YAML file -> one pydantic model, with every problem named by file, line, key and reason."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
+from vda_assets.config.bounded import CREDENTIALS_IN_URL, Loader, check_size, read_file
 from vda_assets.config.errors import BadConfigFile
 
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
+_MAX_SHOWN = 200
+Location = tuple[int | str, ...]
+Lines = dict[Location, int]
 
 
 class ConfigModel(BaseModel):
@@ -22,99 +28,155 @@ class ConfigModel(BaseModel):
 ModelT = TypeVar("ModelT", bound=ConfigModel)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML lets a later key silently replace an earlier one; here that is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def read_model(path: Path, model: type[ModelT], *, variables: Mapping[str, str]) -> ModelT:
     """The file as `model`, with `${NAME}` in its texts replaced from `variables`.
 
-    Raises BadConfigFile with all problems of the file: bad YAML (line), unknown or missing keys, wrong types.
+    Raises BadConfigFile with all problems of the file: bad YAML, unknown or missing keys, wrong types.
     """
-    content = read_yaml(path)
-    missing: list[str] = []
-    content = _replace_variables(content, variables, missing)
-    if missing:
-        raise BadConfigFile(path, [f"${{{name}}} is not set in the environment" for name in sorted(set(missing))])
+    return parse_model(path, read_file(path), model, variables=variables)
+
+
+def parse_model(path: Path, text: bytes, model: type[ModelT], *, variables: Mapping[str, str]) -> ModelT:
+    """What `read_model` makes of the file at `path` that holds `text`."""
+    filling = _Filling(variables)
+    content = filling.fill(parse_yaml(path, text))
+    if filling.problems:
+        raise BadConfigFile(path, filling.problems)
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise BadConfigFile(path, problems_of(error, model)) from None
+        raise BadConfigFile(
+            path, map(filling.hide, problems_of(error.errors(include_url=False), model, text=text))
+        ) from None
 
 
-def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line per problem that `model` found: key, what is wrong, what is allowed."""
-    return [_problem(dict(one), model) for one in error.errors()]
-
-
-def read_yaml(path: Path) -> Any:
-    """The file's content; an empty file is an empty mapping. Raises BadConfigFile for what is no YAML."""
+def parse_yaml(path: Path, text: bytes) -> Any:
+    """The content of the file at `path`; an empty one is an empty mapping. Raises BadConfigFile for what is no YAML,
+    or would take more than its share of time and memory."""
     try:
-        with path.open(encoding="utf-8") as file:
-            content = yaml.load(file, _Loader)  # noqa: S506 - a SafeLoader
+        decoded = text.decode("utf-8")
+        check_size(decoded)
+        content = yaml.load(decoded, Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise BadConfigFile(path, [f"line {line}: {error.problem}"]) from None
+        line = error.problem_mark.line if error.problem_mark else 0
+        key = next((dotted(key) for key, number in reversed(lines_of(text).items()) if number == line + 1), "")
+        raise BadConfigFile(path, [f"line {line + 1}: {f'{key}: ' if key else ''}{error.problem}"]) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadConfigFile(path, [f"is not YAML: {error}"]) from None
-    except OSError as error:
-        raise BadConfigFile(path, [f"cannot be read: {error.strerror}"]) from None
-    return {} if content is None else content
+    return {} if content is None else _unshared(content)
 
 
-def _replace_variables(content: Any, variables: Mapping[str, str], missing: list[str]) -> Any:
-    if isinstance(content, str):
-        missing.extend(name for name in _VARIABLE.findall(content) if name not in variables)
-        return _VARIABLE.sub(lambda match: variables.get(match[1], ""), content)
-    if isinstance(content, list):
-        return [_replace_variables(item, variables, missing) for item in content]
-    if isinstance(content, dict):
-        return {key: _replace_variables(value, variables, missing) for key, value in content.items()}
-    return content
+def _unshared(content: Any) -> Any:
+    """A copy in which nothing is the same object twice, as what an alias repeats is: a change would be made to both."""
+    match content:
+        case list():
+            return [_unshared(item) for item in content]
+        case dict():
+            return {key: _unshared(value) for key, value in content.items()}
+        case _:
+            return content
 
 
-def _problem(error: dict[str, Any], model: type[BaseModel]) -> str:
-    location = [part for part in error["loc"] if part != "[key]"]
-    key = ".".join(str(part) for part in location) or "the whole file"
+def problems_of(errors: Iterable[ErrorDetails], model: type[BaseModel], *, text: bytes = b"") -> list[str]:
+    """One line per problem that `model` found: key and what is wrong, with the line where the YAML `text` has it."""
+    lines, keys = lines_of(text), _keys_of(model)
+    return [at(lines, _location(one["loc"]), _reason(one, keys)) for one in errors]
+
+
+def lines_of(text: bytes) -> Lines:
+    """On which line each key of a YAML text stands, from 1; empty for what is no YAML, or too much of it."""
+    try:
+        check_size(text.decode("utf-8"))
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    lines: Lines = {}
+    open_nodes: list[tuple[Location, Any]] = [((), root)]
+    while open_nodes:
+        location, node = open_nodes.pop()
+        if isinstance(node, yaml.SequenceNode):
+            below = [((*location, number), item, item) for number, item in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            below = [((*location, str(key.value)), key, value) for key, value in node.value]
+        else:
+            continue
+        lines |= {place: key.start_mark.line + 1 for place, key, _ in below}
+        open_nodes += [(place, value) for place, _, value in below]
+    return lines
+
+
+def at(lines: Lines, location: Location, reason: str) -> str:
+    """A problem with its key, and its line where it has one."""
+    line = lines.get(location)
+    return f"{dotted(location) or 'the whole file'}: {reason}{f' (line {line})' if line else ''}"
+
+
+def dotted(location: Location) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _location(location: Location) -> Location:
+    return tuple(part for part in location if part != "[key]")
+
+
+def _reason(error: ErrorDetails, keys: frozenset[str]) -> str:
     match error["type"]:
         case "extra_forbidden":
-            return f"{key}: unknown key; allowed here: {', '.join(_allowed_keys(model, location[:-1]))}"
+            near = get_close_matches(str(error["loc"][-1]), keys, n=1)
+            return f"unknown key; {f'did you mean {near[0]}?' if near else 'remove it'}"
         case "missing":
-            return f"{key}: is missing"
+            return "is missing"
         case "model_type" | "dict_type":
-            return f"{key}: must be a mapping, not {type(error['input']).__name__}"
+            return f"must be a mapping, not {type(error['input']).__name__}"
         case _:
-            message = error["msg"].removeprefix("Value error, ")
+            message = str(error["msg"]).removeprefix("Value error, ")
             if isinstance(error["input"], dict):
-                return f"{key}: {message}" if location else message
-            return f"{key}: {message} (got {error['input']!r})"
+                return message
+            shown = repr(error["input"])
+            return f"{message} (got {shown if len(shown) <= _MAX_SHOWN else f'{shown[:_MAX_SHOWN]}…'})"
 
 
-def _allowed_keys(model: type[BaseModel], location: list[Any]) -> list[str]:
-    current: Any = model
-    for part in location:
-        fields = getattr(current, "model_fields", None)
-        current = fields[part].annotation if fields and part in fields else _inner_model(current)
-        if not hasattr(current, "model_fields"):
-            current = _inner_model(current)
-    return sorted(getattr(current, "model_fields", {}))
+def _keys_of(model: type[BaseModel]) -> frozenset[str]:
+    """Every key of a model and of those inside it."""
+    schema = model.model_json_schema()
+    return frozenset(key for part in (schema, *schema.get("$defs", {}).values()) for key in part.get("properties", {}))
 
 
-def _inner_model(annotation: Any) -> Any:
-    """The model inside `X | None`, `list[X]`, `dict[str, X]`."""
-    if hasattr(annotation, "model_fields"):
-        return annotation
-    for argument in get_args(annotation):
-        found = _inner_model(argument)
-        if hasattr(found, "model_fields"):
-            return found
-    return annotation
+class _Filling:
+    """Replaces `${NAME}` in the texts of a document, and knows what must not be shown of the result."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self._used: set[str] = set()
+        self._problems: dict[str, None] = {}
+
+    @property
+    def problems(self) -> list[str]:
+        return list(self._problems)
+
+    def fill(self, content: Any, location: Location = ()) -> Any:
+        match content:
+            case str():
+                return self._fill_text(content, location)
+            case list():
+                return [self.fill(item, (*location, number)) for number, item in enumerate(content)]
+            case dict():
+                return {key: self.fill(value, (*location, str(key))) for key, value in content.items()}
+            case _:
+                return content
+
+    def _fill_text(self, text: str, location: Location) -> str:
+        names = set(_VARIABLE.findall(text))
+        self._used |= names
+        self._problems |= {f"${{{name}}} is not set in the environment": None for name in names - set(self._variables)}
+        filled = _VARIABLE.sub(lambda match: self._variables.get(match[1], ""), text)
+        if CREDENTIALS_IN_URL.search(filled):
+            self._problems[f"{dotted(location)}: becomes a URL with credentials; take them out"] = None
+        return filled
+
+    def hide(self, problem: str) -> str:
+        """The problem with the names of the variables instead of what they hold."""
+        for name in self._used:
+            if value := self._variables.get(name):
+                problem = problem.replace(value, f"${{{name}}}")
+        return problem

@@ -6,20 +6,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import normpath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from vda_assets.config.errors import BadConfigFile
-from vda_assets.config.yaml_file import ConfigModel, read_model, read_yaml
-from vda_assets.cookbooks.question_bank import QuestionBank, read_question_bank
+from vda_assets.config.yaml_file import ConfigModel, parse_model, parse_yaml
+from vda_assets.cookbooks.folder import files_below
+from vda_assets.cookbooks.question_bank import QuestionBank, parse_question_bank
 
 WORKFLOW_CONFIG = "workflow_config.yaml"
 AUTO_LABELING_CONFIG = "auto_labeling/auto_labeling_config.yaml"
 QUESTION_BANK = "auto_labeling/question_bank.json"
 EVENT_PROMPT = "auto_labeling/prompts/event_analysis.md"
 REQUIRED_FILES = (WORKFLOW_CONFIG, AUTO_LABELING_CONFIG, QUESTION_BANK, EVENT_PROMPT)
+# OSMO takes 100 tasks a workflow: one that labels the clip, and two for each variant.
+MAX_AUGMENTATIONS = 49
 _SUM_TOLERANCE = 1e-6
 
 
@@ -37,15 +41,24 @@ def _sum_to_one(weights: dict[str, float]) -> dict[str, float]:
     return weights
 
 
-Weight = Annotated[float, Field(ge=0)]
+def _few_enough(count: int) -> int:
+    if not 1 <= count <= MAX_AUGMENTATIONS:
+        raise ValueError(
+            f"must be 1 to {MAX_AUGMENTATIONS}: a clip's workflow has one task, and two more for each variant, "
+            "and OSMO takes 100 at most"
+        )
+    return count
+
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Weights = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_sum_to_one), BeforeValidator(_evenly)]
 
 
 class Distribution(ConfigModel):
     """`config` is the path of the base config of paidf-augmentation, below the cookbook's folder."""
 
-    config: Annotated[str, AfterValidator(lambda path: str(PurePosixPath(path)))] = "augmentation/augmentation.yaml"
-    n_augmentations: Annotated[int, Field(ge=1)] = 1
+    config: Annotated[str, AfterValidator(normpath)] = "augmentation/augmentation.yaml"
+    n_augmentations: Annotated[int, AfterValidator(_few_enough)] = 1
     variables: Annotated[dict[str, Weights], Field(min_length=1)]
 
 
@@ -88,39 +101,33 @@ class Cookbook:
 
 def read_cookbook(folder: Path, *, name: str) -> Cookbook:
     """Reads a scene's folder; raises BadConfigFile for a missing file or anything wrong in one."""
-    missing = [path for path in REQUIRED_FILES if not (folder / path).is_file()]
+    files = files_below(folder)
+    missing = [path for path in REQUIRED_FILES if path not in files]
     if missing:
         raise BadConfigFile(folder, [f"cookbook {name!r} has no file {path}" for path in missing])
-    distribution = read_distribution(folder)
-    read_question_bank(folder / QUESTION_BANK)
-    augmentation = read_base(folder, distribution.config)
-    auto_labeling = read_base(folder, AUTO_LABELING_CONFIG)
+    distribution = distribution_in(folder, files)
+    parse_question_bank(folder / QUESTION_BANK, files[QUESTION_BANK])
     return Cookbook(
         name=name,
         folder=folder,
         distribution=distribution,
-        augmentation=augmentation,
-        auto_labeling=auto_labeling,
-        files=files_below(folder),
+        augmentation=base_in(folder, files, distribution.config),
+        auto_labeling=base_in(folder, files, AUTO_LABELING_CONFIG),
+        files=files,
     )
 
 
-def files_below(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+def distribution_in(folder: Path, files: Mapping[str, bytes]) -> Distribution:
+    """The distribution among the files of a folder; raises BadConfigFile."""
+    return parse_model(folder / WORKFLOW_CONFIG, files[WORKFLOW_CONFIG], WorkflowConfig, variables={}).augmentation
 
 
-def read_distribution(folder: Path) -> Distribution:
-    return read_model(folder / WORKFLOW_CONFIG, WorkflowConfig, variables={}).augmentation
-
-
-def read_base(folder: Path, config: str) -> dict[str, Any]:
+def base_in(folder: Path, files: Mapping[str, bytes], config: str) -> dict[str, Any]:
     """A container's base config, parsed but not checked. Raises BadConfigFile when it is no file of the cookbook."""
-    path = folder / config
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadConfigFile(folder / WORKFLOW_CONFIG, [f"augmentation.config: {config!r} leads out of the cookbook"])
-    content = read_yaml(path)
+    if config not in files:
+        problem = f"augmentation.config: {config!r} is no file of the cookbook"
+        raise BadConfigFile(folder / WORKFLOW_CONFIG, [problem])
+    content = parse_yaml(folder / config, files[config])
     if not isinstance(content, dict):
-        raise BadConfigFile(path, ["must be a mapping"])
+        raise BadConfigFile(folder / config, ["must be a mapping"])
     return content

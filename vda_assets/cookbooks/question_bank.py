@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from vda_assets.config.bounded import CREDENTIALS_IN_URL
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.config.yaml_file import ConfigModel, problems_of
 
@@ -73,19 +75,35 @@ def _misfits(questions: list[Question]) -> Iterator[str]:
                 yield f"question {question.id}: include_if wants {answer!r} of {gate}, whose options are {choices}"
 
 
-def read_question_bank(path: Path) -> QuestionBank:
-    """Raises BadConfigFile with all problems of the file; paidf-auto-labeling would die of them, or never ask."""
+def parse_question_bank(path: Path, text: bytes) -> QuestionBank:
+    """The question bank in the file at `path` that holds `text`.
+
+    Raises BadConfigFile with all problems of the file; paidf-auto-labeling would die of them, or never ask.
+    """
     try:
-        content: Any = json.loads(path.read_bytes())
+        decoded = text.decode("utf-8")
+        if CREDENTIALS_IN_URL.search(decoded):
+            raise BadConfigFile(path, ["holds a URL with credentials; take them out"])
+        content = json.loads(decoded, object_pairs_hook=_without_doubles)
+        json.dumps(content, ensure_ascii=False).encode()
+    except RecursionError:
+        raise BadConfigFile(path, ["is nested too deep"]) from None
+    # Half of a surrogate pair, `"\ud800"`, is valid JSON that no file can hold.
     except ValueError as error:
         raise BadConfigFile(path, [f"is not JSON: {error}"]) from None
-    except OSError as error:
-        raise BadConfigFile(path, [f"cannot be read: {error.strerror}"]) from None
     try:
         bank = QuestionBank.model_validate(content)
     except ValidationError as error:
-        raise BadConfigFile(path, problems_of(error, QuestionBank)) from None
+        raise BadConfigFile(path, problems_of(error.errors(include_url=False), QuestionBank)) from None
     problems = list(_misfits(bank.questions))
     if problems:
         raise BadConfigFile(path, problems)
     return bank
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        ((double, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"key {double!r} stands twice")
+    return content

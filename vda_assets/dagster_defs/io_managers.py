@@ -5,7 +5,7 @@ per partition, and reads the objects itself with `Storage.locate`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import Any
@@ -15,7 +15,7 @@ import dagster as dg
 
 from vda_assets.base.parallel import as_they_come
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.names import PARENT_VERDICT, RUN_ID, SOURCE_VIDEOS, VERDICT, io_manager_key
+from vda_assets.dagster_defs.names import PARENT_VERDICT, RUN_ID, SOURCE_VIDEOS, URI, VERDICT, io_manager_key
 from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
 from vda_assets.dagster_defs.resources import StorageResource
 from vda_assets.flows.selection import output_named
@@ -23,7 +23,7 @@ from vda_assets.flows.stages import OUTPUTS, Output, Stage
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Verdict
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import Clip, clip_at, video_of
+from vda_assets.storage.clips import clip_at, video_of
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
@@ -46,9 +46,6 @@ class OutputReference:
     urls: tuple[StorageUrl, ...]
 
 
-Reference = Clip | OutputReference
-
-
 class ReferenceIOManager(dg.IOManager):
     """One partition is loaded as a reference, several as a mapping by partition key.
 
@@ -56,7 +53,8 @@ class ReferenceIOManager(dg.IOManager):
     per partition: an asset that makes a range of them at once returns a mapping by partition key.
     """
 
-    def __init__(self, dataset: Dataset, storage: Storage) -> None:
+    def __init__(self, dataset: Dataset, storage: StorageResource) -> None:
+        """Storage is opened, and its secrets are read, only when something is loaded or kept."""
         self._dataset, self._storage = dataset, storage
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
@@ -69,44 +67,40 @@ class ReferenceIOManager(dg.IOManager):
             name = context.asset_key.to_user_string()
             message = f"{name} was made for {len(keys)} partitions: return a mapping with exactly their keys"
             raise dg.Failure(message, allow_retries=False)
-        for _ in as_they_come(
-            lambda item: self._write(context.asset_key, *item), contents.items(), threads=_WRITES_AT_ONCE
-        ):
+        reports = _Reports(self._storage.storage(), self._dataset, context.asset_key)
+        for _ in as_they_come(lambda item: reports.write(*item), contents.items(), threads=_WRITES_AT_ONCE):
             pass
-        place = self._report(context.asset_key, keys[0])
-        context.add_output_metadata({"dagster/uri": str(place if len(keys) == 1 else place.parent)})
+        place = reports.url(keys[0])
+        context.add_output_metadata({URI: str(place if len(keys) == 1 else place.parent)})
 
     def load_input(self, context: dg.InputContext) -> Any:
-        partitions = list(context.asset_partition_keys) if context.has_asset_partitions else []
+        storage, keys = (
+            self._storage.storage(),
+            list(context.asset_partition_keys) if context.has_asset_partitions else [],
+        )
         name = context.asset_key.path[-1]
         try:
-            if name != SOURCE_VIDEOS and name not in OUTPUTS:
-                loaded: Mapping[Any, Any] = self._reports(context.asset_key, partitions or [None])
+            if name == SOURCE_VIDEOS:
+                loaded: Mapping[Any, Any] = {key: clip_at(storage, self._dataset.dataset_url, key) for key in keys}
+            elif name in OUTPUTS:
+                newest = newest_materializations(context.instance, context.asset_key, keys)
+                loaded = {key: self._reference(storage, output_named(name), key, newest.get(key)) for key in keys}
             else:
-                loaded = self._references(context, name, partitions)
+                reports = _Reports(storage, self._dataset, context.asset_key)
+                loaded = {key: reports.read(key) for key in keys} if keys else {None: reports.read(None)}
         except (OutputMissing, StorageError, FileNotFoundError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
-        return next(iter(loaded.values())) if len(partitions) <= 1 else loaded
+        return next(iter(loaded.values())) if len(keys) <= 1 else loaded
 
-    def _references(self, context: dg.InputContext, name: str, keys: list[str]) -> Mapping[str, Reference]:
-        if name == SOURCE_VIDEOS:
-            return {key: clip_at(self._storage, self._dataset.dataset_url, key) for key in keys}
-        newest = newest_materializations(context.instance, context.asset_key, keys)
-        return {key: self._output(output_named(name), key, newest.get(key)) for key in keys}
-
-    def _reports(self, asset_key: dg.AssetKey, keys: Sequence[str | None]) -> dict[str | None, Any]:
-        return {key: json.loads(self._storage.read_bytes(self._report(asset_key, key))) for key in keys}
-
-    def _write(self, asset_key: dg.AssetKey, partition: str | None, content: Any) -> None:
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        self._storage.write_bytes(self._report(asset_key, partition), text.encode())
-
-    def _output(self, output: Output, key: str, materialization: dg.AssetMaterialization | None) -> OutputReference:
+    def _reference(
+        self, storage: Storage, output: Output, key: str, materialization: dg.AssetMaterialization | None
+    ) -> OutputReference:
+        """A record is a claim about the bucket, not the bucket: what it names must lie there."""
         if materialization is None:
             raise OutputMissing(f"{output} of {key} is not materialized; materialize it first")
         run_id = text_of(materialization, RUN_ID)
         layout = RunLayout(self._dataset.storage_url, self._dataset.name, run_id)
-        urls = self._urls(output, layout, video_of(key))
+        urls = _existing(storage, output, layout, video_of(key))
         parent = text_of(materialization, PARENT_VERDICT)
         return OutputReference(
             key,
@@ -117,24 +111,38 @@ class ReferenceIOManager(dg.IOManager):
             urls,
         )
 
-    def _urls(self, output: Output, layout: RunLayout, video: str) -> tuple[StorageUrl, ...]:
-        """A record is a claim about the bucket, not the bucket: what it names must lie there."""
-        if isinstance(output, Stage) and not output.row.per_index:
-            urls = [layout.output(output.row.folder, video)]
-        else:
-            urls = list(takewhile(self._storage.exists, _by_index(output, layout, video)))
-        if not urls:
-            first = next(_by_index(output, layout, video))
-            raise OutputMissing(f"{first} does not exist any more; materialize {output} again")
-        if isinstance(output, Stage):
-            for url in urls:
-                read_marker(self._storage, url)
-        return tuple(urls)
 
-    def _report(self, key: dg.AssetKey, partition: str | None) -> StorageUrl:
-        folder = self._dataset.storage_url / f"data/reports/{'/'.join(key.path)}"
+class _Reports:
+    """What a Python-side asset returned: a JSON file per partition, or one for all of it."""
+
+    def __init__(self, storage: Storage, dataset: Dataset, key: dg.AssetKey) -> None:
+        self._storage, self._folder = storage, dataset.storage_url / f"data/reports/{'/'.join(key.path)}"
+
+    def url(self, partition: str | None) -> StorageUrl:
         # Clips' keys stay as they are; what other partitions are called may hold anything.
-        return folder / (f"{quote(partition, safe='=')}.json" if partition is not None else "report.json")
+        return self._folder / (f"{quote(partition, safe='=')}.json" if partition is not None else "report.json")
+
+    def write(self, partition: str | None, content: Any) -> None:
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        self._storage.write_bytes(self.url(partition), text.encode())
+
+    def read(self, partition: str | None) -> Any:
+        return json.loads(self._storage.read_bytes(self.url(partition)))
+
+
+def _existing(storage: Storage, output: Output, layout: RunLayout, video: str) -> tuple[StorageUrl, ...]:
+    """Where the output lies, checked to be there. Raises OutputMissing."""
+    if isinstance(output, Stage) and not output.row.per_index:
+        urls = [layout.output(output.row.folder, video)]
+    else:
+        urls = list(takewhile(storage.exists, _by_index(output, layout, video)))
+    if not urls:
+        first = next(_by_index(output, layout, video))
+        raise OutputMissing(f"{first} does not exist any more; materialize {output} again")
+    if isinstance(output, Stage):
+        for url in urls:
+            read_marker(storage, url)
+    return tuple(urls)
 
 
 def _by_index(output: Output, layout: RunLayout, video: str) -> Iterator[StorageUrl]:
@@ -146,16 +154,5 @@ def _by_index(output: Output, layout: RunLayout, video: str) -> Iterator[Storage
             yield layout.comparison(video, index)
 
 
-class ReferenceIOManagerFactory(dg.ConfigurableIOManagerFactory):  # type: ignore[type-arg]
-    """Built per dataset; `dataset` is its configuration as plain values."""
-
-    dataset: dict[str, Any]
-    storage: StorageResource
-
-    def create_io_manager(self, context: dg.InitResourceContext) -> ReferenceIOManager:  # noqa: ARG002
-        return ReferenceIOManager(Dataset.model_validate(self.dataset), self.storage.storage())
-
-
-def dataset_io_manager(dataset: Dataset, storage: StorageResource) -> dict[str, ReferenceIOManagerFactory]:
-    factory = ReferenceIOManagerFactory(dataset=dataset.model_dump(mode="json"), storage=storage)
-    return {io_manager_key(dataset): factory}
+def dataset_io_manager(dataset: Dataset, storage: StorageResource) -> dict[str, ReferenceIOManager]:
+    return {io_manager_key(dataset): ReferenceIOManager(dataset, storage)}

@@ -3,6 +3,8 @@
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
+from vda_assets.config.deployment import Deployment
+from vda_assets.config.names import slug_of
 from vda_assets.flows.stages import Output
 
 SOURCE_VIDEOS = "source_videos"
@@ -23,23 +25,20 @@ FILES = "files"  # int
 SECONDS = "seconds"  # float: of the container
 FRAMES = "frames"  # int
 URI = "dagster/uri"
-VERDICT_CHECK = "verdict"
-LOOK_CHECK = "looks_as_drawn"
-DATA_VERSION_TAG = "dagster/data_version"
 
 
 def asset_key(dataset: Dataset, name: str | Output) -> dg.AssetKey:
     return dg.AssetKey([dataset.slug, str(name)])
 
 
-def slug_of(name: str) -> str:
-    """A deployment's name as Dagster takes it in keys and names."""
-    return name.replace("-", "_")
-
-
 def run_id_of(run: dg.DagsterRun) -> str:
     """`run-` and 8 hex digits of the root run: a retried run finds its own work again."""
     return f"run-{(run.root_run_id or run.run_id)[:8]}"
+
+
+def pool_name(deployment_name: str, deployment: Deployment) -> str:
+    """The pool whose limit says how many runs dispatch to an OSMO pool at once."""
+    return slug_of(f"osmo_{deployment_name}_{deployment.osmo.pool}")
 
 
 def shared_key(deployment: str, *parts: str) -> dg.AssetKey:

@@ -19,8 +19,9 @@ from vda_assets.dagster_defs.recording.failures import Failures
 from vda_assets.dagster_defs.recording.finished import Finished, find_finished
 from vda_assets.dagster_defs.recording.materializing import reused
 from vda_assets.dagster_defs.recording.recorder import Recorder
+from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
-from vda_assets.flows.inputs import provide_inputs
+from vda_assets.flows.inputs import Seen, provide_inputs
 from vda_assets.flows.planning import Item, Plan, plan
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.setup import setup_files, write_setup
@@ -63,8 +64,10 @@ class Production:
         instance: dg.DagsterInstance,
         log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None],
         log: Callable[[str], None],
+        company: Company,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        self._company = company
         self._scope, self._selection, self._layout = scope, selection, layout
         self._storage, self._instance, self._clock = storage, instance, clock
         self._log_event, self._log = log_event, log
@@ -92,8 +95,11 @@ class Production:
             self._keep(finished)
             self._compare(items, plans)
             if works:
+                recorder = self._recorder(items, seen, finished)
+                dispatcher = self._dispatcher(recorder, client=client, gpu_platform=gpu_platform)
+                dispatcher.clear_the_way(works)
                 self._write_setup(works)
-                self._dispatcher(items, seen, client=client, gpu_platform=gpu_platform).run(works)
+                dispatcher.run(works)
             self._comparisons.finish()
 
     def _find(self, keys: Sequence[str]) -> dict[str, Item]:
@@ -125,9 +131,11 @@ class Production:
         infos: dict[str, ClipInfo] = {}
         for work, seen in provide_inputs(self._storage, list(works), layout=self._layout):
             key = work.clip.key
-            if isinstance(seen, ClipInfo):
-                infos[key] = seen
+            if isinstance(seen, Seen):
+                infos[key] = seen.info
                 usable.append(work)
+                for warning in seen.warnings:
+                    self._log(f"warning: {warning}")
                 continue
             compares = self._selection.comparisons and Stage.AUGMENTED_VIDEOS in work.selection
             self.failures.add(key, [*work.stages, *(Rendered if compares else ())], seen.reason)
@@ -157,20 +165,21 @@ class Production:
         write_setup(self._storage, self._layout, files)
         self._log(f"setup for {len(works)} clips written to {self._layout.setup}")
 
-    def _dispatcher(
-        self, items: Mapping[str, Item], seen: Mapping[str, ClipInfo], *, client: OsmoService, gpu_platform: str
-    ) -> Dispatcher:
-        recorder = Recorder(
+    def _recorder(self, items: Mapping[str, Item], seen: Mapping[str, ClipInfo], finished: Finished) -> Recorder:
+        return Recorder(
             dataset=self._scope.dataset,
             cookbook=self._scope.cookbook,
             storage=self._storage,
             items=items,
             seen=seen,
+            verdicts=finished.verdicts(),
             comparisons=self._comparisons if self._selection.comparisons else None,
             failures=self.failures,
             log_event=self._log_event,
             log=self._log,
         )
+
+    def _dispatcher(self, recorder: Recorder, *, client: OsmoService, gpu_platform: str) -> Dispatcher:
         return Dispatcher(
             client=client,
             deployment=self._scope.deployment,
@@ -179,6 +188,7 @@ class Production:
             report=recorder,
             is_whole=self._was_left_by,
             log=self._log,
+            company=self._company,
             clock=self._clock,
         )
 

@@ -1,12 +1,14 @@
 """The ways out of Dagster: an OSMO service and a deployment's storage. Secrets are read when they are used."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 
+from vda_assets.base.patience import NO_PATIENCE, Patience, say_nothing
 from vda_assets.config.deployment import Deployment, StorageProfile
-from vda_assets.dagster_defs.names import slug_of
+from vda_assets.config.names import slug_of
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
 from vda_assets.storage.access import Storage
@@ -38,9 +40,10 @@ class StorageResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # tak
 
     profiles: list[dict[str, str]] = []
 
-    def storage(self) -> Storage:
+    def storage(self, *, patience: Patience = NO_PATIENCE, log: Callable[[str], None] = say_nothing) -> Storage:
+        """`patience` is for runs, which wait for storage as they wait for OSMO, and say so in `log`."""
         profiles = [StorageProfile.model_validate(profile) for profile in self.profiles]
-        return Storage(profile.credential(os.environ) for profile in profiles)
+        return Storage((profile.credential(os.environ) for profile in profiles), patience=patience, log=log)
 
 
 def osmo_resource_key(deployment: str) -> str:

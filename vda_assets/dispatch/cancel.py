@@ -3,36 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
 
-from vda_assets.flows.workflow import run_prefix
+from vda_assets.base.clock import Clock
+from vda_assets.base.parallel import within
+from vda_assets.dispatch.submissions import clip_hash_in
+from vda_assets.flows.workflow import dataset_labels, run_prefix
 from vda_assets.osmo.errors import OsmoAlreadyFinished, OsmoError
 from vda_assets.osmo.service import OsmoService
+from vda_assets.storage.layout import RunLayout
 
 _BUDGET_SECONDS = 20.0
-_LOOK_SECONDS = 5.0
-_PARALLEL_CANCELS = 16
+_CANCELS_AT_ONCE = 16
+_LAST_ROWS_SECONDS = 10.0
 
 
-def alive_workflows(client: OsmoService, run_id: str) -> set[str]:
-    """The ids of what a run has on the pool. Raises OsmoError when the service cannot be asked."""
-    return {task.workflow_id for task in client.tasks(workflow_id=run_prefix(run_id)) if not task.meaning.ended}
+def alive_workflows(client: OsmoService, layout: RunLayout, *, except_clips: Collection[str] = ()) -> set[str]:
+    """The ids of what a run and its retries have on the pool, but for clips whose `clip_hash` is named.
+
+    Raises OsmoError when the service cannot be asked.
+    """
+    ours = dataset_labels(layout).items()
+    return {
+        entry.name
+        for entry in client.workflows(name=run_prefix(layout.run_id))
+        # Run tokens are short: another dataset's may be the same. A service without labels tells no more than that.
+        if not entry.meaning.ended
+        and (not entry.labels or ours <= entry.labels.items())
+        and clip_hash_in(entry.name) not in except_clips
+    }
 
 
 def cancel_run(
-    client: OsmoService, run_id: str, *, known: Collection[str], message: str, log: Callable[[str], None]
+    client: OsmoService,
+    layout: RunLayout,
+    *,
+    known: Collection[str],
+    except_clips: Collection[str],
+    unanswered: int,
+    message: str,
+    log: Callable[[str], None],
+    clock: Clock,
 ) -> None:
-    """Ends the known workflows and whatever else the run has: a submission that was interrupted left one without
-    telling its id."""
-    pool = ThreadPoolExecutor(1)
-    asked = pool.submit(alive_workflows, client, run_id)
-    cancel_workflows(client, known, message=message, log=log)
-    try:
-        cancel_workflows(client, asked.result(_LOOK_SECONDS) - set(known), message=message, log=log)
-    except (OsmoError, TimeoutError) as error:
-        log(f"could not ask what else {run_id} has on the pool: {error or 'no answer in time'}")
-    finally:
-        pool.shutdown(wait=False)
+    """Ends the known workflows of a run, then whatever else it has on the pool.
+
+    Rows of `unanswered` POSTs may still be to come (OSMO 6.4: up to some hundred milliseconds after an answer, and
+    nobody knows when without one): they are looked for until as many have shown up, or the time is spent.
+    """
+    cancel_workflows(client, sorted(known), message=message, log=log)
+    asked = set(known)
+    give_up = clock.monotonic() + (_LAST_ROWS_SECONDS if unanswered else 0.0)
+    while True:
+        try:
+            others = alive_workflows(client, layout, except_clips=except_clips) - asked
+        except OsmoError as error:
+            log(f"could not ask what else {layout.run_id} has on the pool: {error}")
+            return
+        cancel_workflows(client, sorted(others), message=message, log=log)
+        asked |= others
+        if len(asked) >= len(known) + unanswered or clock.monotonic() >= give_up:
+            return
+        clock.sleep(0.5)
 
 
 def cancel_workflows(
@@ -49,11 +79,8 @@ def cancel_workflows(
             return f"could not cancel workflow {workflow_id}: {error}"
         return f"canceled workflow {workflow_id}: {message}"
 
-    pool = ThreadPoolExecutor(_PARALLEL_CANCELS)
-    asked = {pool.submit(cancel, workflow_id): workflow_id for workflow_id in workflow_ids}
-    done, late = wait(asked, timeout=_BUDGET_SECONDS)
-    pool.shutdown(wait=False, cancel_futures=True)
-    for future in done:
-        log(future.result())
+    said, late = within(_BUDGET_SECONDS, cancel, workflow_ids, threads=_CANCELS_AT_ONCE)
+    for line in said:
+        log(line)
     if late:
-        log(f"no answer in time to the cancel of {', '.join(sorted(asked[future] for future in late))}")
+        log(f"no answer in time to the cancel of {', '.join(sorted(late))}")

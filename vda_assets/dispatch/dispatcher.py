@@ -6,34 +6,43 @@ submitted twice. A stage is reported as soon as its tasks completed, while other
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
-from math import ceil
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.patience import Patience, Waiter
 from vda_assets.config.deployment import Deployment
+from vda_assets.dispatch.back_pressure import BackPressure
 from vda_assets.dispatch.cancel import cancel_run, cancel_workflows
+from vda_assets.dispatch.company import Alone, Company
 from vda_assets.dispatch.failures import Explained, StageFailure, explain_failures, worth_another_try
+from vda_assets.dispatch.in_flight import InFlight
 from vda_assets.dispatch.pace import Heartbeat, Pace, Rhythm
+from vda_assets.dispatch.posting import POSTS_AT_ONCE, Accepted, NotNow, Pending, Posted, Poster, Refused, Unanswered
+from vda_assets.dispatch.progress import Progress
 from vda_assets.dispatch.submissions import Submissions, Submitted, next_attempt, work_hash_in
+from vda_assets.dispatch.systemic import Systemic
+from vda_assets.dispatch.unanswered import UnansweredPosts
 from vda_assets.dispatch.watching import WatchedWorkflow, first_start, look
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, remaining, without
-from vda_assets.flows.workflow import WORK_HASH_IN_NAME, build_workflow
-from vda_assets.osmo.errors import OsmoRefused, OsmoServerError, OsmoUnavailable
+from vda_assets.flows.workflow import WORK_HASH_IN_NAME, build_workflow, clip_hash
+from vda_assets.osmo.errors import OsmoUnavailable
+from vda_assets.osmo.models import SubmitResult
 from vda_assets.osmo.service import OsmoService
 from vda_assets.storage.layout import RunLayout
 
-ResultT = TypeVar("ResultT")
-# How often a clip's work is submitted in one run when the cluster, not the work, is to blame.
-_MAX_TRIES = 3
-# After how many looks without any of its tasks a workflow is taken to be lost.
-_LOOKS_UNTIL_LOST = 3
+# How often it is looked whether another run has got on with the clips that are left to it.
+_COMPANY_SECONDS = 5.0
+# OSMO's own, where the deployment says nothing that can be read here.
+_QUEUE_SECONDS = 7200.0
+# At an interrupt: how long POSTs under way are waited for.
+_LAST_POSTS_SECONDS = 8.0
+# How long superseded workflows are waited for after their cancel.
+_SUPERSEDED_SECONDS = 60.0
 
 
 class Report(Protocol):
@@ -48,35 +57,12 @@ class Report(Protocol):
 
 
 class IsWhole(Protocol):
-    """Whether a stage's outputs lie whole in a run's folder, and a work whose hash begins so left them."""
+    """Whether all outputs of a stage are there in a run's folder, and the work that left them has the hash `work_hash`.
+
+    A service without labels knows only the beginning of that hash.
+    """
 
     def __call__(self, work: ClipWork, stage: Stage, *, layout: RunLayout, work_hash: str) -> bool: ...
-
-
-@dataclass
-class _Active:
-    """`stages` are those of the work that the workflow does; an adopted one may do fewer than are needed."""
-
-    work: ClipWork
-    workflow_id: str
-    layout: RunLayout
-    stages: frozenset[Stage]
-    tries: int = 1
-    completed: set[Stage] = field(default_factory=set)
-    looks_without_tasks: int = 0
-
-    @property
-    def left(self) -> list[Stage]:
-        return [stage for stage in self.work.stages if stage not in self.completed]
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """`attempt` numbers the submissions of this very work, `tries` those of its clip in this run."""
-
-    work: ClipWork
-    attempt: int
-    tries: int
 
 
 class Dispatcher:
@@ -92,68 +78,130 @@ class Dispatcher:
         report: Report,
         is_whole: IsWhole,
         log: Callable[[str], None],
+        company: Company = Alone(),  # noqa: B008 - has no state
         pace: Pace = Pace(),  # noqa: B008 - a frozen value
         clock: Clock = SYSTEM_CLOCK,
+        executor: Executor | None = None,
     ) -> None:
         self._client, self._deployment, self._gpu_platform = client, deployment, gpu_platform
         self._layout, self._report, self._is_whole, self._log = layout, report, is_whole, log
-        self._pace, self._clock = pace, clock
-        self._submissions = Submissions(client)
-        self._pending: deque[_Pending] = deque()
-        self._active: dict[str, _Active] = {}
+        self._company, self._pace, self._clock = company, pace, clock
+        self._submissions = Submissions(client, layout)
+        self._poster = Poster(self._post, executor=executor or ThreadPoolExecutor(POSTS_AT_ONCE), clock=clock)
+        self._unanswered = UnansweredPosts(clock)
+        self._pending: deque[Pending] = deque()
+        self._in_flight: dict[str, InFlight] = {}
+        self._left_to_others: dict[str, ClipWork] = {}
+        self._company_asked = clock.monotonic()
         self._nothing_started_before: datetime | None = None
-        self._totals: Counter[Stage] = Counter()
-        self._ended: Counter[Stage] = Counter()
-        self._started = clock.monotonic()
+        self._progress = Progress(clock, queue_timeout_seconds=deployment.timeout.queue_seconds or _QUEUE_SECONDS)
+        self._warned: set[str] = set()
+        self._systemic = Systemic()
         self._rhythm = Rhythm(pace)
         patience = Patience(pace.patience_seconds, first_pause_seconds=pace.shortest_seconds, longest_pause_seconds=60)
         self._waiter = Waiter(patience, whom="OSMO", worth_waiting=OsmoUnavailable, clock=clock, log=log)
+        self._back_pressure = BackPressure(pace, clock=clock, log=log)
+
+    def clear_the_way(self, works: Sequence[ClipWork]) -> None:
+        """Cancels workflows that are superseded: they would write beside what is made now, from another setup.
+
+        To be called before the setup is written. What another living run waits for goes on.
+        """
+        superseded = self._waiter.ask(lambda: self._submissions.superseded(works))
+        needed = self._company.need([work.clip.key for work in works])
+        ended = [one.workflow_id for key, several in superseded.items() if key not in needed for one in several]
+        if not ended:
+            return
+        self._cancel(ended, "the clip or its configuration has changed since it was submitted")
+        give_up = self._clock.monotonic() + _SUPERSEDED_SECONDS
+        while self._clock.monotonic() < give_up:
+            left = self._waiter.ask(lambda: self._submissions.superseded(works))
+            if not {one.workflow_id for several in left.values() for one in several} & set(ended):
+                return
+            self._clock.sleep(1.0)
 
     def run(self, works: Sequence[ClipWork]) -> None:
-        """Returns when every stage of every work was reported. An interrupt cancels what this run has on the pool.
+        """Returns when every stage of every work was reported.
 
-        Raises OsmoUnavailable when the service stays away; the workflows go on then, and a retried run adopts them.
+        An interrupt cancels what this run submitted and no other living run waits for. Raises OsmoUnavailable when the
+        service stays away; the workflows go on then, and a retried run adopts them.
         """
-        self._totals.update(stage for work in works for stage in work.stages)
+        self._progress.begin(works)
         try:
             self._take_up(works, tries=1)
             self._work_off()
         except Exception:
             raise
         except BaseException:
-            message = "the Dagster run was terminated"
-            cancel_run(self._client, self._layout.run_id, known=list(self._active), message=message, log=self._log)
+            self._leave_nothing_running()
             raise
 
     def _work_off(self) -> None:
         heartbeat = Heartbeat(self._pace, self._clock)
-        while self._pending or self._active:
-            changed = self._fill()
+        while self._has_work:
+            changed = self._digest_posts()
+            self._begin_posts()
+            changed |= self._settle()
             watched = self._waiter.ask(self._look)
             changed |= self._digest(watched)
+            self._ask_company()
             if heartbeat.is_due():
-                self._log(self._progress())
-            if self._pending or self._active:
+                waiting = sum(1 for _ in self._open_works) - len(self._in_flight)
+                self._log(self._progress.line(self._in_flight.values(), waiting=waiting))
+            if self._has_work:
                 self._report.while_waiting()
-                now = self._clock.now()
-                running = [task for one in watched.values() for task in one.running(now)]
-                self._clock.sleep(self._rhythm.next_pause(changed=changed, running=running))
+                self._pause(changed, watched)
 
-    # Submitting
+    @property
+    def _has_work(self) -> bool:
+        return next(self._open_works, None) is not None
+
+    @property
+    def _open_works(self) -> Iterator[ClipWork]:
+        """The works that have not ended, whatever they are at."""
+        yield from (one.work for one in self._in_flight.values())
+        yield from (pending.work for pending in [*self._pending, *self._poster.under_way, *self._unanswered.waiting])
+        yield from self._left_to_others.values()
+
+    def _pause(self, changed: bool, watched: Mapping[str, WatchedWorkflow]) -> None:
+        now = self._clock.now()
+        running = [task for one in watched.values() for task in one.running(now)]
+        seconds = self._rhythm.next_pause(changed=changed, running=running)
+        if self._poster.under_way:
+            self._poster.wait(seconds)
+        else:
+            self._clock.sleep(seconds)
+
+    # What there is already
 
     def _take_up(self, works: Sequence[ClipWork], *, tries: int) -> None:
-        """Reports what former workflows finished, takes over what runs already, and lines the rest up."""
+        """Reports what former workflows finished, adopts what runs, leaves to other runs what they submit, and lines
+        the rest up."""
         submitted = self._waiter.ask(lambda: self._submissions.of(works))
+        ahead = self._company.ahead([work.clip.key for work in works])
         for work in works:
             former = submitted[work.clip.key]
             left = remaining(work, self._report_finished(work, former))
+            self._left_to_others.pop(work.clip.key, None)
             if not left.stages:
                 continue
             alive = [one for one in former if not one.meaning.ended and one.stages & set(left.stages)]
             if alive:
                 self._adopt(left, max(alive, key=lambda one: len(one.stages & set(left.stages))), tries)
+            elif work.clip.key in ahead:
+                self._left_to_others[work.clip.key] = left
             else:
-                self._pending.append(_Pending(left, next_attempt(left, former), tries))
+                self._pending.append(Pending(left, next_attempt(left, former), tries))
+
+    def _ask_company(self) -> None:
+        """Tells other runs which clips this one still works on; adopts what they have submitted of the clips that were
+        left to them, or takes these clips back."""
+        if self._clock.monotonic() - self._company_asked < _COMPANY_SECONDS:
+            return
+        self._company_asked = self._clock.monotonic()
+        self._company.work_on({work.clip.key for work in self._open_works})
+        if self._left_to_others:
+            self._take_up(list(self._left_to_others.values()), tries=1)
 
     def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Stage, RunLayout]:
         """Stages whose results a workflow that ended, well or not, left whole."""
@@ -163,74 +211,115 @@ class Dispatcher:
             for stage in one.stages - set(finished) if one.meaning.ended else ():
                 if self._is_whole(work, stage, layout=layout, work_hash=one.work_hash):
                     finished[stage] = layout
-                    self._ended[stage] += 1
+                    self._progress.ended(stage)
                     self._log(f"{work.clip.key}: adopted {stage} of workflow {one.workflow_id} ({one.status})")
                     self._report.stage_completed(work, stage, layout=layout, workflow_id=one.workflow_id)
         return finished
 
     def _adopt(self, work: ClipWork, one: Submitted, tries: int) -> None:
         stages = one.stages & set(work.stages)
-        self._active[one.workflow_id] = _Active(work, one.workflow_id, self._layout_of(one.run_id), stages, tries)
+        now = self._clock.monotonic()
+        layout = self._layout_of(one.run_id)
+        self._in_flight[one.workflow_id] = InFlight(work, one.workflow_id, layout, stages, now, tries)
         self._nothing_started_before = None
         self._log(f"{work.clip.key}: adopted workflow {one.workflow_id} ({one.status}) for {', '.join(sorted(stages))}")
 
     def _layout_of(self, run_id: str) -> RunLayout:
         return RunLayout(self._layout.storage_url, self._layout.dataset, run_id)
 
-    def _fill(self) -> bool:
-        """Submits until `max_in_flight` is reached; True when something was submitted or refused."""
-        new: list[_Active] = []
-        refused = False
-        while self._pending and len(self._active) < self._deployment.osmo.max_in_flight:
-            pending = self._pending.popleft()
-            work = pending.work
-            try:
-                workflow_id = self._waiter.ask(partial(self._submit, work, pending.attempt))
-            except (OsmoRefused, OsmoServerError) as error:
-                refused = True
-                for stage in work.stages:
-                    self._fail(work, StageFailure(stage, f"the workflow was not accepted: {error}"))
-                continue
-            active = _Active(work, workflow_id, self._layout, frozenset(work.stages), pending.tries)
-            self._active[workflow_id] = active
-            new.append(active)
-            self._log(f"{work.clip.key}: submitted workflow {workflow_id} ({', '.join(work.stages)})")
-        if new:
-            self._waiter.ask(lambda: self._settle(new))
-        return bool(new) or refused
+    # Submitting
 
-    def _submit(self, work: ClipWork, attempt: int) -> str:
+    def _begin_posts(self) -> None:
+        """As many as `max_in_flight` and a service that is busy leave room for."""
+        if self._systemic.cause:
+            self._give_up_pending(self._systemic.cause)
+        while self._pending and len(self._poster.under_way) < POSTS_AT_ONCE and not self._back_pressure.holds:
+            under_way = len(self._in_flight) + len(self._poster.under_way) + len(self._unanswered.waiting)
+            if under_way >= self._deployment.osmo.max_in_flight:
+                return
+            self._poster.begin(self._pending.popleft())
+
+    def _post(self, pending: Pending) -> SubmitResult:
+        """Sends a submission once; called by several threads."""
+        osmo = self._deployment.osmo
         spec = build_workflow(
-            work,
+            pending.work,
             layout=self._layout,
             deployment=self._deployment,
             gpu_platform=self._gpu_platform,
-            attempt=attempt,
+            attempt=pending.attempt,
             labelled=self._submissions.labelled,
         )
-        try:
-            return self._client.submit(spec, pool=self._deployment.osmo.pool).name
-        except OsmoUnavailable as error:
-            if not error.maybe_delivered:
-                raise
-            # It may have been accepted: it is looked up before it is sent again.
-            former = self._waiter.ask(lambda: self._submissions.of([work]))[work.clip.key]
-            accepted = [one for one in former if one.does_exactly(work) and one.attempt >= attempt]
-            if not accepted:
-                raise
-            return accepted[0].workflow_id
+        return self._client.submit(spec, pool=osmo.pool, priority=osmo.priority)
 
-    def _settle(self, new: Sequence[_Active]) -> None:
-        """Leaves the oldest workflow of each work, should another run or a doubled delivery have sent one before."""
-        submitted = self._submissions.of([active.work for active in new])
-        for active in new:
-            rivals = [one for one in submitted[active.work.clip.key] if one.does_all_of(active.work)]
-            first = next((one for one in rivals if not one.meaning.ended or self._left_all(one, active.work)), None)
-            if first is None or first.workflow_id == active.workflow_id or active.workflow_id not in self._active:
-                continue
-            del self._active[active.workflow_id]
-            self._cancel([active.workflow_id], f"{first.workflow_id} does the same work")
-            self._adopt(active.work, first, active.tries)
+    def _digest_posts(self) -> bool:
+        """True when something was accepted or refused."""
+        posted = self._poster.take_ended()
+        for one in posted:
+            self._digest_post(one)
+        return any(isinstance(one, Accepted | Refused) for one in posted)
+
+    def _digest_post(self, posted: Posted) -> None:
+        match posted:
+            case Accepted():
+                self._back_pressure.relieve()
+                self._accepted(posted.pending, posted.workflow_id)
+                for warning in set(posted.warnings) - self._warned:
+                    self._warned.add(warning)
+                    self._log(f"OSMO warns: {warning}")
+            case Refused():
+                reason = f"the workflow was not accepted: {posted.reason}"
+                self._systemic.failed(reason)
+                for stage in posted.pending.work.stages:
+                    self._fail(posted.pending.work, StageFailure(stage, reason))
+            case NotNow():
+                self._pending.appendleft(posted.pending)
+                self._back_pressure.press(posted.error)
+            case Unanswered():
+                self._back_pressure.press(posted.error)
+                self._unanswered.add(posted)
+
+    def _accepted(self, pending: Pending, workflow_id: str) -> None:
+        work = pending.work
+        self._in_flight[workflow_id] = InFlight(
+            work, workflow_id, self._layout, frozenset(work.stages), self._clock.monotonic(), pending.tries, False
+        )
+        self._log(f"{work.clip.key}: submitted workflow {workflow_id} ({', '.join(work.stages)})")
+
+    def _settle(self) -> bool:
+        """Looks for the workflows of POSTs that nobody answered, and for older twins of new ones; True when it finds
+        some. A row appears up to some hundred milliseconds after the answer to its POST (OSMO 6.4)."""
+        unsettled = [one for one in self._in_flight.values() if not one.is_settled]
+        waiting = self._unanswered.waiting
+        works = [*(one.work for one in unsettled), *(pending.work for pending in waiting)]
+        if not works:
+            return False
+        submitted = self._waiter.ask(lambda: self._submissions.of(works))
+        for one in unsettled:
+            self._settle_one(one, submitted[one.work.clip.key])
+        found = False
+        for pending in waiting:
+            former = submitted[pending.work.clip.key]
+            accepted = [one for one in former if one.does_exactly(pending.work) and one.attempt >= pending.attempt]
+            if accepted:
+                self._unanswered.remove(pending)
+                self._accepted(pending, accepted[0].workflow_id)
+                found = True
+        self._pending.extendleft(self._unanswered.take_given_up())
+        return found
+
+    def _settle_one(self, new: InFlight, submitted: Sequence[Submitted]) -> None:
+        """Leaves the oldest workflow of a work, should another run or a doubled delivery have sent one before."""
+        if all(one.workflow_id != new.workflow_id for one in submitted):
+            return  # its row is not there yet
+        new.is_settled = True
+        rivals = [one for one in submitted if one.does_all_of(new.work)]
+        first = next((one for one in rivals if not one.meaning.ended or self._left_all(one, new.work)), None)
+        if first is None or first.workflow_id == new.workflow_id:
+            return
+        del self._in_flight[new.workflow_id]
+        self._cancel([new.workflow_id], f"{first.workflow_id} does the same work")
+        self._adopt(new.work, first, new.tries)
 
     def _left_all(self, one: Submitted, work: ClipWork) -> bool:
         """Whether the results of a workflow that ended lie whole in storage: somebody may have deleted them."""
@@ -239,81 +328,105 @@ class Dispatcher:
             self._is_whole(work, stage, layout=layout, work_hash=one.work_hash) for stage in work.stages
         )
 
+    def _give_up_pending(self, cause: str) -> None:
+        reason = f"not submitted, since the clips before failed alike: {cause}"
+        while self._pending:
+            work = self._pending.popleft().work
+            for stage in work.stages:
+                self._fail(work, StageFailure(stage, reason))
+
     # Watching
 
     def _look(self) -> dict[str, WatchedWorkflow]:
         """The tasks of all workflows that are on the pool; a stray of work that another one does is canceled."""
-        runs = {one.workflow_id: one.layout.run_id for one in self._active.values()}
+        runs = {one.workflow_id: one.layout.run_id for one in self._in_flight.values()}
         watched, strays = look(self._client, runs, started_after=self._nothing_started_before)
         self._nothing_started_before = first_start(watched.values())
-        ours = {active.work.work_hash[:WORK_HASH_IN_NAME]: active for active in self._active.values()}
+        ours = {one.work.work_hash[:WORK_HASH_IN_NAME]: one for one in self._in_flight.values()}
         for workflow_id in strays:
             twin = ours.get(work_hash_in(workflow_id) or "")
             if twin is not None:
                 self._cancel([workflow_id], f"{twin.workflow_id} does the same work")
+        self._progress.looked_at(watched.values())
         return watched
 
-    def _digest(self, watched: dict[str, WatchedWorkflow]) -> bool:
+    def _digest(self, watched: Mapping[str, WatchedWorkflow]) -> bool:
         """Reports what ended; True when something did."""
-        changes = [self._digest_one(self._active[workflow_id], one) for workflow_id, one in watched.items()]
+        changes = [self._digest_one(self._in_flight[workflow_id], one) for workflow_id, one in watched.items()]
         return any(changes)
 
-    def _digest_one(self, active: _Active, watched: WatchedWorkflow) -> bool:
-        new = [stage for stage in active.left if watched.completed(stage, workers=active.work.workers(stage))]
+    def _digest_one(self, flying: InFlight, watched: WatchedWorkflow) -> bool:
+        flying.looked_at(watched, self._clock.monotonic())
+        new = [stage for stage in flying.left if watched.completed(stage, workers=flying.work.workers(stage))]
         for stage in new:
-            active.completed.add(stage)
-            self._ended[stage] += 1
+            flying.completed.add(stage)
+            self._progress.ended(stage)
+            self._systemic.succeeded()
             self._rhythm.ended(stage, watched.seconds_of(stage))
-            self._report.stage_completed(active.work, stage, layout=active.layout, workflow_id=active.workflow_id)
-        if not watched.ended and not self._may_be_lost(active, watched):
+            self._report.stage_completed(flying.work, stage, layout=flying.layout, workflow_id=flying.workflow_id)
+        if not watched.ended and not flying.may_be_lost(self._clock.monotonic()):
             return bool(new)
         failures: tuple[StageFailure, ...] = ()
-        if active.left:
-            attempted = [stage for stage in active.left if stage in active.stages]
-            became = self._waiter.ask(lambda: explain_failures(self._client, active.workflow_id, attempted))
+        if flying.left:
+            attempted = [stage for stage in flying.left if stage in flying.stages]
+            became = self._waiter.ask(lambda: explain_failures(self._client, flying.workflow_id, attempted))
             if not isinstance(became, Explained):
-                active.looks_without_tasks = 0
+                flying.found()
                 return bool(new)
             failures = became.failures
-        del self._active[active.workflow_id]
-        if active.left:
-            self._go_on(active, failures)
+        del self._in_flight[flying.workflow_id]
+        if flying.left:
+            self._go_on(flying, failures)
         return True
 
-    def _go_on(self, active: _Active, failures: Sequence[StageFailure]) -> None:
+    def _go_on(self, flying: InFlight, failures: Sequence[StageFailure]) -> None:
         """A workflow ended before its clip's work did: fails what failed for good, takes up the rest."""
         failed: set[Stage] = set()
-        if failures and not (active.tries < _MAX_TRIES and worth_another_try(failures)):
+        if failures and not worth_another_try(failures, tries=flying.tries):
             for failure in failures:
-                self._fail(active.work, failure)
+                if failure.is_systemic:
+                    self._systemic.failed(failure.message)
+                self._fail(flying.work, failure)
             failed = {failure.stage for failure in failures}
-            for stage in sorted(active.work.selection.depending_on(failed) - failed):
-                self._fail(active.work, StageFailure(stage, f"not begun: {', '.join(sorted(failed))} failed"))
+            for stage in sorted(flying.work.selection.depending_on(failed) - failed):
+                self._fail(flying.work, StageFailure(stage, f"not begun: {', '.join(sorted(failed))} failed"))
                 failed.add(stage)
         elif failures:
-            self._log(f"{active.work.clip.key}: once more, since {failures[0].message.splitlines()[0]}")
-        done = dict.fromkeys(active.completed, active.layout)
-        left = remaining(without(active.work, failed), done)
+            self._log(f"{flying.work.clip.key}: once more, since {failures[0].message.splitlines()[0]}")
+        done = dict.fromkeys(flying.completed, flying.layout)
+        left = remaining(without(flying.work, failed), done)
         if left.stages:
-            self._take_up([left], tries=active.tries + bool(failures))
-
-    def _may_be_lost(self, active: _Active, watched: WatchedWorkflow) -> bool:
-        """Whether it is time to ask for a workflow that shows no tasks: a service restored from a backup forgets."""
-        active.looks_without_tasks = 0 if watched.tasks else active.looks_without_tasks + 1
-        return active.looks_without_tasks >= _LOOKS_UNTIL_LOST
+            self._take_up([left], tries=flying.tries + bool(failures))
 
     def _fail(self, work: ClipWork, failure: StageFailure) -> None:
-        self._ended[failure.stage] += 1
+        self._progress.ended(failure.stage)
         self._report.stage_failed(work, failure)
 
-    # Waiting and ending
-
-    def _progress(self) -> str:
-        stages = ", ".join(f"{stage} {self._ended[stage]} of {total}" for stage, total in sorted(self._totals.items()))
-        ended, total = sum(self._ended.values()), sum(self._totals.values())
-        elapsed = self._clock.monotonic() - self._started
-        left = f", about {ceil(elapsed / ended * (total - ended) / 60)} min left" if ended else ""
-        return f"{len(self._active)} workflows on the pool, {len(self._pending)} waiting; ended: {stages}{left}"
+    # Saying and ending
 
     def _cancel(self, workflow_ids: Iterable[str], message: str) -> None:
         cancel_workflows(self._client, workflow_ids, message=message, log=self._log)
+
+    def _leave_nothing_running(self) -> None:
+        """Cancels what this run submitted and nobody else needs, whatever became of POSTs that were under way."""
+        posted = self._poster.finish(_LAST_POSTS_SECONDS)
+        unanswered = [one.pending for one in posted if isinstance(one, Unanswered)] + self._unanswered.waiting
+        works = [one.work for one in self._in_flight.values()]
+        works += [one.pending.work for one in posted] + [pending.work for pending in unanswered]
+        clips = {work.clip.key: work.clip for work in works}
+        needed = self._company.need(list(clips))
+        own = {
+            one.workflow_id
+            for one in self._in_flight.values()
+            if one.layout.run_id == self._layout.run_id and one.work.clip.key not in needed
+        }
+        cancel_run(
+            self._client,
+            self._layout,
+            known=own | {one.workflow_id for one in posted if isinstance(one, Accepted)},
+            except_clips={clip_hash(clips[key]) for key in needed & clips.keys()},
+            unanswered=len(unanswered),
+            message="the Dagster run was terminated",
+            log=self._log,
+            clock=self._clock,
+        )

@@ -16,6 +16,20 @@ from vda_assets.osmo.statuses import TaskStatus, meaning_of, meaning_of_exit_cod
 WORKER_REASON = "vda_worker: FAILED: "
 _LOG_TAIL_LINES = 12
 _LARGEST_EXIT_CODE_OF_A_COMMAND = 255
+# How often a clip's work is submitted in one run when the cluster, not the work, is to blame.
+_MAX_TRIES = 3
+# An input could not be downloaded, an output could not be uploaded (OSMO 6.4).
+_MOVING_FAILED = {2010, 2012}
+_SYSTEMIC_STATUSES = {
+    TaskStatus.FAILED_IMAGE_PULL,
+    TaskStatus.FAILED_START_ERROR,
+    TaskStatus.FAILED_START_TIMEOUT,
+    TaskStatus.FAILED_QUEUE_TIMEOUT,
+    TaskStatus.FAILED_BACKEND_ERROR,
+    TaskStatus.FAILED_SERVER_ERROR,
+}
+# Of OSMO: storage, credentials, mounts. Of the worker: a bad setup, an endpoint that is not ready.
+_SYSTEMIC_EXIT_CODES = {2010, 2011, 2012, 2013, 2014, 64, 69}
 
 
 class Blame(Enum):
@@ -23,17 +37,22 @@ class Blame(Enum):
 
     WORK = "the work itself: sent once more, it would fail alike"
     CLUSTER = "the cluster: the same work sent once more can succeed"
+    STORAGE = "an input or output that could not be moved: once more is worth it, should storage have been away"
     UPSTREAM = "the stage before: this one never began"
 
 
 @dataclass(frozen=True)
 class StageFailure:
-    """Why one stage of one clip failed, in words a user can act on; `link` opens the workflow."""
+    """Why one stage of one clip failed, in words a user can act on; `link` opens the workflow.
+
+    `is_systemic`: nothing in it has to do with the clip, so that the next one can be expected to fail alike.
+    """
 
     stage: Stage
     message: str
     link: str = ""
     blame: Blame = Blame.WORK
+    is_systemic: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,10 +80,12 @@ def explain_failures(client: OsmoService, workflow_id: str, stages: Sequence[Sta
     return Explained(tuple(_explain(client, workflow, stage, tasks) for stage, tasks in failed.items()))
 
 
-def worth_another_try(failures: Sequence[StageFailure]) -> bool:
-    """Whether the cluster alone is to blame: a failure of the work itself would come back."""
+def worth_another_try(failures: Sequence[StageFailure], *, tries: int) -> bool:
+    """Whether the cluster alone is to blame, or storage for the first time: a failure of the work itself comes back."""
     blamed = {failure.blame for failure in failures} - {Blame.UPSTREAM}
-    return blamed == {Blame.CLUSTER}
+    if Blame.STORAGE in blamed and tries > 1:
+        return False
+    return bool(blamed) and blamed <= {Blame.CLUSTER, Blame.STORAGE} and tries < _MAX_TRIES
 
 
 def _failed_tasks(tasks: Iterable[Task], stage: Stage) -> list[Task]:
@@ -79,8 +100,14 @@ def _explain(client: OsmoService, workflow: Workflow, stage: Stage, failed: Sequ
         return StageFailure(stage, message, workflow.overview, Blame.UPSTREAM)
     if task.status != TaskStatus.FAILED_CANCELED:
         message += _what_its_log_says(client, workflow.name, task.name)
-    blame = Blame.CLUSTER if meaning_of(task.status).retry_can_help else Blame.WORK
-    return StageFailure(stage, message, workflow.overview, blame)
+    is_systemic = task.status in _SYSTEMIC_STATUSES or task.exit_code in _SYSTEMIC_EXIT_CODES
+    return StageFailure(stage, message, workflow.overview, _blame(task), is_systemic)
+
+
+def _blame(task: Task) -> Blame:
+    if task.exit_code in _MOVING_FAILED:
+        return Blame.STORAGE
+    return Blame.CLUSTER if meaning_of(task.status).retry_can_help else Blame.WORK
 
 
 def _what_osmo_says(task: Task) -> str:

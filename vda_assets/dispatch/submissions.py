@@ -18,11 +18,13 @@ from vda_assets.flows.workflow import (
     LABEL_WORK,
     WORK_HASH_IN_NAME,
     clip_hash,
+    dataset_labels,
     stage_label,
 )
 from vda_assets.osmo.models import WorkflowEntry
 from vda_assets.osmo.service import OsmoService
 from vda_assets.osmo.statuses import Meaning, meaning_of
+from vda_assets.storage.layout import RunLayout
 
 _NAME = re.compile(
     rf"^vda-(?P<run>[0-9a-f]+)-(?P<clip>[0-9a-f]+)-(?P<work>[0-9a-f]{{{WORK_HASH_IN_NAME}}})-(?P<number>\d+)$"
@@ -57,18 +59,26 @@ class Submitted:
         return self.stages >= set(work.stages)
 
 
+@dataclass(frozen=True)
+class Superseded:
+    """A workflow of the clip that goes on though nothing that it makes would be made so today: the clip, the cookbook
+    or a container has changed since it was submitted."""
+
+    workflow_id: str
+    run_id: str
+
+
 class Submissions:
-    """Asks one service. `labelled` tells whether it keeps labels; a service older than that refuses them, and there
-    only workflows of exactly the same work are found, by their names.
+    """Asks one service about one dataset. `labelled` tells whether it keeps labels; a service older than that refuses
+    them, and there only workflows of exactly the same work are found, by their names.
     """
 
-    def __init__(self, client: OsmoService) -> None:
-        self._client = client
+    def __init__(self, client: OsmoService, layout: RunLayout) -> None:
+        self._client, self._labels = client, dataset_labels(layout)
 
     @cached_property
     def labelled(self) -> bool:
-        version = self._client.version()
-        return (int(version.major), int(version.minor)) >= _LABELS_SINCE
+        return self._client.version().number >= _LABELS_SINCE
 
     def of(self, works: Sequence[ClipWork]) -> dict[str, list[Submitted]]:
         """Clip key -> workflows that do some of its work's stages, oldest first.
@@ -76,22 +86,31 @@ class Submissions:
         One call per 32 clips with labels, one per clip without.
         """
         found: dict[str, list[Submitted]] = {work.clip.key: [] for work in works}
-        by_clip = {clip_hash(work.clip.key): work for work in works}
-        for clip, entry in self._entries(list(by_clip)):
-            work = by_clip[clip]
+        for work, entry in self._entries(works):
             submitted = _labelled(entry, work) if self.labelled else _named(entry, work)
             if submitted is not None:
                 found[work.clip.key].append(submitted)
         return {key: sorted(several, key=_age) for key, several in found.items()}
 
-    def _entries(self, clips: Sequence[str]) -> Iterator[tuple[str, WorkflowEntry]]:
+    def superseded(self, works: Sequence[ClipWork]) -> dict[str, list[Superseded]]:
+        """Clip key -> workflows that are superseded. None on a service without labels, where they cannot be told."""
+        found: dict[str, list[Superseded]] = {work.clip.key: [] for work in works}
+        for work, entry in self._entries(works) if self.labelled else ():
+            made = {stage: entry.labels.get(stage_label(stage)) for stage in Stage}
+            wanted = {stage: work.output_hashes[stage][:HASH_IN_LABEL] for stage in Stage}
+            if not entry.meaning.ended and not any(made[stage] == wanted[stage] for stage in Stage):
+                found[work.clip.key].append(Superseded(entry.name, entry.labels.get(LABEL_RUN, "")))
+        return found
+
+    def _entries(self, works: Sequence[ClipWork]) -> Iterator[tuple[ClipWork, WorkflowEntry]]:
+        by_clip = {clip_hash(work.clip): work for work in works}
         if self.labelled:
-            for entry in self._client.workflows(labels={LABEL_CLIP: clips}):
-                yield entry.labels[LABEL_CLIP], entry
+            for entry in self._client.workflows(labels={**self._labels, LABEL_CLIP: list(by_clip)}):
+                yield by_clip[entry.labels[LABEL_CLIP]], entry
             return
-        for clip in clips:
+        for clip, work in by_clip.items():
             for entry in self._client.workflows(name=f"-{clip}-"):
-                yield clip, entry
+                yield work, entry
 
 
 def next_attempt(work: ClipWork, former: Iterable[Submitted]) -> int:
@@ -100,9 +119,15 @@ def next_attempt(work: ClipWork, former: Iterable[Submitted]) -> int:
 
 
 def work_hash_in(workflow_id: str) -> str | None:
-    """The beginning of the work's hash that a workflow of ours carries in its name."""
+    """The beginning of the work's hash that a workflow of ours carries in its name; None for one of somebody else."""
     match = _NAME.match(workflow_id)
     return match["work"] if match else None
+
+
+def clip_hash_in(workflow_id: str) -> str | None:
+    """The hash of the clip that a workflow of ours carries in its name; None for one of somebody else."""
+    match = _NAME.match(workflow_id)
+    return match["clip"] if match else None
 
 
 def _labelled(entry: WorkflowEntry, work: ClipWork) -> Submitted | None:

@@ -10,6 +10,9 @@ from vda_assets.flows.stages import Stage, stage_of_task
 from vda_assets.flows.workflow import run_prefix
 from vda_assets.osmo.models import TaskEntry
 from vda_assets.osmo.service import OsmoService
+from vda_assets.osmo.statuses import TaskStatus
+
+_BEFORE_THE_QUEUE = {TaskStatus.SUBMITTING, TaskStatus.WAITING, TaskStatus.PROCESSING}
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class WatchedWorkflow:
     def ended(self) -> bool:
         """Whether every task that was listed ended."""
         return bool(self.tasks) and all(task.meaning.ended for task in self.tasks.values())
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether nothing of it gets on: its first tasks are PROCESSING, and no other one is further."""
+        alive = {task.status for task in self.tasks.values() if not task.meaning.ended}
+        return TaskStatus.PROCESSING in alive and alive <= _BEFORE_THE_QUEUE
 
     def completed(self, stage: Stage, *, workers: int) -> bool:
         """Whether all workers of the stage completed."""

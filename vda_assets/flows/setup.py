@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from vda_assets.base.parallel import as_they_come
-from vda_assets.config.deployment import AugmentationVersion, Endpoints, Images
+from vda_assets.config.deployment import Container, Endpoints, Images, Role
 from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, Cookbook
-from vda_assets.cookbooks.draw import Draw, draws_for
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.flows.worker_files import worker_files
-from vda_assets.paidf.generate import augmentation_config, auto_labeling_config
+from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, known_version
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
@@ -35,8 +35,7 @@ def setup_files(
 
     Raises BadConfigFile when the cookbook holds keys or values that the containers of `images` do not have.
     """
-    version = images.augmentation_version
-    environment = environment_file(endpoints, super_resolution=super_resolution, augmentation_version=version)
+    environment = environment_file(endpoints, super_resolution=super_resolution, images=images)
     files = {
         **worker_files(),
         ".env": environment,
@@ -48,9 +47,7 @@ def setup_files(
     for clip_path, draws_of_clip in draws.items():
         for draw in draws_of_clip:
             config = f"{draw.name}.yaml"
-            files[f"configs/{config}"] = _dump(
-                augmentation_config(cookbook, draw, endpoints=endpoints, version=version)
-            )
+            files[f"configs/{config}"] = _dump(augmentation_config(cookbook, draw, endpoints=endpoints, images=images))
             entries.append(
                 {
                     "video": clip_path,
@@ -73,16 +70,9 @@ def files_for(draw: Draw | None) -> str:
     return rf"(?!configs/({own}[^/]*_aug\d+|manifest)\.yaml$)"
 
 
-def check_configs(cookbook: Cookbook, *, endpoints: Endpoints, images: Images) -> None:
-    """Raises BadConfigFile as `setup_files` would for any clip."""
-    any_clip = {"any.mp4": draws_for(cookbook.distribution, "any")[:1]}
-    setup_files(any_clip, cookbook=cookbook, endpoints=endpoints, super_resolution=False, images=images)
-
-
-def environment_file(
-    endpoints: Endpoints, *, super_resolution: bool, augmentation_version: AugmentationVersion
-) -> bytes:
-    """The `.env` that every worker loads; it holds no secret."""
+def environment_file(endpoints: Endpoints, *, super_resolution: bool, images: Images) -> bytes:
+    """The `.env` that every worker loads; it holds no secret, but the names of the variables that do."""
+    versions = {container: known_version(images, container) for container in Container}
     values = {
         "ACCEPT_EULA": "Y",
         "UV_NO_SYNC": "1",
@@ -95,7 +85,13 @@ def environment_file(
         "VLM_ENDPOINT_MODEL": endpoints.vlm.model,
         "LLM_ENDPOINT": endpoints.llm.url,
         "LLM_ENDPOINT_MODEL": endpoints.llm.model,
-        "PAIDF_AUGMENTATION_VERSION": augmentation_version,
+        "PAIDF_AUGMENTATION_VERSION": versions[Container.AUGMENTATION].version,
+        **{f"PAIDF_{container.upper()}_HOME": version.home for container, version in versions.items()},
+        **{
+            f"{role.upper()}_API_KEY_ENV": endpoint.api_key_env
+            for role, endpoint in ((Role.VLM, endpoints.vlm), (Role.LLM, endpoints.llm))
+            if endpoint.api_key_env
+        },
         "SUPER_RESOLUTION_ENABLED": str(super_resolution).lower(),
     }
     return "".join(f"{name}={value}\n" for name, value in values.items()).encode()
@@ -113,4 +109,4 @@ def write_setup(storage: Storage, layout: RunLayout, files: Mapping[str, bytes])
 
 
 def _dump(content: Any) -> bytes:
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
+    return yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True).encode()

@@ -78,7 +78,7 @@ def output_hashes(
     An output whose newest materialization carries the same hash is finished.
     """
     draws = draws_for(cookbook.distribution, clip.video)
-    content = [clip.key, clip.version]
+    content = [str(clip.url), clip.version]
     labeling = [images.auto_labeling, cookbook.auto_labeling_digest]
     originals = digest("original_labels", content, labeling, super_resolution)
     drawn = [[draw.name, dict(draw.sampled_vars), draw.generation_seed] for draw in draws]

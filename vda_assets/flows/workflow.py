@@ -10,7 +10,7 @@ from vda_assets.cookbooks.draw import Draw
 from vda_assets.flows.setup import files_for
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, digest, stage_outputs
-from vda_assets.flows.worker_files import WORKER_FOLDER
+from vda_assets.flows.worker_files import START_SCRIPT
 from vda_assets.osmo.spec import (
     GroupSpec,
     ResourceSpec,
@@ -20,9 +20,13 @@ from vda_assets.osmo.spec import (
     UrlOutput,
     WorkflowSpec,
 )
-from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout, model_cache
+from vda_assets.paidf.generate import known_version
+from vda_assets.storage.clips import Clip, path_of
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, OUTCOME_FILE, RunLayout, model_cache
+from vda_assets.storage.url import StorageUrl
 
-LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
+LABEL_ROOT, LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
+    "vda-root",
     "vda-dataset",
     "vda-clip",
     "vda-run",
@@ -32,21 +36,35 @@ LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
 # How much of a work's hash its workflow's name carries; OSMO allows 64 characters in all.
 WORK_HASH_IN_NAME = 16
 HASH_IN_LABEL = 32
-_CACHES = {Container.AUGMENTATION: "cosmos_transfer", Container.AUTO_LABELING: "auto_labeling"}
 
 
 def workflow_name(layout: RunLayout, work: ClipWork) -> str:
     """`vda-<run token>-<clip hash>-<work hash>`: the run token finds all workflows of a run and its retries in one
     call, and the hashes find a work's workflows on a service that keeps no labels."""
-    return f"{run_prefix(layout.run_id)}{clip_hash(work.clip.key)}-{work.work_hash[:WORK_HASH_IN_NAME]}"
+    return f"{run_prefix(layout.run_id)}{clip_hash(work.clip)}-{work.work_hash[:WORK_HASH_IN_NAME]}"
 
 
 def run_prefix(run_id: str) -> str:
     return f"vda-{run_id.removeprefix('run-')}-"
 
 
-def clip_hash(key: str) -> str:
-    return digest(key)[:12]
+def clip_hash(clip: Clip) -> str:
+    """Tells clips apart, also those of one name in two datasets or buckets: their workflows may share a service."""
+    return _hash_of_url(clip.url)
+
+
+def clip_hash_at(dataset_url: StorageUrl, key: str) -> str:
+    """The same for the clip of a key, whether it exists or not."""
+    return _hash_of_url(dataset_url / path_of(key))
+
+
+def _hash_of_url(url: StorageUrl) -> str:
+    return digest(str(url))[:12]
+
+
+def dataset_labels(layout: RunLayout) -> dict[str, str]:
+    """The labels that all workflows of a dataset have; nothing is ever adopted or canceled without them."""
+    return {LABEL_ROOT: digest(str(layout.storage_url))[:12], LABEL_DATASET: layout.dataset}
 
 
 def stage_label(stage: Stage) -> str:
@@ -57,8 +75,8 @@ def stage_label(stage: Stage) -> str:
 def workflow_labels(layout: RunLayout, work: ClipWork, *, attempt: int) -> dict[str, str]:
     return {
         **{stage_label(stage): work.output_hashes[stage][:HASH_IN_LABEL] for stage in work.stages},
-        LABEL_DATASET: layout.dataset,
-        LABEL_CLIP: clip_hash(work.clip.key),
+        **dataset_labels(layout),
+        LABEL_CLIP: clip_hash(work.clip),
         LABEL_RUN: layout.run_id,
         LABEL_WORK: work.work_hash,
         LABEL_ATTEMPT: str(attempt),
@@ -76,7 +94,7 @@ def build_workflow(
     containers = {stage.row.container for stage in work.stages}
     return WorkflowSpec(
         name=workflow_name(layout, work),
-        labels=workflow_labels(layout, work, attempt=attempt) if labelled else {},
+        labels={**deployment.osmo.labels, **workflow_labels(layout, work, attempt=attempt)} if labelled else {},
         groups=[group for stage in work.stages for group in builder.groups(stage)],
         resources={one.value: _on_platform(deployment.resources.of(one), gpu_platform) for one in sorted(containers)},
         timeout=deployment.timeout,
@@ -110,9 +128,11 @@ class _Builder:
         setup = UrlInput(
             url=str(self._layout.setup), regex=files_for(draw if container is Container.AUGMENTATION else None)
         )
-        cache = UrlInput(url=str(model_cache(self._layout.storage_url, _CACHES[container])))
+        cache = known_version(self._deployment.images, container).model_cache
+        weights = [UrlInput(url=str(model_cache(self._layout.storage_url, cache)))] if cache else []
         output = stage_outputs(self._layout, stage, self._work.draws)[index]
-        arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}", "--model-cache", "{{input:2}}"]
+        arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}"]
+        arguments += ["--model-cache", "{{input:2}}"] if weights else []
         arguments += ["--clip-file", clip_file] if clip_file else []
         arguments += ["--name", output.name, "--output", "{{output}}"]
         arguments += ["--work", self._work.work_hash, "--attempt", str(self._attempt), "--image", image]
@@ -125,9 +145,9 @@ class _Builder:
         return TaskSpec(
             name=stage.row.task_name(index),
             image=image,
-            command=["python3"],
-            args=[f"{{{{input:0}}}}/{WORKER_FOLDER}", container.value, *arguments],
-            inputs=[setup, clip, cache, *self._gate(stage)],
+            command=["bash"],
+            args=[f"{{{{input:0}}}}/{START_SCRIPT}", container.value, *arguments],
+            inputs=[setup, clip, *weights, *self._gate(stage)],
             outputs=[UrlOutput(url=str(output))],
             resource=container.value,
             credentials={name: dict(keys) for name, keys in self._deployment.task_credentials.items()},
@@ -149,4 +169,6 @@ class _Builder:
     def _gate(self, stage: Stage) -> list[TaskInput]:
         """An input that no worker reads: OSMO 6.4 lets a task wait for another one in no other way."""
         gate = stage.row.gate if self._work.selection.super_resolution else None
-        return [TaskInput(task=gate.row.task_name(0))] if gate and gate in self._work.selection else []
+        return (
+            [TaskInput(task=gate.row.task_name(0), regex=OUTCOME_FILE)] if gate and gate in self._work.selection else []
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import BytesIO
 from itertools import product
 
@@ -10,7 +9,7 @@ from PIL import Image
 
 from vda_assets.media.errors import DamagedVideo
 from vda_assets.media.probe import probe
-from vda_assets.media.reading import Source, clockwise_degrees, decoding, open_clip
+from vda_assets.media.reading import Source, clockwise_degrees, open_clip
 
 # Tried in this order: first the quality gives way, then the size.
 _FRAME_PIXELS = (240 * 135, 160 * 90, 80 * 45, 40 * 24)
@@ -24,9 +23,7 @@ def preview(source: Source, *, name: str, max_bytes: int = 15_000, frames: int =
 
     Raises what `probe` raises, and ValueError when nothing can be as small as `max_bytes`.
     """
-    pictures = list(_evenly_spaced(source, name=name, count=frames))
-    if not pictures:
-        raise DamagedVideo(name, "no frame of it decodes. Upload the clip again.")
+    pictures = evenly_spaced(source, name=name, count=frames)
     width, height = pictures[0].size
     aspect = width / height
     for pixels, quality in product(_FRAME_PIXELS, _QUALITIES):
@@ -40,16 +37,22 @@ def preview(source: Source, *, name: str, max_bytes: int = 15_000, frames: int =
     raise ValueError(f"{name}: no preview of {frames} frames fits into {max_bytes} bytes; allow more or show fewer")
 
 
-def _evenly_spaced(source: Source, *, name: str, count: int) -> Iterator[Image.Image]:
-    """The middles of `count` equal parts. Decodes all before the last one: not every format can be sought exactly."""
+def evenly_spaced(source: Source, *, name: str, count: int) -> list[Image.Image]:
+    """The middles of `count` equal parts, upright; at least one. Decodes all before the last one: not every format can
+    be sought exactly. Raises what `probe` raises.
+    """
     frame_count = probe(source, name=name).frame_count
     wanted = {frame_count * (2 * part + 1) // (2 * count) for part in range(count)}
-    with open_clip(source, name=name) as (container, stream), decoding(name):
-        stream.thread_type = "AUTO"
-        for number, frame in zip(range(max(wanted) + 1), container.decode(stream), strict=False):
+    pictures: list[Image.Image] = []
+    with open_clip(source, name=name) as clip, clip.decoding():
+        clip.stream.thread_type = "AUTO"
+        for number, frame in zip(range(max(wanted) + 1), clip.container.decode(clip.stream), strict=False):
             if number in wanted:
                 image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV left it out
-                yield image.rotate(-clockwise_degrees(frame.rotation), expand=True)
+                pictures.append(image.rotate(-clockwise_degrees(frame.rotation), expand=True))
+    if not pictures:
+        raise DamagedVideo(name, "no frame of it decodes. Upload the clip again.")
+    return pictures
 
 
 def _sheet(pictures: list[Image.Image], *, in_a_row: bool) -> Image.Image:

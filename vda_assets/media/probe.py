@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-import av
-from av.container import InputContainer
-from av.video.stream import VideoStream
-
 from vda_assets.media.errors import DamagedVideo, TooFewFrames
-from vda_assets.media.reading import Source, clockwise_degrees, decoding, open_clip
+from vda_assets.media.pictures import Pictures, check_whole, pictures_of
+from vda_assets.media.reading import OpenClip, Source, clockwise_degrees, open_clip
+from vda_assets.media.samples import decode_samples
 
-# Durations in headers are rounded; a cut-off upload misses more than this.
-_TOLERATED_GAP_SECONDS = 0.25
+PROBE_SECONDS = 120.0
+# Headers round rates; what is further off than this was never the rate of the pictures.
+_TOLERATED_RATE_ERROR = Fraction(2, 100)
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,14 @@ class ClipInfo:
     width: int
     height: int
     rotation_degrees: int  # clockwise, as a player turns it: 0, 90, 180 or 270
-    fps: Fraction
+    fps: Fraction  # on average, when the rate varies
+    is_variable_rate: bool  # frame number / fps is not where on the clip's clock the frame stands
     frame_count: int
     duration_seconds: float
     codec: str
     pixel_format: str
     has_audio: bool
-    format: str  # FFmpeg's name of the container, such as "mov,mp4,m4a,3gp,3g2,mj2"
+    format: str  # of the container: mp4 (QuickTime, too), avi or matroska (WebM, too)
 
     @property
     def display_width(self) -> int:
@@ -40,83 +40,61 @@ class ClipInfo:
         return self.width if self.rotation_degrees in (90, 270) else self.height
 
 
-@dataclass(frozen=True)
-class _Extent:
-    """How much picture there is, and whether the file ends before all of it was there."""
-
-    frame_count: int
-    duration_seconds: float
-    is_cut_off: bool
-
-
 def probe(source: Source, *, name: str) -> ClipInfo:
-    """Decodes the first frame and counts all: by the index that an MP4 has, in other files by reading everything.
+    """Counts the frames by the index that an MP4 has, in other files by reading everything, and decodes a few.
 
-    Raises NotAVideo, NoVideoStream, DamagedVideo, TooFewFrames (fewer than 2), or the OSError of the storage.
+    Raises a MediaError: NotAVideo, NoVideoStream, DamagedVideo, UnsuitableVideo (sizes that change), TooFewFrames
+    (fewer than 2), TookTooLong; or the OSError of the storage.
     """
-    with open_clip(source, name=name) as (container, stream), decoding(name):
-        fps = stream.average_rate or stream.guessed_rate
-        first_frame = next(container.decode(stream), None)
-        if first_frame is None or not fps:
-            raise DamagedVideo(name, "no frame of it decodes. Upload the clip again.")
-        extent = _by_index(container, stream) or _by_packets(container, stream, fps)
-        if extent.is_cut_off:
-            raise DamagedVideo(
-                name, f"it is cut off after {extent.duration_seconds:.1f} seconds. Upload the clip again."
-            )
-        if extent.frame_count < 2:
+    with open_clip(source, name=name, seconds=PROBE_SECONDS) as clip, clip.decoding():
+        pictures = pictures_of(clip)
+        if not pictures.count:
+            raise DamagedVideo(name, "it holds no picture. Upload the clip again.")
+        fps = _fps(clip, pictures)
+        seconds = _seconds(pictures, fps)
+        check_whole(clip, pictures, seconds=seconds)
+        first_frame = decode_samples(clip, pictures)
+        if pictures.count < 2:
             raise TooFewFrames(
                 name,
-                f"it has {extent.frame_count} frame; at least 2 are needed, because motion is what is labelled and "
+                f"it has {pictures.count} frame; at least 2 are needed, because motion is what is labelled and "
                 "augmented. Take it out of the dataset.",
             )
         return ClipInfo(
-            width=stream.width,
-            height=stream.height,
+            width=clip.stream.width,
+            height=clip.stream.height,
             rotation_degrees=clockwise_degrees(first_frame.rotation),
             fps=fps,
-            frame_count=extent.frame_count,
-            duration_seconds=extent.duration_seconds,
-            codec=stream.codec.canonical_name,
+            is_variable_rate=pictures.is_variable_rate,
+            frame_count=pictures.count,
+            duration_seconds=seconds,
+            codec=clip.stream.codec.canonical_name,
             pixel_format=first_frame.format.name,
-            has_audio=bool(container.streams.audio),
-            format=container.format.name,
+            has_audio=bool(clip.container.streams.audio),
+            format=clip.container.format.name,
         )
 
 
-def _by_index(container: InputContainer, stream: VideoStream) -> _Extent | None:
-    """From the places of all samples that an MP4 notes in one table; None when there is no complete one."""
-    entries = list(stream.index_entries)
-    if not stream.frames or stream.frames > len(entries) or not stream.duration or not stream.time_base:
-        return None
-    # Discarded ones lie outside the clip's edit list.
-    shown = [entry for entry in entries if not entry.is_discard]
-    whole = [entry for entry in shown if entry.pos + entry.size <= container.size]
-    promised_seconds = float(stream.duration * stream.time_base)
-    seconds = promised_seconds * len(whole) / len(shown) if shown else 0.0
-    return _Extent(len(shown), seconds, is_cut_off=len(whole) < len(shown))
+def _fps(clip: OpenClip, pictures: Pictures) -> Fraction:
+    """What the header says, unless the pictures say otherwise: FFmpeg doubles the rate of H.264 that it copies into an
+    AVI, and notes every second place as empty."""
+    told = clip.stream.average_rate or clip.stream.guessed_rate
+    measured = pictures.measured_fps()
+    if measured and (not told or abs(measured / told - 1) > _TOLERATED_RATE_ERROR):
+        return measured if pictures.is_variable_rate else _nearest_usual(measured)
+    if not told:
+        raise DamagedVideo(clip.name, "it does not say how many frames a second it has. Upload the clip again.")
+    return told
 
 
-def _by_packets(container: InputContainer, stream: VideoStream, fps: Fraction) -> _Extent:
-    """Reads the whole clip once."""
-    container.seek(0)
-    frame_count = 0
-    is_cut_off = False
-    starts: list[int] = []
-    ends: list[int] = []
-    for packet in container.demux(stream):
-        # The last packet is PyAV's own, to flush decoders.
-        if not packet.size or packet.is_discard:
-            continue
-        frame_count += 1
-        is_cut_off |= packet.is_corrupt
-        if packet.pts is not None:
-            starts.append(packet.pts)
-            ends.append(packet.pts + (packet.duration or 0))
-    tick = stream.time_base or 1 / fps
-    seconds = float((max(ends) - min(starts)) * tick if starts else frame_count / fps)
-    promised_seconds = float((stream.duration or 0) * tick)
-    if not stream.duration and len(container.streams) == 1:
-        # Matroska notes a track's duration at the file's end, the file's own at its beginning.
-        promised_seconds = ((container.duration or 0) - (container.start_time or 0)) / av.time_base
-    return _Extent(frame_count, seconds, is_cut_off or promised_seconds - seconds > _TOLERATED_GAP_SECONDS)
+def _nearest_usual(fps: Fraction) -> Fraction:
+    whole = Fraction(max(1, round(fps)))
+    usual = min(whole, whole * 1000 / 1001, key=lambda rate: abs(rate - fps))
+    return usual if abs(usual / fps - 1) < Fraction(1, 200) else fps.limit_denominator(1001)
+
+
+def _seconds(pictures: Pictures, fps: Fraction) -> float:
+    if pictures.times and (pictures.is_variable_rate or pictures.is_cut_off):
+        span = (pictures.times[-1] - pictures.times[0]) * pictures.tick
+        return float(span + 1 / fps)
+    return float(pictures.count / fps)

@@ -1,76 +1,57 @@
 """Puts the pictures of a clip into an MP4 as they are, for containers that read no other format.
 
-paidf-augmentation 1.0.0 goes by the extension, paidf-auto-labeling 1.0.0 has no demuxer but FFmpeg's mov, and both
-decode H.264 on the GPU, which knows 8-bit 4:2:0 only.
+paidf-augmentation 1.0.0 goes by the extension, paidf-auto-labeling 1.0.0 has no demuxer but FFmpeg's mov.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from vda_assets.media.errors import DamagedVideo, UnsuitableCodec
-from vda_assets.media.probe import ClipInfo, probe
-from vda_assets.media.reading import Source, decoding, open_clip
+from vda_assets.media.errors import DamagedVideo
+from vda_assets.media.probe import PROBE_SECONDS, ClipInfo, probe
+from vda_assets.media.reading import OpenClip, Source, open_clip
+from vda_assets.media.sniff import AVI
+from vda_assets.media.suitability import check_pictures
 
-_DECODED = ("yuv420p", "yuvj420p")
-# Matroska notes times in milliseconds; what is so near to the beat of the clip's rate was on it.
+# Matroska notes times in milliseconds.
 _MATROSKA_TICK = Fraction(1, 1000)
+_APART = Fraction(1, 10**9)
 _LEAST_CLOCK_HZ = 10_000
-
-
-def is_mp4(info: ClipInfo) -> bool:
-    """Whether the containers' demuxer reads the clip as it is, whatever its name."""
-    return "mp4" in info.format.split(",")
-
-
-def check_pictures(info: ClipInfo, *, name: str) -> None:
-    """Raises UnsuitableCodec for a clip that the containers cannot decode, not even out of an MP4.
-
-    Of codecs other than H.264 nothing is known: those are left to the containers when they come in an MP4.
-    """
-    known_good = info.codec == "h264" and info.pixel_format in _DECODED
-    if not known_good and (info.codec == "h264" or not is_mp4(info)):
-        raise UnsuitableCodec(
-            name,
-            f"its pictures are {info.codec} in {info.pixel_format}; the containers take 8-bit 4:2:0 H.264. "
-            "Convert it, for instance: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4",
-        )
 
 
 def remux(source: Source, target: Path, *, name: str, info: ClipInfo) -> ClipInfo:
     """Copies the picture track into a new MP4 and returns what that is; `info` is what `probe` said of the source.
 
-    Times stay as they are, but count from 0, and those that Matroska rounded are exact again. Sound is left out:
-    nothing listens to it. Raises UnsuitableCodec, or DamagedVideo when the copy would not be the same clip.
+    Times stay as they are, but count from 0, and those of a constant rate are exact. Sound is left out: nothing listens
+    to it. Raises UnsuitableVideo, or DamagedVideo when the copy would not be the same clip.
     """
     check_pictures(info, name=name)
-    is_avi = info.format == "avi"
-    shown = _shown_in_avi(source, name=name) if is_avi else {}
-    if shown and len(shown) != info.frame_count:
+    shown = _shown_at(source, name=name, info=info)
+    if len(shown) != info.frame_count:
         raise DamagedVideo(name, f"{info.frame_count - len(shown)} frames of it do not decode. Upload the clip again.")
+    tick = Fraction(1, info.fps.numerator * -(-_LEAST_CLOCK_HZ // info.fps.numerator))
+    times = _in_ticks(shown, tick=tick, info=info)
     # A picture is decoded before it is shown, and so before those that are stored behind it and shown first.
-    delay = max((number - time for number, time in shown.items()), default=0)
+    decoded = sorted(times)
+    delay = max(at - time for at, time in zip(decoded, times, strict=True))
     with (
-        open_clip(source, name=name) as (container, stream),
-        decoding(name),
+        open_clip(source, name=name, seconds=PROBE_SECONDS) as clip,
+        clip.decoding(),
         av.open(str(target), "w", format="mp4") as mp4,
     ):
-        beat = _Beat(info.fps, rounded="matroska" in info.format)
-        track = mp4.add_stream_from_template(stream)
-        track.time_base = beat.tick
-        for packet in container.demux(stream):
-            if not packet.size:
-                continue
-            if is_avi and packet.dts is not None:
-                packet.pts, packet.dts = shown.get(packet.dts, packet.dts), packet.dts - delay
-            beat.set(packet, since=stream.start_time or 0)
-            packet.stream = track
+        track = mp4.add_stream_from_template(clip.stream)
+        track.time_base = tick
+        for number, packet in enumerate(_pictures(clip)):
+            packet.time_base, packet.stream = tick, track
+            packet.pts, packet.dts = times[number], decoded[number] - delay
+            packet.duration = round(1 / (info.fps * tick))
             mp4.mux(packet)
     made = probe(target, name=name)
     if _shape(made) != _shape(info):
@@ -81,44 +62,63 @@ def remux(source: Source, target: Path, *, name: str, info: ClipInfo) -> ClipInf
     return made
 
 
-def _shown_in_avi(source: Source, *, name: str) -> dict[int, int]:
-    """AVI numbers pictures as they are stored: number -> when it is shown; empty where that is the same."""
-    stored: list[int] = []
-    with open_clip(source, name=name) as (container, stream), decoding(name):
-        if not stream.codec_context.has_b_frames:
-            return {}
-        stream.thread_type = "AUTO"
-        for packet in container.demux(stream):
-            packet.pts = packet.dts
-            stored += [frame.pts for frame in packet.decode() if frame.pts is not None]
-    return dict(zip(stored, sorted(stored), strict=True))
+def _pictures(clip: OpenClip) -> Iterator[Packet[VideoStream]]:
+    """One packet for each picture, in the order of storage."""
+    packets = (packet for packet in clip.container.demux(clip.stream) if packet.size)
+    if clip.stream.codec.canonical_name != "mpeg4":
+        yield from packets
+        return
+    # Old AVI files store two pictures in one packet, and none in the next.
+    unpack = BitStreamFilterContext("mpeg4_unpack_bframes", clip.stream)
+    for packet in packets:
+        yield from (one for one in unpack.filter(packet) if one.size)
+    yield from (one for one in unpack.filter(None) if one.size)
 
 
-@dataclass(frozen=True)
-class _Beat:
-    """A clock that has a tick for every frame at a constant rate. `rounded`: the source's own had none."""
+def _shown_at(source: Source, *, name: str, info: ClipInfo) -> list[Fraction]:
+    """For each picture in the order of storage, when it is shown, in seconds; shorter when some do not decode."""
+    is_avi = info.format == AVI
+    with open_clip(source, name=name, seconds=PROBE_SECONDS) as clip, clip.decoding():
+        tick = Fraction(clip.stream.time_base or 1)
+        # AVI numbers pictures as they are stored.
+        noted = [packet.dts if is_avi else packet.pts for packet in _pictures(clip)]
+        reorders = clip.stream.codec_context.has_b_frames
+    times = [time * tick for time in noted if time is not None]
+    if not reorders or not (is_avi or len(set(times)) < len(times)):
+        return times
+    order = _order_of_showing(source, name=name)
+    # So that two of the same time keep their order.
+    apart = [time + number * _APART for number, time in enumerate(sorted(times))]
+    shown = dict(zip(order, apart, strict=False))
+    return [shown[number] for number in range(len(times)) if number in shown]
 
-    fps: Fraction
-    rounded: bool
 
-    @property
-    def tick(self) -> Fraction:
-        """Seconds."""
-        return Fraction(1, self.fps.numerator * -(-_LEAST_CLOCK_HZ // self.fps.numerator))
+def _order_of_showing(source: Source, *, name: str) -> list[int]:
+    """The pictures' places in the storage, as a decoder shows them: where times do not tell."""
+    order: list[int] = []
+    with open_clip(source, name=name, seconds=PROBE_SECONDS) as clip, clip.decoding():
+        clip.stream.thread_type = "AUTO"
+        for number, packet in enumerate(_pictures(clip)):
+            clip.file.check_time()
+            packet.pts = packet.dts = number
+            order += [frame.pts for frame in clip.stream.codec_context.decode(packet) if frame.pts is not None]
+        order += [frame.pts for frame in clip.stream.codec_context.decode(None) if frame.pts is not None]
+    return order
 
-    def set(self, packet: Packet[VideoStream], *, since: int) -> None:
-        """Gives the packet's times in this clock; `since` is what its own clock shows at 0."""
-        own = packet.time_base
-        pts, dts, duration = packet.pts, packet.dts, packet.duration
-        packet.time_base = self.tick
-        packet.pts = None if pts is None else self._ticks((pts - since) * own)
-        packet.dts = None if dts is None else self._ticks((dts - since) * own)
-        packet.duration = self._ticks((duration or 0) * own)
 
-    def _ticks(self, seconds: Fraction) -> int:
-        on_beat = round(seconds * self.fps) / self.fps
-        near = self.rounded and abs(seconds - on_beat) <= _MATROSKA_TICK
-        return round((on_beat if near else seconds) / self.tick)
+def _in_ticks(shown: Sequence[Fraction], *, tick: Fraction, info: ClipInfo) -> list[int]:
+    """The times from 0 on, no two alike; on the beat of the rate where they only miss it by Matroska's rounding."""
+    begin = min(shown)
+    in_order = sorted(range(len(shown)), key=lambda number: shown[number])
+    times = [0] * len(shown)
+    at = -1
+    for number in in_order:
+        seconds = shown[number] - begin
+        on_beat = round(seconds * info.fps) / info.fps
+        if not info.is_variable_rate and abs(seconds - on_beat) <= _MATROSKA_TICK:
+            seconds = on_beat
+        at = times[number] = max(at + 1, round(seconds / tick))
+    return times
 
 
 def _shape(info: ClipInfo) -> str:

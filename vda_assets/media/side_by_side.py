@@ -6,20 +6,20 @@ import heapq
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
 import av
-from av.container import InputContainer
 from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vda_assets.media.errors import DamagedVideo
-from vda_assets.media.reading import Source, clockwise_degrees, decoding, open_clip
+from vda_assets.media.errors import CannotEncode, DamagedVideo
+from vda_assets.media.reading import OpenClip, Source, clockwise_degrees, open_clip
 
 # AV1 and VP9 are the royalty-free codecs that Chromium plays from an MP4. Two cores, 250 frames of 3388x720: libsvtav1
 # preset 10 crf 28 takes 5.5 s and 2.3 MB at 46.6 dB, libvpx-vp9 realtime cpu-used 8 takes 6.7 s and 2.9 MB at 45.7 dB
@@ -58,7 +58,7 @@ def side_by_side(
     """Writes `output`: AV1 in MP4, no sound, both clips upright and `height` lines high (an even number).
 
     `output` appears only when it is whole. `on_progress` gets the finished share after every frame, and 1 at the end.
-    Raises NotAVideo, NoVideoStream or DamagedVideo with the clip's side and file name, or OSError.
+    Raises NotAVideo, NoVideoStream or DamagedVideo with the clip's side and file name, CannotEncode, or OSError.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{uuid.uuid4().hex}.part")
@@ -66,8 +66,9 @@ def side_by_side(
     left_name, right_name = _name("left", left), _name("right", right)
     try:
         with open_clip(left, name=left_name) as left_clip, open_clip(right, name=right_name) as right_clip:
-            sides = (_Side.of(left_name, *left_clip), _Side.of(right_name, *right_clip))
-            frame_count, width = _render(*sides, partial, height=height, on_progress=report)
+            sides = (_Side.of(left_clip), _Side.of(right_clip))
+            with _encoding():
+                frame_count, width = _render(*sides, partial, height=height, on_progress=report)
         partial.replace(output)
         report(1.0)
     finally:
@@ -93,46 +94,52 @@ def _ignore(_share: float) -> None:
 
 @dataclass(frozen=True)
 class _Side:
-    name: str
-    container: InputContainer
-    stream: VideoStream
+    clip: OpenClip
     fps: Fraction
     first_frame: VideoFrame
+    # Goes on behind the first one. Asked anew, a decoder that gave all its frames at once says that it is at its end.
+    further_frames: Iterator[VideoFrame]
 
     @classmethod
-    def of(cls, name: str, container: InputContainer, stream: VideoStream) -> _Side:
-        stream.thread_type = "AUTO"
-        with decoding(name):
-            first_frame = next(container.decode(stream), None)
-        fps = stream.average_rate or stream.guessed_rate
+    def of(cls, clip: OpenClip) -> _Side:
+        clip.stream.thread_type = "AUTO"
+        with clip.decoding():
+            frames = clip.container.decode(clip.stream)
+            first_frame = next(frames, None)
+        fps = clip.stream.average_rate or clip.stream.guessed_rate
         if first_frame is None or not fps:
-            raise DamagedVideo(name, "no frame of it decodes. Upload the clip again.")
-        return cls(name, container, stream, fps, first_frame)
+            raise DamagedVideo(clip.name, "no frame of it decodes. Upload the clip again.")
+        return cls(clip, fps, first_frame, frames)
 
     @property
     def promised_seconds(self) -> float:
-        if self.stream.duration and self.stream.time_base:
-            return float(self.stream.duration * self.stream.time_base)
-        return (self.container.duration or 0) / av.time_base
+        stream = self.clip.stream
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        return (self.clip.container.duration or 0) / av.time_base
 
     def timed_frames(self, at: int) -> Iterator[tuple[float, int, VideoFrame | None]]:
         """(seconds since the first frame, `at`, frame), and `None` for a frame at the end."""
         seconds = 0.0
-        with decoding(self.name):
-            yield seconds, at, self.first_frame
-            for frame in self.container.decode(self.stream):
-                seconds = frame.time - self.first_frame.time
-                yield seconds, at, frame
+        yield seconds, at, self.first_frame
+        while frame := self._next_frame():
+            seconds = frame.time - self.first_frame.time
+            yield seconds, at, frame
         yield seconds, at, None
+
+    def _next_frame(self) -> VideoFrame | None:
+        """What the encoder refuses while a frame is in use is not the clip's fault."""
+        with self.clip.decoding():
+            return next(self.further_frames, None)
 
     def add_to(self, graph: Graph, *, height: int, fps: Fraction) -> tuple[FilterContext, FilterContext]:
         """Where frames enter the graph, and where they leave it: upright, scaled, from 0 on at a constant rate."""
         frame = self.first_frame
         turn = clockwise_degrees(frame.rotation)
-        aspect = Fraction(frame.width, frame.height) * (self.stream.sample_aspect_ratio or 1)
+        aspect = Fraction(frame.width, frame.height) * (self.clip.stream.sample_aspect_ratio or 1)
         width = 2 * max(1, round(height * (1 / aspect if turn in (90, 270) else aspect) / 2))
         entry = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=self.stream.time_base
+            width=frame.width, height=frame.height, format=frame.format, time_base=self.clip.stream.time_base
         )
         scale = f"{width}:{height}:out_range=tv:out_color_matrix=bt709"
         if frame.colorspace == _UNTAGGED and frame.height >= 720:
@@ -181,6 +188,21 @@ def _render(
             on_progress(min(1.0, frame_count / promised_frames))
         container.mux(encoder.encode(None))
         return frame_count, encoder.width
+
+
+@contextmanager
+def _encoding() -> Iterator[None]:
+    """What is left to fail once the clips decode: a codec that this FFmpeg has not, a size that it refuses."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, av.FFmpegError):
+            raise CannotEncode(
+                "side by side", f"no {_CODEC} video can be made of them here ({error.strerror})"
+            ) from error
+        raise
+    except (av.FFmpegError, ValueError, MemoryError) as error:
+        raise CannotEncode("side by side", f"no {_CODEC} video can be made of them here ({error})") from error
 
 
 def _filtered(

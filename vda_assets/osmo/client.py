@@ -5,10 +5,8 @@ Reads are retried inside; writes never are: after OsmoUnavailable(maybe_delivere
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import count
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -16,7 +14,7 @@ from urllib.parse import quote
 from vda_assets.osmo.answers import read_answer
 from vda_assets.osmo.auth import OsmoAuth
 from vda_assets.osmo.credentials import CredentialValue, request_body, secret_values
-from vda_assets.osmo.errors import OsmoSubmissionRefused
+from vda_assets.osmo.errors import OsmoStrangeAnswer, OsmoSubmissionRefused, OsmoUnavailable
 from vda_assets.osmo.label_selectors import label_selectors
 from vda_assets.osmo.models import (
     Answer,
@@ -36,6 +34,8 @@ from vda_assets.osmo.transport import Params, Transport
 
 # The service's own limit.
 PAGE_SIZE = 1000
+# A million entries: more than any service keeps.
+_MAX_PAGES = 1000
 # Without these the service looks only at the caller's own workflows in the default pool of the profile.
 _EVERYWHERE = (("all_users", "True"), ("all_pools", "True"))
 
@@ -99,7 +99,11 @@ class OsmoClient:
         labels: Mapping[str, str] | None = None,
         priority: Priority = "NORMAL",
     ) -> SubmitResult:
-        """Starts a workflow; `.name` is its id. `labels` win over those of the spec. A text is sent as it is."""
+        """Starts a workflow; `.name` is its id. `labels` win over those of the spec. A text is sent as it is.
+
+        No call knows the workflow until its row is stored, some hundred milliseconds after the answer. Raises OsmoBusy
+        for a refusal of the moment, OsmoUnavailable when it is not known whether the service took it.
+        """
         params = [("priority", priority), *(("label", f"{key}={value}") for key, value in (labels or {}).items())]
         return self._post_spec(spec, pool=pool, params=params)
 
@@ -129,14 +133,16 @@ class OsmoClient:
         base = [*_EVERYWHERE, *(("statuses", status) for status in statuses), *([("name", name)] if name else [])]
         for selectors in label_selectors(labels or {}):
             seen: set[str] = set()
-            for page_params in _pages():
+            for page_params in _pages("/api/workflow"):
                 params = [*base, *(("label", selector) for selector in selectors), *page_params]
                 page = read_answer(self._transport.get("/api/workflow", params), _WorkflowPage)
                 # What is submitted meanwhile pushes older ones to the next page.
-                yield from (entry for entry in page.workflows if entry.name not in seen)
-                seen.update(entry.name for entry in page.workflows)
+                new = [entry for entry in page.workflows if entry.name not in seen]
+                yield from new
+                seen.update(entry.name for entry in new)
                 if not page.more_entries or not page.workflows:
                     break
+                _check_progress("/api/workflow", new)
 
     def tasks(
         self, *, workflow_id: str, statuses: Collection[str] = (), started_after: datetime | None = None
@@ -152,24 +158,24 @@ class OsmoClient:
             since = started_after.astimezone(UTC).replace(tzinfo=None)
             base.append(("started_after", since.isoformat(timespec="seconds")))
         seen: set[tuple[str, str, int]] = set()
-        for page_params in _pages():
+        for page_params in _pages("/api/task"):
             page = read_answer(self._transport.get("/api/task", [*base, *page_params]), _TaskPage)
-            for task in page.tasks:
-                key = (task.workflow_id, task.task_name, task.retry_id)
-                if key not in seen:
-                    seen.add(key)
-                    yield task
+            new = {(task.workflow_id, task.task_name, task.retry_id): task for task in page.tasks}
+            new = {key: task for key, task in new.items() if key not in seen}
+            yield from new.values()
+            seen.update(new)
             if len(page.tasks) < PAGE_SIZE:
                 return
+            _check_progress("/api/task", new)
 
     def log_tail(self, workflow_id: str, *, task: str, lines: int) -> list[str]:
-        """The last lines that the task has logged so far; takes a few seconds while the workflow is alive.
+        """The last lines that the task has logged so far; takes a few seconds while the workflow is alive. Tried once.
 
         The service may lose lines on the way, and follows until the workflow ends (OSMO 6.4).
         """
         params = [("task_name", task), ("last_n_lines", str(lines))]
         path = f"/api/workflow/{quote(workflow_id, safe='')}/logs"
-        return list(deque(self._transport.lines(path, params, seconds=15.0, quiet_seconds=3.0), maxlen=lines))
+        return self._transport.tail(path, params, lines=lines, seconds=15.0, quiet_seconds=3.0)
 
     def cancel(self, workflow_id: str, *, message: str = "") -> None:
         """Asks for the end of a workflow; its status changes later. Raises OsmoAlreadyFinished."""
@@ -184,8 +190,8 @@ class OsmoClient:
         return read_answer(self._transport.get("/api/pool_quota", [("all_pools", "True")]), PoolQuota)
 
     def pod_templates(self) -> dict[str, dict[str, Any]]:
-        """Template name -> fragment of a Kubernetes pod."""
-        return read_answer(self._transport.get("/api/configs/pod_template"), dict[str, dict[str, Any]])
+        """Template name -> fragment of a Kubernetes pod. Tried once; users who are no administrators are forbidden."""
+        return read_answer(self._transport.send("GET", "/api/configs/pod_template"), dict[str, dict[str, Any]])
 
     def credentials(self) -> tuple[CredentialEntry, ...]:
         """Names and kinds of the caller's credentials; the service never gives a value back."""
@@ -212,8 +218,11 @@ class OsmoClient:
             "uploaded_templated_spec": None,
         }
         path = f"/api/pool/{quote(pool, safe='')}/workflow"
-        response = self._transport.send("POST", path, params=params, body=body, refused=OsmoSubmissionRefused)
-        return read_answer(response, SubmitResult)
+        try:
+            response = self._transport.send("POST", path, params=params, body=body, refused=OsmoSubmissionRefused)
+            return read_answer(response, SubmitResult)
+        except OsmoStrangeAnswer as error:
+            raise OsmoUnavailable(f"the submission may have been taken: {error}", maybe_delivered=True) from error
 
 
 def _finished_text(spec: WorkflowSpec) -> str:
@@ -223,6 +232,12 @@ def _finished_text(spec: WorkflowSpec) -> str:
         raise OsmoSubmissionRefused(f"workflow {spec.name} was not sent: {error}") from error
 
 
-def _pages() -> Iterator[list[tuple[str, str]]]:
-    for offset in count(0, PAGE_SIZE):
+def _pages(path: str) -> Iterator[list[tuple[str, str]]]:
+    for offset in range(0, _MAX_PAGES * PAGE_SIZE, PAGE_SIZE):
         yield [("order", "DESC"), ("limit", str(PAGE_SIZE)), ("offset", str(offset))]
+    raise OsmoStrangeAnswer(f"GET {path} does not end after {_MAX_PAGES} pages; is this the URL of an OSMO service?")
+
+
+def _check_progress(path: str, new: Collection[object]) -> None:
+    if not new:
+        raise OsmoStrangeAnswer(f"GET {path} gives the same page for every offset: its list cannot be read to the end")

@@ -9,7 +9,8 @@ OsmoError
 │   ├── OsmoNotFound             it knows no such workflow, pool, task or credential
 │   ├── OsmoAlreadyFinished      a cancel came after the end
 │   └── OsmoSubmissionRefused    the workflow was not accepted: spec, pool, platform or credential
-└── OsmoServerError              HTTP 500, or an answer that OSMO 6.4 does not give
+└── OsmoServerError              HTTP 500
+    └── OsmoStrangeAnswer        an answer that OSMO 6.4 does not give: without end, compressed, or of another kind
 
 No message ever holds a token or a credential's value.
 """
@@ -68,3 +69,7 @@ class OsmoSubmissionRefused(OsmoRefused):
 
 class OsmoServerError(OsmoError):
     """OSMO 6.4 answers 500 also to some specs, e.g. an unknown URL scheme: trying again does not help."""
+
+
+class OsmoStrangeAnswer(OsmoServerError):
+    """Perhaps the URL is not that of an OSMO service, or something on the way answers in its place."""

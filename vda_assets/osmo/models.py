@@ -24,6 +24,7 @@ def _nothing_to_empty(value: Any) -> Any:
 
 
 UtcDatetime = Annotated[datetime, AfterValidator(_in_utc)]
+Number = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_nothing_to_empty)]
 
 
@@ -40,10 +41,15 @@ class WithStatus(Answer):
 
 
 class Version(Answer):
-    major: str
-    minor: str = "0"
+    major: Number
+    minor: Number = "0"
     revision: str = "0"
     hash: str = ""
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Major and minor, to be compared."""
+        return int(self.major), int(self.minor)
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.revision}"

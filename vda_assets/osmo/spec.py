@@ -103,11 +103,25 @@ class ResourceSpec(SpecModel):
     topology: list[dict[str, str]] = []
 
 
+_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+
+
 class TimeoutSpec(SpecModel):
     """Seconds, `<int><d|h|m|s|ms|us>` or ISO 8601; both clocks run per group."""
 
     exec_timeout: NumberOrStr | None = None
     queue_timeout: NumberOrStr | None = None
+
+    @property
+    def queue_seconds(self) -> float | None:
+        """None where the pool's own limit holds, or for a text that only OSMO could read."""
+        text = str(self.queue_timeout or "")
+        if match := re.fullmatch(r"(\d+)(d|h|m|s|ms|us)", text):
+            return int(match[1]) * _SECONDS[match[2]]
+        try:
+            return float(text)
+        except ValueError:
+            return None
 
 
 class CheckpointSpec(SpecModel):

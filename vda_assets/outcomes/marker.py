@@ -11,8 +11,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from vda_assets.base.cut import cut
 from vda_assets.outcomes import limits
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import BadStorageUrl, ObjectUnusable
 from vda_assets.storage.layout import OUTCOME_FILE
 from vda_assets.storage.url import StorageUrl
+
+# What reading one object of an output may say of that object; that storage does not answer is another matter.
+UNREADABLE = (FileNotFoundError, ObjectUnusable, BadStorageUrl)
 
 
 class OutputMissing(Exception):
@@ -116,6 +120,8 @@ def _read(storage: Storage, folder: StorageUrl, found: dict[str, int]) -> Marker
         return Marker.model_validate_json(storage.read_bytes(url))
     except FileNotFoundError:
         raise OutputMissing(f"{folder} has no {OUTCOME_FILE}: its worker did not finish") from None
+    except ObjectUnusable as error:
+        raise OutputMissing(str(error)) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         key = ".".join(map(str, first["loc"]))

@@ -10,13 +10,14 @@ from vda_assets.flows.stages import Output, Stage
 from vda_assets.flows.work import stage_outputs
 from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
 from vda_assets.storage.access import Storage
-from vda_assets.storage.layout import RunLayout
+from vda_assets.storage.layout import RunLayout, still_of
 
 
 def is_whole(storage: Storage, item: Item, output: Output, *, layout: RunLayout) -> bool:
     """Whether all that belongs to the clip's output lies in that run's folder."""
     if not isinstance(output, Stage):
-        return all(storage.exists(layout.comparison(draw.video, draw.index)) for draw in item.draws)
+        videos = [layout.comparison(draw.video, draw.index) for draw in item.draws]
+        return all(storage.exists(video) or storage.exists(still_of(video)) for video in videos)
     return _markers(storage, output, layout, item.draws) is not None
 
 

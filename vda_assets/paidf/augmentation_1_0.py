@@ -1,11 +1,13 @@
-"""The config of paidf-augmentation 1.0.0, without its dead keys: those that it takes and never reads."""
+"""The config of paidf-augmentation 1.0.0 and 1.0.1, without its dead keys: those that it takes and never reads."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from vda_assets.config import deployment
+from vda_assets.paidf.base_config import BaseConfig
 from vda_assets.paidf.parts import (
     Captioning,
     ContainerModel,
@@ -95,3 +97,12 @@ class AugmentationConfig10(ContainerModel):
     captioning: Captioning
     augmentation: Augmentation
     evaluators: list[Evaluator] | None = None
+
+
+def complete(base: BaseConfig, endpoints: deployment.Endpoints) -> None:
+    """Writes the deployment's endpoints into the config: a mapping, and the keys stand in the environment."""
+    base.content["endpoints"] = {"vlm": _endpoint(endpoints.vlm), "llm": _endpoint(endpoints.llm)}
+
+
+def _endpoint(endpoint: deployment.Endpoint) -> dict[str, Any]:
+    return {"url": endpoint.url, "model": endpoint.model}

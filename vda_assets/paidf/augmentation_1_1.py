@@ -5,34 +5,36 @@ It runs no model itself: every endpoint, that of the generator too, stands in on
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
+from vda_assets.config import deployment
+from vda_assets.config.deployment import Role
 from vda_assets.paidf import augmentation_1_0 as v1_0
+from vda_assets.paidf.base_config import BaseConfig
 from vda_assets.paidf.parts import (
     Captioning,
     ContainerModel,
+    Inference,
     Modalities,
-    NotNegative,
-    Parameters,
     Positive,
     QuestionGeneration,
     Sample,
+    VlmCaption,
     VlmVerification,
 )
 
 
 class Endpoint(ContainerModel):
-    """`id` is unique; `timeout` is in seconds."""
+    """`id` is unique; `timeout` is in seconds, and always given: the container's own ends after 120 or 300."""
 
     id: str
-    role: Literal["vlm", "llm", "image_edit", "image2video", "video_transfer", "video_predict"]
+    role: Role
     url: str
     model: str
-    adapter: str | None = None
     api_key_env: str | None = None
-    timeout: Annotated[float, Field(gt=0)] | None = None
+    timeout: Annotated[float, Field(gt=0)]
 
 
 class Evaluation(ContainerModel):
@@ -56,25 +58,23 @@ class Model(ContainerModel):
     version: str | None = None
 
 
-class AnyParameters(Parameters):
-    """What is given goes to the generator's endpoint as it stands."""
+class AnyParameters(ContainerModel):
+    """What is given goes to the generator's endpoint as it stands: which keys it takes is its own affair."""
 
-    inference_type: Literal["text2world", "image2world", "video2world"] | None = None
-    num_output_frames: Positive | None = None
-    chunk_size: Positive | None = None
-    num_inference_steps: Positive | None = None
-    chunk_overlap: NotNegative | None = None
-    enable_autoregressive: bool | None = None
-    offload_tokenizer: bool | None = None
-    offload_text_encoder: bool | None = None
-    resolution: str | None = None
-    guidance_scale: float | None = None
-    negative_prompt: str | None = None
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    seed: int
 
 
 class PromptedModalities(Modalities):
+    """A weight may stand among the parameters instead, as the service takes it (`edge: {control_weight: 1.0}`)."""
+
     positive_prompt: str | None = None
     negative_prompt: str | None = None
+
+    @model_validator(mode="after")
+    def _one_weight(self) -> Self:
+        return self
 
 
 class Augmentation(ContainerModel):
@@ -104,12 +104,51 @@ class Evaluator(v1_0.Evaluator):
     attribute_verification: AttributeVerification | None = None
 
 
+class AnyVlmInference(Inference):
+    """`extra_body` goes out as it stands."""
+
+    extra_body: dict[str, Any] | None = None
+
+
+class AnyVlmCaption(VlmCaption):
+    parameters: AnyVlmInference | None = None  # type: ignore[assignment]
+
+
+class AnyCaptioning(Captioning):
+    vlm: AnyVlmCaption | None = None
+
+
 class AugmentationConfig11(ContainerModel):
     """The whole file."""
 
     data: Annotated[list[Sample], Field(min_length=1)]
     endpoints: Annotated[list[Endpoint], Field(min_length=1)]
     pipeline: Pipeline
-    captioning: Captioning
+    captioning: AnyCaptioning
     augmentation: Augmentation
     evaluators: list[Evaluator] | None = None
+
+
+def complete(base: BaseConfig, endpoints: deployment.Endpoints) -> None:
+    """Writes the deployment's endpoints into the config, as a list in which each says its role.
+
+    The generator is found by the model's name, which is why its endpoint has that for its id.
+    """
+    ids = {Role.VIDEO_TRANSFER: base.block("augmentation", "model").get("name")}
+    base.content["endpoints"] = [
+        {"id": ids.get(role, str(role)), "role": role, **_endpoint(endpoint)}
+        for role in Role
+        if (endpoint := endpoints.of(role)) is not None
+    ]
+    # Its own verdict would end it with code 1; here every output is judged from its metadata.
+    evaluation = base.block("pipeline", "evaluation")
+    evaluation.update({"strict": False, "retain_failures": True} | evaluation)
+
+
+def _endpoint(endpoint: deployment.Endpoint) -> dict[str, Any]:
+    return {
+        "url": endpoint.url,
+        "model": endpoint.model,
+        "api_key_env": endpoint.api_key_env,
+        "timeout": endpoint.timeout_seconds,
+    }

@@ -1,6 +1,7 @@
 """The config of paidf-auto-labeling 1.0.0, which refuses unknown keys itself.
 
-It drops the whole tracking, with exit code 0, when a class or the tracker is none that it knows: both are checked here.
+It drops the whole tracking, with exit code 0, when a class or the tracker is none that it knows: both are checked
+here, and so are the closed lists and whole numbers on which its command ends with code 2.
 """
 
 from __future__ import annotations
@@ -24,11 +25,21 @@ hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toil
 keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear,
 hair drier, toothbrush
 """
+# What paidf-auto-labeling 1.0.0 takes where a config says nothing.
+_WINDOW_FRAMES, _OVERLAP_FRAMES = 128, 64
 DETECTOR_CLASSES = frozenset(name.strip() for name in _COCO_NAMES.split(","))
 
 
+def _folded(name: str) -> str:
+    """As the container compares names of classes."""
+    return name.strip().lower().replace(" ", "_")
+
+
+_FOLDED_CLASSES = frozenset(map(_folded, DETECTOR_CLASSES))
+
+
 def _known_class(name: str) -> str:
-    if name not in DETECTOR_CLASSES:
+    if _folded(name) not in _FOLDED_CLASSES:
         raise ValueError("is no class of the detector, which knows the 80 of COCO, such as person, car or truck")
     return name
 
@@ -74,20 +85,31 @@ class SuperResolution(ContainerModel):
     """Enabled where nothing is said, so something is always said."""
 
     enabled: bool
-    model: str | None = None
-    variant: str | None = None
+    model: Literal["seedvr2"] | None = None
+    variant: Literal["seedvr2_3b", "seedvr2_7b"] | None = None
     seed: int | None = None
     res_h: Positive | None = None
     res_w: Positive | None = None
     window_frames: Positive | None = None
     overlap_frames: NotNegative | None = None
-    window_timeout: PositiveNumber | None = None
+    window_timeout: Positive | None = None
     out_fps: PositiveNumber | None = None
+
+    @model_validator(mode="after")
+    def _windows_move_on(self) -> Self:
+        window, overlap = self.window_frames or _WINDOW_FRAMES, _OVERLAP_FRAMES
+        overlap = overlap if self.overlap_frames is None else self.overlap_frames
+        if overlap >= window:
+            raise ValueError(
+                f"overlap_frames {overlap} must be below window_frames {window}: each window would begin one frame "
+                "after the last, and every frame cost as much as a whole window"
+            )
+        return self
 
 
 class DetectionAndTracking(ContainerModel):
     enabled: bool | None = None
-    model: str | None = None
+    model: Literal["rfdetr"] | None = None
     threshold: float | None = None
     iou_threshold: float | None = None
     classes: Annotated[list[Annotated[str, AfterValidator(_known_class)]], Field(min_length=1)] | None = None
@@ -95,7 +117,7 @@ class DetectionAndTracking(ContainerModel):
     use_reid: bool | None = None
     reid_weights: str | None = None
     per_class: bool | None = None
-    asso_func: str | None = None
+    asso_func: Literal["iou", "giou", "ciou", "diou", "ct_dist"] | None = None
     min_hits: int | None = None
     max_age: int | None = None
     min_track_frames: int | None = None
@@ -108,12 +130,12 @@ class DetectionAndTracking(ContainerModel):
     save_rgb: bool | None = None
     cross_class_iou_threshold: float | None = None
     dedup_iou_threshold: float | None = None
-    dedup_priority: str | None = None
+    dedup_priority: Literal["conf", "area_large", "area_small", "prev_iou"] | None = None
 
 
 class VlmJson(ContainerModel):
     enabled: bool | None = None
-    model: str | None = None
+    model: Literal["vlm"] | None = None
     scene_prompt_file: str | None = None
     events_prompt_file: str | None = None
     default_video_json_prompt_file: str | None = None
@@ -126,7 +148,7 @@ class VlmJson(ContainerModel):
     resolution: Positive | None = None
     max_frames: Positive | None = None
     max_tokens: Positive | None = None
-    timeout: PositiveNumber | None = None
+    timeout: Positive | None = None
     rate_limit: NotNegativeNumber | None = None
 
 
@@ -157,8 +179,8 @@ class Windows(ContainerModel):
     llm_temperature: float | None = None
     vlm_structured_output: StructuredOutput | None = None
     llm_structured_output: StructuredOutput | None = None
-    timeout: float | None = None
-    rate_limit: float | None = None
+    timeout: Positive | None = None
+    rate_limit: NotNegativeNumber | None = None
     aggregate_windows: bool | None = None
     write_empty_mcq_marker: bool | None = None
     skip_existing: bool | None = None

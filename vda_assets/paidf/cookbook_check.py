@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vda_assets.config.deployment import AugmentationVersion, Endpoint, Endpoints
+from vda_assets.base.problem import Problem, Severity
+from vda_assets.config.deployment import Container, Endpoints, GeneratorEndpoint, Images
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.cookbooks.cookbook import (
     AUTO_LABELING_CONFIG,
@@ -19,70 +18,57 @@ from vda_assets.cookbooks.cookbook import (
     WORKFLOW_CONFIG,
     Cookbook,
     Distribution,
-    files_below,
-    read_base,
-    read_distribution,
+    base_in,
+    distribution_in,
 )
 from vda_assets.cookbooks.draw import Draw
-from vda_assets.cookbooks.question_bank import read_question_bank
-from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, sift_augmentation
+from vda_assets.cookbooks.folder import files_below
+from vda_assets.cookbooks.question_bank import parse_question_bank
+from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, known_version, sift_augmentation
 
 EVENT_CATEGORIES = ("collision", "near_miss", "anomaly", "normal_traffic")
 _EVENT_KEYS = ("event_id", "start_time", "end_time", "category", "sub_category", "instances", "event_caption")
-_ANY_ENDPOINTS = Endpoints(video_transfer=Endpoint(url="http://any", model=""))
+_ANY_ENDPOINTS = Endpoints(video_transfer=GeneratorEndpoint(url="http://any", model=""))
 ResultT = TypeVar("ResultT")
 
 
-class Level(StrEnum):
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """`message` begins with the key where there is one."""
-
-    level: Level
-    path: Path
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.level}: {self.path}: {self.message}"
-
-
-def check_cookbook(folder: Path, *, version: AugmentationVersion) -> list[Problem]:
-    """All problems of a scene's folder, for that version of paidf-augmentation; errors make it unfit for use."""
-    check = _Check(folder, version)
-    check.run()
+def check_cookbook(folder: Path, *, images: Images) -> list[Problem]:
+    """All problems of a scene's folder, for the containers of those images; errors make it unfit for use."""
+    check = _Check(folder, images)
+    try:
+        check.run(files_below(folder))
+    except BadConfigFile as error:
+        return [Problem(Severity.ERROR, str(error.path), message) for message in error.problems]
     return check.problems
 
 
 class _Check:
-    def __init__(self, folder: Path, version: AugmentationVersion) -> None:
-        self._folder, self._version = folder, version
-        self._absent = [path for path in REQUIRED_FILES if not (folder / path).is_file()]
+    def __init__(self, folder: Path, images: Images) -> None:
+        self._folder, self._images = folder, images
+        self._absent: list[str] = []
         self.problems: list[Problem] = []
 
-    def run(self) -> None:
+    def run(self, files: Mapping[str, bytes]) -> None:
+        self._absent = [path for path in REQUIRED_FILES if path not in files]
         self._errors(self._folder, (f"has no file {path}" for path in self._absent))
         # Without its distribution the rest of a cookbook can still be looked at.
         no_variables = Distribution.model_construct(variables={})
-        distribution = self._try(lambda: read_distribution(self._folder), of=WORKFLOW_CONFIG) or no_variables
-        base = self._try(lambda: read_base(self._folder, distribution.config))
-        labeling = self._try(lambda: read_base(self._folder, AUTO_LABELING_CONFIG), of=AUTO_LABELING_CONFIG)
+        distribution = self._try(lambda: distribution_in(self._folder, files), of=WORKFLOW_CONFIG) or no_variables
+        base = self._try(lambda: base_in(self._folder, files, distribution.config))
+        labeling = self._try(lambda: base_in(self._folder, files, AUTO_LABELING_CONFIG), of=AUTO_LABELING_CONFIG)
         cookbook = Cookbook(
             name=self._folder.name,
             folder=self._folder,
             distribution=distribution,
             augmentation=base or {},
             auto_labeling=labeling or {},
-            files=files_below(self._folder),
+            files=files,
         )
         if base is not None:
             self._check_augmentation(cookbook)
         if labeling is not None:
             self._try(lambda: auto_labeling_config(cookbook, endpoints=_ANY_ENDPOINTS))
-        self._check_bank()
+        self._check_bank(files)
         self._check_event_prompt(cookbook)
 
     def _try(self, read: Callable[[], ResultT], *, of: str = "") -> ResultT | None:
@@ -96,20 +82,21 @@ class _Check:
             return None
 
     def _errors(self, path: Path, messages: Iterable[str]) -> None:
-        self.problems += [Problem(Level.ERROR, path, message) for message in messages]
+        self.problems += [Problem(Severity.ERROR, str(path), message) for message in messages]
 
     def _warnings(self, path: Path, messages: Iterable[str]) -> None:
-        self.problems += [Problem(Level.WARNING, path, message) for message in messages]
+        self.problems += [Problem(Severity.WARNING, str(path), message) for message in messages]
 
     def _check_augmentation(self, cookbook: Cookbook) -> None:
         path = self._folder / cookbook.distribution.config
         drawn = {name: next(iter(values)) for name, values in cookbook.distribution.variables.items()}
         draw = Draw(video="any", index=0, sampled_vars=drawn, prompt_seed=0, generation_seed=0)
-        sifted = self._try(lambda: sift_augmentation(cookbook, self._version))
+        version = known_version(self._images, Container.AUGMENTATION)
+        sifted = self._try(lambda: sift_augmentation(cookbook, version))
         if sifted is None:
             return
-        self._warnings(path, (f"{key}: {reason}" for key, reason in sifted.ignored.items()))
-        config = self._try(lambda: augmentation_config(cookbook, draw, endpoints=_ANY_ENDPOINTS, version=self._version))
+        self._warnings(path, (f"{key}: {reason}" for key, reason in sifted.dead.items()))
+        config = self._try(lambda: augmentation_config(cookbook, draw, endpoints=_ANY_ENDPOINTS, images=self._images))
         if config:
             given = (sifted.content.get("captioning") or {}).get("llm") or {}
             self._errors(path, _missing_options(cookbook.distribution, given))
@@ -132,9 +119,9 @@ class _Check:
             (f"captioning.llm.system_prompt: names neither {name!r} nor one of its values" for name in unnamed),
         )
 
-    def _check_bank(self) -> None:
+    def _check_bank(self, files: Mapping[str, bytes]) -> None:
         path = self._folder / QUESTION_BANK
-        bank = self._try(lambda: read_question_bank(path), of=QUESTION_BANK)
+        bank = self._try(lambda: parse_question_bank(path, files[QUESTION_BANK]), of=QUESTION_BANK)
         for question in bank.questions if bank else ():
             ignored = question.ignored_keys
             reason = "ignored by paidf-auto-labeling 1.0.0, which knows include_if: remove"
@@ -154,7 +141,7 @@ def _missing_options(distribution: Distribution, llm: dict[str, Any]) -> Iterato
         return
     for name, values in distribution.variables.items():
         key = f"captioning.llm.verification_options.{name}"
-        if name not in options:
+        if not options.get(name):
             yield f"{key}: is missing; its values are {', '.join(values)}"
         elif lacking := [value for value in values if value not in options[name]]:
             yield f"{key}: lacks {', '.join(lacking)}, which can be drawn"

@@ -2,74 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import ValidationError
-
-from vda_assets.config.deployment import AugmentationVersion, Endpoints
-from vda_assets.config.errors import BadConfigFile
-from vda_assets.config.yaml_file import problems_of
+from vda_assets.base.failed import Failed
+from vda_assets.config.deployment import Container, Endpoints, Images
+from vda_assets.config.errors import BadConfigFile, ConfigError
 from vda_assets.cookbooks.cookbook import AUTO_LABELING_CONFIG, EVENT_PROMPT, QUESTION_BANK, Cookbook
-from vda_assets.cookbooks.draw import Draw
-from vda_assets.paidf.augmentation_1_0 import AugmentationConfig10
-from vda_assets.paidf.augmentation_1_1 import AugmentationConfig11
+from vda_assets.cookbooks.draw import Draw, draws_for
 from vda_assets.paidf.auto_labeling_1_0 import AutoLabelingConfig
-from vda_assets.paidf.ignored_keys import IGNORED_KEYS
-from vda_assets.paidf.parts import ContainerModel, Controls
+from vda_assets.paidf.base_config import BaseConfig
+from vda_assets.paidf.parts import Controls
 from vda_assets.paidf.sift import Sifted, sift
-
-AUGMENTATION_MODELS: Mapping[AugmentationVersion, type[ContainerModel]] = {
-    "1.0.0": AugmentationConfig10,
-    "1.1.0": AugmentationConfig11,
-}
+from vda_assets.paidf.versions import ContainerVersion, version_of
 
 
-def augmentation_config(
-    cookbook: Cookbook, draw: Draw, *, endpoints: Endpoints, version: AugmentationVersion
-) -> dict[str, Any]:
+def check_configs(cookbook: Cookbook, *, endpoints: Endpoints, images: Images) -> None:
+    """Raises BadConfigFile as the configs of any clip would, and ConfigError for images of no known version."""
+    (any_draw, *_) = draws_for(cookbook.distribution, "any")
+    augmentation_config(cookbook, any_draw, endpoints=endpoints, images=images)
+    auto_labeling_config(cookbook, endpoints=endpoints)
+
+
+def known_version(images: Images, container: Container) -> ContainerVersion:
+    """What the image of a container is; raises ConfigError for one of no known version."""
+    version = version_of(images, container)
+    if isinstance(version, Failed):
+        raise ConfigError(version.reason)
+    return version
+
+
+def augmentation_config(cookbook: Cookbook, draw: Draw, *, endpoints: Endpoints, images: Images) -> dict[str, Any]:
     """The config of one pair, with what only the worker knows (paths) left to its overrides.
 
     `variables` holds the drawn value alone, since the container takes the first of each list;
     `verification_options` holds the whole vocabulary, so that the check of the attributes can fail. Raises
     BadConfigFile with everything that the cookbook's base config has wrong.
     """
-    base = _Base(cookbook, cookbook.distribution.config, sift_augmentation(cookbook, version))
+    version = known_version(images, Container.AUGMENTATION)
+    base = BaseConfig(cookbook, cookbook.distribution.config, sift_augmentation(cookbook, version))
     llm = base.block("captioning", "llm")
     llm["verification_options"] = {name: base.vocabulary(name) for name in draw.sampled_vars}
     llm["variables"] = {name: [value] for name, value in draw.sampled_vars.items()}
-    llm["seed"] = draw.prompt_seed
+    if llm.get("file_path") is not None:
+        llm["seed"] = draw.prompt_seed
     base.block("augmentation", "parameters")["seed"] = draw.generation_seed
-    weighted = [
-        name for name in Controls.model_fields if base.block("augmentation", "modalities").get(name) is not None
-    ]
+    modalities = base.block("augmentation", "modalities")
+    weighted = [name for name in Controls.model_fields if modalities.get(name) is not None]
     base.content["data"] = [
         {
             "inputs": {"rgb": f"{draw.video}.mp4", "controls": dict.fromkeys(weighted) | base.given_controls()},
             "output": {"video": "augmented_video.mp4", "caption": "caption.txt", "metadata": "metadata.json"},
         }
     ]
-    if version == "1.0.0":
-        base.content["endpoints"] = {kind: getattr(endpoints, kind).model_dump() for kind in ("vlm", "llm")}
-    else:
-        generator = base.block("augmentation", "model").get("name")
-        ids = {"vlm": "vlm", "llm": "llm", "video_transfer": generator}
-        base.content["endpoints"] = [
-            {"id": ids[role], "role": role, **endpoint.model_dump()}
-            for role in ids
-            if (endpoint := getattr(endpoints, role)) is not None
-        ]
-        # Its own verdict would end it with code 1; here every output is judged from its metadata.
-        evaluation = base.block("pipeline", "evaluation")
-        evaluation.update({"strict": False, "retain_failures": True} | evaluation)
-    return base.validated(AUGMENTATION_MODELS[version])
+    if version.complete:
+        version.complete(base, endpoints)
+    return base.validated(version.config)
 
 
 def auto_labeling_config(cookbook: Cookbook, *, endpoints: Endpoints) -> dict[str, Any]:
     """The config of paidf-auto-labeling 1.0.0, the same for all clips. Raises BadConfigFile as the other does."""
-    base = _Base(cookbook, AUTO_LABELING_CONFIG, sift(cookbook.auto_labeling, AutoLabelingConfig, ignored={}))
+    base = BaseConfig(cookbook, AUTO_LABELING_CONFIG, sift(cookbook.auto_labeling, AutoLabelingConfig, dead_keys={}))
     base.content["data"] = [
         {
             "inputs": {"video_path": "__REQUIRED__"},
@@ -80,8 +74,8 @@ def auto_labeling_config(cookbook: Cookbook, *, endpoints: Endpoints) -> dict[st
             },
         }
     ]
-    for kind in ("vlm", "llm"):
-        base.block("endpoints", kind).update(getattr(endpoints, kind).model_dump())
+    for role, endpoint in (("vlm", endpoints.vlm), ("llm", endpoints.llm)):
+        base.block("endpoints", role).update(url=endpoint.url, model=endpoint.model)
     base.block("pipeline")
     base.block("super_resolution").setdefault("enabled", False)
     folder = PurePosixPath(AUTO_LABELING_CONFIG).parent
@@ -92,9 +86,10 @@ def auto_labeling_config(cookbook: Cookbook, *, endpoints: Endpoints) -> dict[st
     return base.validated(AutoLabelingConfig)
 
 
-def sift_augmentation(cookbook: Cookbook, version: AugmentationVersion) -> Sifted:
-    """What of the base config paidf-augmentation reads, ignores and does not know."""
-    sifted = sift(_base_of(cookbook), AUGMENTATION_MODELS[version], ignored=IGNORED_KEYS[version])
+def sift_augmentation(cookbook: Cookbook, version: ContainerVersion) -> Sifted:
+    """What of the base config that version of paidf-augmentation reads, and what it would never look at."""
+    sifted = sift(_base_of(cookbook), version.config, dead_keys=version.dead_keys or {})
+    # Where a dead one was taken out.
     if isinstance(evaluators := sifted.content.get("evaluators"), list):
         sifted.content["evaluators"] = [one for one in evaluators if one != {}]
     return sifted
@@ -116,52 +111,3 @@ def _base_of(cookbook: Cookbook) -> dict[str, Any]:
         raise BadConfigFile(cookbook.folder / cookbook.distribution.config, [message])
     llm["system_prompt"] = text.decode("utf-8", errors="replace")
     return base
-
-
-class _Base:
-    """A base config while it is completed; `content` is a copy of its own."""
-
-    def __init__(self, cookbook: Cookbook, config: str, sifted: Sifted) -> None:
-        self._cookbook, self._path = cookbook, cookbook.folder / config
-        self._unknown = [f"{key}: {why}" for key, why in sifted.unknown.items()]
-        self.content: dict[str, Any] = sifted.content
-
-    def block(self, *keys: str) -> dict[str, Any]:
-        """The mapping at these keys, made where there is none."""
-        here = self.content
-        for number, key in enumerate(keys):
-            below = here.get(key)
-            if below is None:
-                below = here[key] = {}
-            if not isinstance(below, dict):
-                raise BadConfigFile(self._path, [f"{'.'.join(keys[: number + 1])}: must be a mapping"])
-            here = below
-        return here
-
-    def given_controls(self) -> dict[str, Any]:
-        """Ready-made control clips that the base config names for its first sample."""
-        samples = self.content.get("data")
-        first = samples[0] if isinstance(samples, list) and samples and isinstance(samples[0], dict) else {}
-        inputs = first.get("inputs")
-        controls = inputs.get("controls") if isinstance(inputs, dict) else None
-        return controls if isinstance(controls, dict) else {}
-
-    def vocabulary(self, variable: str) -> list[str]:
-        """The answers among which the drawn value is looked for: every drawable one, and more that are given."""
-        values = list(self._cookbook.distribution.variables[variable])
-        for key in ("verification_options", "variables"):
-            given = self.block("captioning", "llm", key).get(variable) or []
-            if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
-                raise BadConfigFile(self._path, [f"captioning.llm.{key}.{variable}: must be a list of texts"])
-            values += given
-        return list(dict.fromkeys(values))
-
-    def validated(self, model: type[ContainerModel]) -> dict[str, Any]:
-        problems = self._unknown
-        try:
-            document = model.model_validate(self.content).document()
-        except ValidationError as error:
-            raise BadConfigFile(self._path, [*problems, *problems_of(error, model)]) from None
-        if problems:
-            raise BadConfigFile(self._path, problems)
-        return document

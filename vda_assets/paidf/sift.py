@@ -1,51 +1,67 @@
-"""Takes a cookbook's base config apart: what the container reads, what it ignores, and what no version ever had."""
+"""Takes the keys out of a cookbook's base config that the container would take in silence and never read."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, get_args
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from vda_assets.config.yaml_file import Location, dotted
+from vda_assets.paidf.dead_keys import DeadKey
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sifted:
-    """`ignored` and `unknown` say why, by key; `content` is the rest."""
+    """`dead` says by key why it is dead, `unknown` which keys no version has; `content` is the rest, and they."""
 
-    content: Any
-    ignored: dict[str, str] = field(default_factory=dict)
-    unknown: dict[str, str] = field(default_factory=dict)
-
-
-def sift(raw: Any, model: type[BaseModel], *, ignored: Mapping[str, str]) -> Sifted:
-    """Sifts by the keys of `model`. `ignored` maps known dead keys to the reason; `*` is any position in a list."""
-    sifted = Sifted(None)
-    sifted.content = _sift(raw, model, ignored, "", sifted)
-    return sifted
+    content: dict[str, Any]
+    dead: Mapping[str, str]
+    unknown: Sequence[ErrorDetails]
 
 
-def _sift(raw: Any, annotation: Any, ignored: Mapping[str, str], path: str, sifted: Sifted) -> Any:
-    if isinstance(raw, list):
-        return [_sift(item, annotation, ignored, f"{path}{number}.", sifted) for number, item in enumerate(raw)]
-    model = _model_in(annotation)
-    if model is None or not isinstance(raw, dict):
-        return raw
-    kept = {}
-    for key, value in raw.items():
-        full = f"{path}{key}"
-        if key in model.model_fields:
-            kept[key] = _sift(value, model.model_fields[key].annotation, ignored, f"{full}.", sifted)
-        elif reason := ignored.get(re.sub(r"(?<=\.)\d+(?=\.)", "*", full)):
-            sifted.ignored[full] = reason
-        else:
-            sifted.unknown[full] = f"unknown key; allowed here: {', '.join(sorted(model.model_fields))}"
-    return kept
+def sift(raw: Mapping[str, Any], model: type[BaseModel], *, dead_keys: Mapping[str, DeadKey]) -> Sifted:
+    """Sifts out the keys that `model` does not know and `dead_keys` does, and those that the rest of `raw` makes dead.
+
+    `dead_keys` are dotted; `*` is any position in a list.
+    """
+    content = deepcopy(dict(raw))
+    unknown = {one["loc"]: one for one in _unknown(content, model)}
+    dead: dict[str, str] = {}
+    for location in [*unknown, *_given(content, dead_keys)]:
+        found = dead_keys.get(dotted(tuple("*" if isinstance(part, int) else part for part in location)))
+        if found and found.applies(content):
+            dead[dotted(location)] = found.reason
+            unknown.pop(location, None)
+            _remove(content, location)
+    return Sifted(content, dead, list(unknown.values()))
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model inside `X | None` and `list[X]`; None for plain values and free mappings."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for argument in get_args(annotation) if (found := _model_in(argument))), None)
+def _unknown(content: dict[str, Any], model: type[BaseModel]) -> list[ErrorDetails]:
+    try:
+        model.model_validate(content)
+    except ValidationError as error:
+        return [one for one in error.errors(include_url=False) if one["type"] == "extra_forbidden"]
+    return []
+
+
+def _given(content: dict[str, Any], dead_keys: Mapping[str, DeadKey]) -> list[Location]:
+    """The keys that a model knows and that are dead in some configs, as far as they hold anything."""
+    locations: list[Location] = [tuple(key.split(".")) for key, dead in dead_keys.items() if dead.unless is not None]
+    return [location for location in locations if value_at(content, location) is not None]
+
+
+def value_at(content: Any, location: Location) -> Any:
+    """What stands there; None for nothing."""
+    for part in location:
+        content = content.get(part) if isinstance(content, dict) else None
+    return content
+
+
+def _remove(content: Any, location: Location) -> None:
+    for part in location[:-1]:
+        content = content[part]
+    content.pop(location[-1], None)

@@ -8,11 +8,13 @@ from http import HTTPStatus
 import httpx
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.config.deployment import Deployment, Endpoint
+from vda_assets.config.deployment import Container, Deployment, Role
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
 from vda_assets.osmo.client import OsmoClient
+from vda_assets.osmo.errors import OsmoError, OsmoForbidden
 from vda_assets.osmo.models import Pool
+from vda_assets.paidf.versions import ContainerVersion, version_of, why_not
 from vda_assets.readiness.finding import Finding, Level
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import Listing
@@ -22,7 +24,6 @@ from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 MODEL_CACHES = ("cosmos_transfer", "auto_labeling")
 # OSMO 6.4 falls back to ambient credentials for these alone.
 _AMBIENT_SCHEMES = {"s3", "azure"}
-_GENERATOR = "video_transfer"
 _NO_LIST_OF_MODELS = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 
 
@@ -66,7 +67,17 @@ def _platform(pool: Pool, wanted: str | None) -> tuple[str | None, Finding]:
 
 
 def _pod_templates(client: OsmoClient) -> Finding:
-    if "nvidia.com/gpu" in str(client.pod_templates()):
+    """A service that tells its configuration to administrators alone is as good as one that tells it."""
+    try:
+        templates = client.pod_templates()
+    except OsmoForbidden:
+        message = (
+            "not checked: this login's roles may not read the POD_TEMPLATE of OSMO (config:Read), administrators may"
+        )
+        return _note("pod template", message)
+    except OsmoError as error:
+        return _note("pod template", f"not checked: {error}")
+    if "nvidia.com/gpu" in str(templates):
         return _ready("pod template", "asks for nvidia.com/gpu")
     message = "no POD_TEMPLATE mentions nvidia.com/gpu; add the GPU toleration or node selector of your cluster to one"
     return _blocking("pod template", message)
@@ -122,38 +133,47 @@ def check_model_cache(storage: Storage, deployment: Deployment, storage_url: Sto
     return _blocking(f"model cache {name}", f"fill {url} with the weights of {name}: it is empty")
 
 
-def check_endpoint(deployment: Deployment, kind: str) -> Finding:
-    """`kind` is one of `endpoints_of`. A cluster's own name cannot be asked from outside: that is a note, workers wait.
+def check_endpoint(deployment: Deployment, role: Role) -> Finding:
+    """`role` is one of `endpoints_of`. A cluster's own name cannot be asked from outside: that is a note, workers wait.
 
     A generator of videos need not list models: that it answers is enough.
     """
-    endpoint: Endpoint = getattr(deployment.endpoints, kind)
+    endpoint = deployment.endpoints.of(role)
+    if endpoint is None:
+        return _blocking(f"endpoint {role}", f"give the deployment endpoints.{role}: it is missing")
+    is_generator = role is Role.VIDEO_TRANSFER
     try:
         answer = httpx.get(f"{endpoint.url}/models", timeout=5.0)
-        if kind == _GENERATOR and answer.status_code in _NO_LIST_OF_MODELS:
-            return _ready(f"endpoint {kind}", f"{endpoint.url} answers")
+        if is_generator and answer.status_code in _NO_LIST_OF_MODELS:
+            return _ready(f"endpoint {role}", f"{endpoint.url} answers")
         models = [entry["id"] for entry in answer.raise_for_status().json()["data"]]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        then = "workers ask it without waiting" if kind == _GENERATOR else "workers wait for it"
-        message = f"the {kind} at {endpoint.url} does not answer here ({type(error).__name__}); {then}"
-        return Finding(f"endpoint {kind}", Level.NOTE, message)
+        then = "workers ask it without waiting" if is_generator else "workers wait for it"
+        message = f"the {role} at {endpoint.url} does not answer here ({type(error).__name__}); {then}"
+        return Finding(f"endpoint {role}", Level.NOTE, message)
     if not models:
-        return _blocking(f"endpoint {kind}", f"the {kind} at {endpoint.url} lists no model")
+        return _blocking(f"endpoint {role}", f"the {role} at {endpoint.url} lists no model")
     stands_in = ", a stand-in that answers no prompt" if deployment.is_stand_in else ""
-    return _ready(f"endpoint {kind}", f"{endpoint.url} serves {models[0]}{stands_in}")
+    return _ready(f"endpoint {role}", f"{endpoint.url} serves {models[0]}{stands_in}")
 
 
-def endpoints_of(deployment: Deployment, selection: Selection) -> list[str]:
+def check_images(deployment: Deployment, selection: Selection) -> list[Finding]:
+    """Why what is selected cannot be made with the deployment's images, if so."""
+    refused = why_not(deployment, labels_augmented=Stage.AUGMENTED_LABELS in selection)
+    return [_blocking("images", refused.reason)] if refused else []
+
+
+def endpoints_of(deployment: Deployment, selection: Selection) -> list[Role]:
     """The endpoints that the selected stages ask."""
     generates = deployment.endpoints.video_transfer is not None and Stage.AUGMENTED_VIDEOS in selection
-    return ["vlm", "llm", *([_GENERATOR] if generates else [])]
+    return [Role.VLM, Role.LLM, *([Role.VIDEO_TRANSFER] if generates else [])]
 
 
-def caches_of(selection: Selection) -> list[str]:
-    """The model caches that the selected stages read."""
-    labels = Stage.ORIGINAL_LABELS in selection or Stage.AUGMENTED_LABELS in selection
-    needed = {"cosmos_transfer": Stage.AUGMENTED_VIDEOS in selection, "auto_labeling": labels}
-    return [name for name in MODEL_CACHES if needed[name]]
+def caches_of(deployment: Deployment, selection: Selection) -> list[str]:
+    """The model caches that the selected stages read; some images run no model."""
+    used = {stage.row.container for stage in Stage if stage in selection}
+    versions = [version_of(deployment.images, container) for container in Container if container in used]
+    return [one.model_cache for one in versions if isinstance(one, ContainerVersion) and one.model_cache]
 
 
 def _ready(subject: str, message: str) -> Finding:

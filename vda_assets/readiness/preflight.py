@@ -13,6 +13,7 @@ from vda_assets.readiness.checks import (
     check_data_credential,
     check_dataset,
     check_endpoint,
+    check_images,
     check_model_cache,
     check_service,
     check_task_credentials,
@@ -49,9 +50,13 @@ def check_gate(
     service = check_service(client, deployment)
     findings = [
         *service.findings,
+        *check_images(deployment, selection),
         check_data_credential(client, dataset.storage_url),
         *check_task_credentials(client, deployment),
-        *(check_model_cache(storage, deployment, dataset.storage_url, name) for name in caches_of(selection)),
+        *(
+            check_model_cache(storage, deployment, dataset.storage_url, name)
+            for name in caches_of(deployment, selection)
+        ),
     ]
     return Gate(tuple(findings), service.gpu_platform)
 
@@ -64,7 +69,7 @@ def check_everything(
     listing = list_clips(storage, dataset.dataset_url)
     findings = (
         *gate.findings,
-        *(check_endpoint(deployment, kind) for kind in endpoints_of(deployment, selection)),
+        *(check_endpoint(deployment, role) for role in endpoints_of(deployment, selection)),
         *check_dataset(dataset, listing),
     )
     overview = time_overview(

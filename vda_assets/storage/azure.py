@@ -10,12 +10,13 @@ from fsspec import AbstractFileSystem
 from obstore.store import AzureStore, ObjectStore
 
 from vda_assets.storage.credentials import Limits, StorageCredential, log_no_errors, obstore_limits
+from vda_assets.storage.undocumented import replace_adlfs_client
 from vda_assets.storage.url import StorageUrl
 
 
 @dataclass(frozen=True)
 class AzureSettings:
-    """Without connection string the ambient identity enters: workload identity, managed identity, `az login`."""
+    """`connection` is None when the ambient identity enters: workload identity, managed identity, `az login`."""
 
     account: str
     endpoint: str
@@ -39,7 +40,6 @@ class AzureSettings:
 
 def azure_filesystem(settings: AzureSettings, limits: Limits) -> AbstractFileSystem:
     from azure.identity.aio import DefaultAzureCredential
-    from azure.storage.blob.aio import BlobServiceClient
 
     bounds: dict[str, Any] = {
         "connection_timeout": limits.connect_seconds,
@@ -54,16 +54,12 @@ def azure_filesystem(settings: AzureSettings, limits: Limits) -> AbstractFileSys
     else:
         log_no_errors("azure.identity")
         options |= {"account_name": settings.account, "credential": DefaultAzureCredential()}
-    filesystem = fsspec.filesystem("abfs", skip_instance_cache=True, **options)
-    # adlfs has no option for the retries: Azure's own would go on for minutes at an endpoint that is down.
-    if settings.connection:
-        filesystem.service_client = BlobServiceClient.from_connection_string(settings.connection, **bounds)
-    else:
-        filesystem.service_client = BlobServiceClient(settings.endpoint, credential=filesystem.credential, **bounds)
+    filesystem: AbstractFileSystem = fsspec.filesystem("abfs", skip_instance_cache=True, **options)
+    replace_adlfs_client(filesystem, connection=settings.connection, endpoint=settings.endpoint, **bounds)
     return filesystem
 
 
-def azure_store(settings: AzureSettings, bucket: str, limits: Limits) -> ObjectStore:
+def azure_store(settings: AzureSettings, bucket: str, limits: Limits, *, whole_seconds: float) -> ObjectStore:
     # Given as options, keys would be mixed with those that the environment has for other accounts.
     provider: Any
     if key := settings.parts.get("AccountKey"):
@@ -80,5 +76,5 @@ def azure_store(settings: AzureSettings, bucket: str, limits: Limits) -> ObjectS
         account_name=settings.account,
         endpoint=settings.endpoint.rstrip("/"),
         credential_provider=provider,
-        **obstore_limits(limits),
+        **obstore_limits(limits, whole_seconds),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -20,13 +20,18 @@ from vda_assets.storage.objects import StoredObject
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 MP4 = ".mp4"
-CLIP_EXTENSIONS = (MP4, ".avi", ".mkv")
+CLIP_EXTENSIONS = (MP4, ".mov", ".avi", ".mkv")
+HIDDEN, BARE, _OTHER = "hidden", "bare", "other"
+_KIND_NAMES = {HIDDEN: "hidden files", BARE: "files without an extension", _OTHER: "other files"}
 # Dagster 1.13 validates no dynamic partition key; these are the keys that survive its tags, ranges and pages.
 _KEY_PATTERN = re.compile(r"^[A-Za-z0-9=][A-Za-z0-9._=-]{0,199}$")
 # A copy into a local folder is not atomic: what changed this recently may still be growing.
 SETTLE_SECONDS = 3.0
 # How many paths that begin with a clip's name and a dot are looked through for its .mp4 before the clip is taken.
 _LOOK_AHEAD = 1000
+# What is skipped is counted by kind; names without end must not make kinds without end.
+_MOST_KINDS = 20
+_LONGEST_EXTENSION = 10
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,41 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """An object that is no clip by its name alone; `kind` is what `skipped_kind` says."""
+
+    path: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class SkippedByKind:
+    """How many objects are no clips by their names: `counts` by kind, and the path of one of each kind."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def add(self, skipped: Skipped) -> None:
+        kind = skipped.kind if skipped.kind in self.counts or len(self.counts) < _MOST_KINDS else _OTHER
+        self.counts[kind] += 1
+        self.examples.setdefault(kind, skipped.path)
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for people on each kind, the most frequent first."""
+        return [
+            f"skipped: {count} {_KIND_NAMES.get(kind, f'{kind} files')}, {self.examples[kind]!r} for instance"
+            for kind, count in self.counts.most_common()
+        ]
+
+
+@dataclass(frozen=True)
 class Listing:
     """`left_out` says for every other object that looks like a clip why it cannot be used, by its path."""
 
     clips: tuple[Clip, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
+    skipped: SkippedByKind = field(default_factory=SkippedByKind)
 
 
 def key_of(path: str) -> str:
@@ -107,17 +142,20 @@ def list_clips(storage: Storage, dataset_url: StorageUrl, *, settled: bool = Fal
     """
     clips: list[Clip] = []
     left_out: dict[str, str] = {}
+    skipped = SkippedByKind()
     for found in iterate_clips(storage, dataset_url, settled=settled):
         if isinstance(found, Clip):
             clips.append(found)
-        else:
+        elif isinstance(found, LeftOut):
             left_out[found.path] = found.reason
-    return Listing(tuple(sorted(clips, key=lambda clip: clip.key)), left_out)
+        else:
+            skipped.add(found)
+    return Listing(tuple(sorted(clips, key=lambda clip: clip.key)), left_out, skipped)
 
 
 def iterate_clips(
     storage: Storage, dataset_url: StorageUrl, *, after_key: str | None = None, settled: bool = False
-) -> Iterator[Clip | LeftOut]:
+) -> Iterator[Clip | LeftOut | Skipped]:
     """The same one by one, in the order of their paths, in memory that does not grow with the dataset.
 
     Goes on behind the clip `after_key`, whether that still exists or not.
@@ -130,11 +168,10 @@ def iterate_clips(
     kept: list[tuple[str, str]] = []
     coming = _Coming(
         _clip_or_reason(found, dataset_url, grows_since=grows_since, now=now)
-        for found in storage.walk(dataset_url, after=_before_namesakes(after))
-        if _looks_like_clip(found.path)
+        for found in storage.walk(dataset_url, after=_first_namesake(after))
     )
     for found in coming:
-        result = found
+        result: Clip | LeftOut | Skipped = found
         while kept and not found.path.startswith(f"{kept[-1][0]}."):
             kept.pop()
         if isinstance(found, Clip):
@@ -148,14 +185,14 @@ def iterate_clips(
             yield result
 
 
-class _Coming(Iterator[Clip | LeftOut]):
+class _Coming(Iterator[Clip | LeftOut | Skipped]):
     """A listing that can be looked into before its next clip is taken."""
 
-    def __init__(self, listing: Iterator[Clip | LeftOut]) -> None:
+    def __init__(self, listing: Iterator[Clip | LeftOut | Skipped]) -> None:
         self._listing = listing
-        self._seen: deque[Clip | LeftOut] = deque()
+        self._seen: deque[Clip | LeftOut | Skipped] = deque()
 
-    def __next__(self) -> Clip | LeftOut:
+    def __next__(self) -> Clip | LeftOut | Skipped:
         return self._seen.popleft() if self._seen else next(self._listing)
 
     def mp4_of(self, clip: Clip) -> str | None:
@@ -170,29 +207,39 @@ class _Coming(Iterator[Clip | LeftOut]):
                 return found.path
         return None
 
-    def _ahead(self) -> Iterator[Clip | LeftOut]:
+    def _ahead(self) -> Iterator[Clip | LeftOut | Skipped]:
         yield from self._seen
         while len(self._seen) < _LOOK_AHEAD and (found := next(self._listing, None)):
             self._seen.append(found)
             yield found
 
 
-def _looks_like_clip(path: str) -> bool:
+def skipped_kind(path: str) -> str | None:
+    """Why a path is no clip's: HIDDEN, BARE of an extension, or which one it has in lower case; None for a clip's."""
     name = path.rpartition("/")[2]
-    return name.lower().endswith(CLIP_EXTENSIONS) and not name.startswith(".")
+    if name.startswith("."):
+        return HIDDEN
+    stem, dot, extension = name.rpartition(".")
+    kind = f".{extension.lower()}" if stem and dot and len(extension) <= _LONGEST_EXTENSION else BARE
+    return None if kind in CLIP_EXTENSIONS else kind
 
 
 def _without_extension(path: str) -> str:
     return path.rpartition(".")[0]
 
 
-def _before_namesakes(path: str) -> str:
-    """From where a listing must begin so that namesakes of what follows `path` are seen."""
+def _first_namesake(path: str) -> str:
+    """What sorts before every path whose clip shares its name with `path`'s: a listing that goes on behind `path`
+    begins there, because such a clip may decide whether one behind `path` is kept."""
     folder, slash, name = path.rpartition("/")
     return f"{folder}{slash}{name.partition('.')[0]}" if path else ""
 
 
-def _clip_or_reason(found: StoredObject, dataset_url: StorageUrl, *, grows_since: float, now: float) -> Clip | LeftOut:
+def _clip_or_reason(
+    found: StoredObject, dataset_url: StorageUrl, *, grows_since: float, now: float
+) -> Clip | LeftOut | Skipped:
+    if kind := skipped_kind(found.path):
+        return Skipped(found.path, kind)
     if grows_since < found.modified <= now:
         return LeftOut(found.path, "it was changed just now and may still be growing")
     try:
@@ -213,7 +260,7 @@ def clip_at(storage: Storage, dataset_url: StorageUrl, key: str) -> Clip:
 
 def _clip(found: StoredObject, dataset_url: StorageUrl) -> Clip:
     path = found.path
-    if not _looks_like_clip(path):
+    if skipped_kind(path):
         raise BadClipName(f"{path!r} is no clip: only {', '.join(CLIP_EXTENSIONS)} are taken")
     if found.size_bytes == 0:
         raise BadClipName(f"{path!r} has zero bytes; upload it again")

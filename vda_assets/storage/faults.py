@@ -1,4 +1,4 @@
-"""From whatever a storage library raised to one sentence: what happened, and which setting to change.
+"""Makes one sentence of whatever a storage library raised: what happened, and which setting to change.
 
 Each library wraps the service's answer in its own way, but all of them carry its error code in their text.
 """
@@ -7,24 +7,39 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vda_assets.storage.backends import endpoint_of
 from vda_assets.storage.credentials import Limits, StorageCredential
-from vda_assets.storage.errors import AccessRefused, StorageUnavailable
+from vda_assets.storage.errors import (
+    AccessRefused,
+    ObjectArchived,
+    ObjectUnusable,
+    StorageUnavailable,
+    TemporarilyUnavailable,
+)
 from vda_assets.storage.url import StorageUrl
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`is_specific`: the answer itself said what it is; a HEAD request's answer has no text to say it in."""
+    """`is_specific` when the answer said what is wrong. The answer to a HEAD request has no text, and cannot."""
 
-    error: StorageUnavailable
+    error: StorageUnavailable | ObjectUnusable
     is_specific: bool
 
 
+# The error's class, what its text has, and what to say.
+_Entry = tuple[type[StorageUnavailable] | type[ObjectUnusable], str, str]
 # The first that matches counts. Codes of S3 and what speaks like it, Azure Blob Storage and Google Cloud Storage.
-_FAULTS = (
+_FAULTS: tuple[_Entry, ...] = (
+    (
+        ObjectArchived,
+        r"InvalidObjectState|not valid for the object's storage class|BlobArchived|an archived blob|"
+        r"BlobBeingRehydrated|being rehydrated",
+        "it lies in an archive: restore it (S3), or give it an access tier that is online (Azure), and try again then",
+    ),
     (
         StorageUnavailable,
         r"NoSuchBucket|ContainerNotFound|specified (bucket|container) does not exist|InvalidBucketName",
@@ -66,18 +81,39 @@ _FAULTS = (
     ),
     (
         StorageUnavailable,
+        r"PanicException: .*(InvalidHeaderValue|InvalidUri)",
+        "a setting has a character that no request can carry: correct {key_id}, {secret}, region or override_url",
+    ),
+    (
+        StorageUnavailable,
+        r"PanicException",
+        "the library obstore broke down ({first_line}): report it there, and try again",
+    ),
+    (
+        TemporarilyUnavailable,
+        r"SlowDown|[Rr]educe your request rate|ServerBusy|[Tt]oo ?[Mm]any ?[Rr]equests|RequestLimitExceeded|Throttl|"
+        r"Service ?Unavailable|Internal ?(Server ?)?Error|Bad Gateway|Gateway Time-?out|backendError|"
+        r"status code: (429|50[0234])|\((429|50[0234])\)|, (429|50[0234])$",
+        "{endpoint} cannot answer just now ({answer}): try later",
+    ),
+    (
+        StorageUnavailable,
+        r"[Cc]ertificate|CERTIFICATE|WRONG_VERSION_NUMBER|InvalidContentType",
+        "{endpoint} speaks no TLS that this machine trusts: correct override_url, or its certificate",
+    ),
+    (
+        TemporarilyUnavailable,
         r"[Tt]imed? ?out|Timeout|deadline has elapsed",
         "{endpoint} stays silent for {limits.read_seconds:g} seconds, asked {limits.attempts} times: "
         "try later, or correct override_url",
     ),
     (
-        StorageUnavailable,
-        r"[Cc]onnect(ion|or)?|dns error|Name or service not known|error sending request|[Uu]nreachable|ProxyError|SSL|"
-        r"certificate",
+        TemporarilyUnavailable,
+        r"[Cc]onnect(ion|or)?|dns error|Name or service not known|error sending request|[Uu]nreachable|ProxyError|SSL",
         "{endpoint} cannot be reached: correct override_url or addressing_style, or try later",
     ),
 )
-_UNSPECIFIC = (
+_UNSPECIFIC: tuple[_Entry, ...] = (
     (
         AccessRefused,
         r"AuthenticationFailed|failed to authenticate the request",
@@ -88,28 +124,30 @@ _UNSPECIFIC = (
         r"PermissionError|Forbidden|PermissionDenied|Unauthenticated|Unauthorized|\b40[13]\b",
         "access is refused: correct {secret}, or give the credential the permission",
     ),
-    (StorageUnavailable, r"", "{first_line}"),
 )
 
 # Disks of this machine, which copies go to: nothing that a storage profile could change.
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 _LIBRARIES = re.compile(
-    r"(adlfs|aiobotocore|aiohttp|asyncio|azure|binascii|botocore|fsspec|gcsfs|google|obstore|s3fs)\b"
+    r"(adlfs|aiobotocore|aiohttp|asyncio|azure|binascii|botocore|fsspec|gcsfs|google|obstore|pyo3_runtime|s3fs)\b"
 )
 
 
-def comes_from_storage(error: Exception) -> bool:
-    """False for errors of a local file that is copied from or to, and of who reads what was opened."""
+def comes_from_storage(error: BaseException) -> bool:
+    """True for errors of storage and its libraries.
+
+    False for those of the local file that is copied from or to, and of whoever reads what was opened.
+    """
     if isinstance(error, OSError):
         return error.errno not in _DISK_ERRORS and not str(error.filename or "").startswith("/")
     return _LIBRARIES.match(type(error).__module__) is not None
 
 
 def explain(error: BaseException, url: StorageUrl, credential: StorageCredential, limits: Limits) -> Fault:
-    """What the error means for the URL."""
+    """The fault that the error stands for, as an error that names the URL and the setting to change."""
     text = _text_of(error, url)
-    found = next((fault for fault in _FAULTS if re.search(fault[1], text)), None)
-    kind, _, template = found or next(fault for fault in _UNSPECIFIC if re.search(fault[1], text))
+    found = _first_of(_FAULTS, text)
+    kind, template, answer = found or _first_of(_UNSPECIFIC, text) or (StorageUnavailable, "{first_line}", "")
     meaning = template.format(
         bucket=url.bucket,
         secret="access_key_env" if credential.access_key else "the ambient identity, or set access_key_env",
@@ -118,12 +156,22 @@ def explain(error: BaseException, url: StorageUrl, credential: StorageCredential
         endpoint=endpoint_of(url, credential),
         limits=limits,
         first_line=_first_line(error),
+        answer=answer,
     )
-    return Fault(kind(f"{url}: {meaning} (storage profile {url.profile})"), found is not None)
+    return Fault(kind(str(url), f"{meaning} (storage profile {url.profile})"), found is not None)
+
+
+def _first_of(faults: Sequence[_Entry], text: str) -> _Entry | None:
+    """Class and template of the first fault that the text has, and the words of the text that say so; None for none."""
+    matches = ((kind, template, re.search(pattern, text, re.MULTILINE)) for kind, pattern, template in faults)
+    return next(((kind, template, match[0]) for kind, template, match in matches if match), None)
 
 
 def _text_of(error: BaseException, url: StorageUrl) -> str:
-    """The error and everything it came from, without the names that were asked for and obstore's own settings."""
+    """The error's text and that of everything it came from.
+
+    The names that were asked for and obstore's own settings are taken out: they may be called like an error.
+    """
     texts: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(texts) < 10:

@@ -1,4 +1,4 @@
-"""gs:// through gcsfs: what obstore does for S3 and Azure. It lists by pages, so that memory stays bounded."""
+"""`gs://` through gcsfs. Listings come page by page, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from vda_assets.storage.credentials import Limits, StorageCredential, log_no_errors
-from vda_assets.storage.objects import StoredObject
+from vda_assets.storage.objects import StoredObject, TooLarge
+from vda_assets.storage.undocumented import gcsfs_with_attempts, google_page
 
 ENDPOINT = "https://storage.googleapis.com"
 _PAGE = 1000
@@ -37,7 +38,7 @@ class GoogleBucket:
             options["startOffset"] = prefix + after
         while True:
             try:
-                page = self._filesystem.call("GET", "b/{}/o", self._bucket, json_out=True, **options)
+                page = google_page(self._filesystem, self._bucket, options)
             except FileNotFoundError:
                 raise FileNotFoundError(f"NoSuchBucket: {self._bucket}") from None
             for item in page.get("items", ()):
@@ -49,7 +50,10 @@ class GoogleBucket:
                 return
             options["pageToken"] = page["nextPageToken"]
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, limit_bytes: int) -> bytes:
+        size_bytes = self._filesystem.info(self._path(key))["size"]
+        if size_bytes > limit_bytes:
+            raise TooLarge(size_bytes)
         content: bytes = self._filesystem.cat_file(self._path(key))
         return content
 
@@ -84,25 +88,18 @@ def _described(path: str, item: dict[str, Any]) -> StoredObject:
 
 
 def google_filesystem(credential: StorageCredential, limits: Limits) -> AbstractFileSystem:
-    """gcsfs with limits; without a key the ambient identity enters, at an emulator nobody in particular."""
+    """gcsfs within the limits. Without a key it enters with the ambient identity, at an emulator with none."""
     # gcsfs 2026.10 reads this at its import: it would probe every bucket, and stalls on emulators.
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     import aiohttp
-    from gcsfs import GCSFileSystem
-    from gcsfs.retry import retry_request
 
     log_no_errors("gcsfs")
-
-    class BoundedFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs is untyped
-        # Six attempts with pauses that double are in the decorator, not in an option.
-        _request = retry_request(retries=limits.attempts)(GCSFileSystem._request.__wrapped__)
-
     token: Any = credential.access_key
     if token and token.lstrip().startswith("{"):
         token = json.loads(token)
     elif token is None and credential.override_url:
         token = "anon"  # noqa: S105 - an emulator's
-    return BoundedFileSystem(
+    return gcsfs_with_attempts(limits.attempts)(
         token=token,
         endpoint_url=credential.override_url,
         requests_timeout=aiohttp.ClientTimeout(sock_connect=limits.connect_seconds, sock_read=limits.read_seconds),

@@ -1,4 +1,4 @@
-"""Where everything of a run lies under storage_url: exactly the reference's layout."""
+"""Where everything of a run lies under storage_url. It is exactly the layout that the reference has."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class RunLayout:
         return self.root / f"{folder}/{name}"
 
     def remuxed_clip(self, video: str, content: str) -> StorageUrl:
-        """A clip of another format as an MP4, for the workers; `content` tells versions of the clip apart."""
+        """Where a clip of another format lies as an MP4 for workers. `content` tells versions of the clip apart."""
         return self.root / f"remuxed/{video}/{content}.mp4"
 
     def video_at(self, path: str) -> str | None:
         """The video that a path below the run's root belongs to; None for what all of them share."""
-        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.mp4"
+        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.(?:mp4|png)"
         match = re.match(rf"{_OUTPUT_PATTERN}|remuxed/(?P<remuxed>[^/]+)/|{display}", path)
         return next((video for video in match.groupdict().values() if video), None) if match else None
 
     def output_folder_at(self, path: str) -> str | None:
-        """The folder of one stage's output, relative to the root, that the path lies in."""
+        """The folder of a stage's output that the path lies in, relative to the root; None when it lies in none."""
         match = re.match(_OUTPUT_PATTERN, path)
         return match[0].rstrip("/") if match else None
 
@@ -62,6 +62,11 @@ class RunLayout:
         return self.root / f"display/{self.dataset}_{video}_aug{index}_compare.mp4"
 
 
+def still_of(comparison: StorageUrl) -> StorageUrl:
+    """Where the picture lies that takes the place of a side-by-side video."""
+    return comparison.parent / f"{comparison.name.removesuffix('.mp4')}.png"
+
+
 def model_cache(storage_url: StorageUrl, name: str) -> StorageUrl:
-    """`name` is `cosmos_transfer` or `auto_labeling`."""
+    """The folder of a model cache; `name` is `cosmos_transfer` or `auto_labeling`."""
     return storage_url / f"data/models/{name}"

@@ -1,7 +1,8 @@
-"""`file://`: folders of this machine, with the promises of an object store: whole files only, listed in byte order."""
+"""`file://`: folders of this machine that keep an object store's promises: files are whole and listed in byte order."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 
-from vda_assets.storage.objects import StoredObject
+from vda_assets.storage.objects import StoredObject, TooLarge
 
 # What is being written carries this suffix and a leading dot; no listing of clips shows it.
 PART_SUFFIX = ".part"
@@ -21,10 +22,7 @@ _SMALL_BYTES = 64 * 1024
 
 class LocalFiles:
     def info(self, key: str, *, with_checksum: bool = False) -> StoredObject:  # noqa: ARG002
-        path = Path("/", key)
-        if path.is_dir():
-            raise FileNotFoundError(key)
-        return _described(path.name, path.stat())
+        return _described(key.rpartition("/")[2], _stat_of_file(key))
 
     def walk(self, folder: str, *, after: str, with_checksums: bool) -> Iterator[StoredObject]:  # noqa: ARG002
         for path in _paths(f"/{folder}", "", after):
@@ -35,7 +33,10 @@ class LocalFiles:
             if S_ISREG(stat.st_mode):
                 yield _described(path, stat)
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, limit_bytes: int) -> bytes:
+        size_bytes = _stat_of_file(key).st_size
+        if size_bytes > limit_bytes:
+            raise TooLarge(size_bytes)
         return Path("/", key).read_bytes()
 
     def write(self, key: str, content: bytes) -> None:
@@ -43,6 +44,7 @@ class LocalFiles:
             part.write_bytes(content)
 
     def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject, str]:  # noqa: ARG002
+        _stat_of_file(key)
         # shutil asks the kernel for so much that most of a small file's time would be its questions.
         with open(f"/{key}", "rb", buffering=0) as reading:  # noqa: PTH123
             stat = os.fstat(reading.fileno())
@@ -64,7 +66,7 @@ class LocalFiles:
 
 @contextmanager
 def part_of(path: str, *, replaces: bool = True) -> Iterator[Path]:
-    """A hidden file beside `path` to write into. It becomes `path` in the end; after an error it is removed.
+    """A hidden file beside `path`, to be written. At the block's end it becomes `path`; after an error it is removed.
 
     The folder must be there. Raises FileExistsError for a path that is there when it `replaces` nothing.
     """
@@ -83,7 +85,7 @@ def part_of(path: str, *, replaces: bool = True) -> Iterator[Path]:
 
 
 def _in_folder(path: str) -> str:
-    """The path, whose folder is there now."""
+    """The same path, after its folder has been made where it was missing."""
     folder = path.rpartition("/")[0]
     if not os.path.isdir(folder or "/"):  # noqa: PTH112 - as above
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -91,7 +93,10 @@ def _in_folder(path: str) -> str:
 
 
 def _paths(folder: str, prefix: str, after: str) -> Iterator[str]:
-    """What lies below the folder behind `after`, in the byte order of paths; links to folders are not followed."""
+    """The paths of all files below the folder that sort behind `after`, in byte order, each with `prefix` before it.
+
+    Links to folders are not followed.
+    """
     first, slash, rest = after.partition("/")
     inside = low = first + slash
     while names := _names(folder, low, inside if slash else ""):
@@ -106,7 +111,10 @@ def _paths(folder: str, prefix: str, after: str) -> Iterator[str]:
 
 
 def _names(folder: str, low: str, inside: str) -> list[str]:
-    """The first names behind `low`, and `inside` itself, in byte order; a folder's ends with a slash."""
+    """The folder's first `_NAMES_AT_ONCE` names that sort behind `low` or are `inside`, in byte order.
+
+    A folder's name ends with a slash. Empty when the folder is not there.
+    """
     first: list[str] = []
     try:
         with os.scandir(folder) as entries:
@@ -118,6 +126,14 @@ def _names(folder: str, low: str, inside: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     return first
+
+
+def _stat_of_file(key: str) -> os.stat_result:
+    """The file's stat. Raises FileNotFoundError when no regular file lies there: reading a pipe would never end."""
+    stat = os.stat(f"/{key}")  # noqa: PTH116 - making a Path takes longer than this
+    if not S_ISREG(stat.st_mode):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"/{key}")
+    return stat
 
 
 def _described(path: str, stat: os.stat_result) -> StoredObject:

@@ -22,10 +22,19 @@ class StoredObject(NamedTuple):
         return self.etag or f"{self.size_bytes}-{self.modified:.6f}"
 
 
-class Backend(Protocol):
-    """One bucket of a backend. Keys are absolute in it; errors are the backend's own (see faults).
+class TooLarge(Exception):
+    """An object that was to be read has more bytes than its reader takes."""
 
-    FileNotFoundError says that an object is not there, FileExistsError that `create` found one.
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(size_bytes)
+        self.size_bytes = size_bytes
+
+
+class Backend(Protocol):
+    """One bucket of a backend. Keys begin at the bucket; errors are those of the backend's library (see faults).
+
+    FileNotFoundError says that an object is not there, FileExistsError that `create` found one. A folder, and what
+    consoles and Hadoop put into a bucket to stand for one (its marker, of zero bytes), is no object.
     """
 
     def info(self, key: str, *, with_checksum: bool) -> StoredObject: ...
@@ -33,19 +42,20 @@ class Backend(Protocol):
     def walk(self, folder: str, *, after: str, with_checksums: bool) -> Iterator[StoredObject]:
         """Every object below the folder whose relative path sorts behind `after`, in the order of their bytes."""
 
-    def read(self, key: str) -> bytes: ...
+    def read(self, key: str, limit_bytes: int) -> bytes:
+        """All of the object. Raises TooLarge, before anything is fetched, when it has more than `limit_bytes`."""
 
     def write(self, key: str, content: bytes) -> None:
-        """Whole or not at all."""
+        """Writes all of the object or nothing of it."""
 
     def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject | None, str]:
-        """Copies into the file; returns what was copied, where the backend tells that along, and the MD5 when `hashed`.
+        """Copies into the file; returns which object was copied, and the MD5 of the bytes that came when `hashed`.
 
-        The MD5 is of the bytes that came.
+        The object is None where the backend does not say it along with the bytes (gs); the MD5 is "" without `hashed`.
         """
 
     def upload(self, source: Path, key: str) -> None:
-        """Whole or not at all; replaces what is there."""
+        """Copies all of the file or nothing of it; what lies at the key is replaced."""
 
     def create(self, source: Path, key: str) -> None:
-        """Whole or not at all; replaces nothing."""
+        """Like `upload`, but nothing is replaced."""

@@ -1,4 +1,4 @@
-"""Several copies at once, where that pays."""
+"""Copies several objects at once where that takes less time than one after the other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def in_parallel(
 
 
 def copies_small_file(url: StorageUrl, source: str) -> bool:
-    """Whether the URL is on this machine as well as `source`, the file to be copied, and that is small."""
+    """Whether both ends of a copy are on this machine and `source`, the file that is copied, is small."""
     if url.scheme != FILE_SCHEME:
         return False
     try:

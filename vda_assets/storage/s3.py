@@ -15,6 +15,7 @@ from obstore.store import ObjectStore, S3Store
 
 from vda_assets.storage.credentials import Limits, StorageCredential, obstore_limits
 from vda_assets.storage.google import ENDPOINT as GOOGLE_ENDPOINT
+from vda_assets.storage.undocumented import repeat_s3fs_once
 from vda_assets.storage.url import StorageUrl
 
 # OSMO 6.4's, for credentials that name none.
@@ -24,7 +25,7 @@ _IDENTITY_LASTS = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class S3Settings:
-    """`endpoint` None is AWS. `virtual`: the bucket is part of the host name."""
+    """`endpoint` is None for AWS. `virtual` says that the bucket's name is part of the host's."""
 
     endpoint: str | None
     region: str
@@ -48,7 +49,7 @@ class S3Settings:
 
 
 def _expect_nothing(params: dict[str, Any], **_: Any) -> None:
-    """Takes botocore's `Expect: 100-continue` away: aiohttp 3 waits for that answer without any time limit."""
+    """Removes botocore's `Expect: 100-continue`: aiohttp 3 waits for the answer to it without any time limit."""
     params["headers"].pop("Expect", None)
 
 
@@ -66,7 +67,7 @@ def s3_filesystem(settings: S3Settings, limits: Limits) -> AbstractFileSystem:
 
     session = AioSession()
     session.register("before-call.s3", _expect_nothing)
-    filesystem = fsspec.filesystem(
+    filesystem: AbstractFileSystem = fsspec.filesystem(
         "s3",
         session=session,
         key=settings.key_id,
@@ -77,12 +78,11 @@ def s3_filesystem(settings: S3Settings, limits: Limits) -> AbstractFileSystem:
         use_listings_cache=False,
         skip_instance_cache=True,
     )
-    # s3fs repeats on top of botocore; the second time is for answers that break off.
-    filesystem.retries = 2
+    repeat_s3fs_once(filesystem)
     return filesystem
 
 
-def s3_store(settings: S3Settings, bucket: str, limits: Limits) -> ObjectStore:
+def s3_store(settings: S3Settings, bucket: str, limits: Limits, *, whole_seconds: float) -> ObjectStore:
     endpoint = settings.endpoint
     if endpoint and settings.virtual:
         address = urlsplit(endpoint)
@@ -99,12 +99,12 @@ def s3_store(settings: S3Settings, bucket: str, limits: Limits) -> ObjectStore:
         region=settings.region,
         virtual_hosted_style_request=settings.virtual,
         **options,
-        **obstore_limits(limits),
+        **obstore_limits(limits, whole_seconds),
     )
 
 
 class _AmbientAwsIdentity:
-    """botocore's own search, so that obstore finds what s3fs finds: environment, profiles, web identity, instance."""
+    """Finds keys as botocore does, and so what s3fs finds: environment, profiles, web identity, the instance's role."""
 
     def __init__(self) -> None:
         self._session = get_session()

@@ -18,7 +18,7 @@ from pathlib import Path
 from stat import S_ISLNK
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.errors import StorageError
+from vda_assets.storage.errors import ObjectUnusable, StorageError
 from vda_assets.storage.local_files import PART_SUFFIX, part_of
 from vda_assets.storage.objects import StoredObject
 from vda_assets.storage.parallel import LARGE_BYTES, copies_small_file, in_parallel
@@ -48,8 +48,8 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """`reason` is the same text for what has the same cause, so that many can be told as one."""
+class NotCopied:
+    """What was not copied. `reason` is the same text for what has the same cause, so that many can be told as one."""
 
     subject: str
     reason: str
@@ -63,29 +63,31 @@ class _NotWhole(Exception):
     """What arrived is not what storage has."""
 
 
-def mirror(storage: Storage, copies: Iterable[Copy], *, root: Path) -> Iterator[Done | Problem]:
-    """Brings objects to this machine, several at once, as each is finished. Raises StorageUnavailable for all of them.
+def mirror(storage: Storage, copies: Iterable[Copy], *, root: Path) -> Iterator[Done | NotCopied]:
+    """Brings objects to this machine, several at once, and gives each result when it is finished.
 
-    A file that is there with its object's size and time of change is taken for its copy.
+    A file that has its object's size and time of change already is taken for its copy. Raises StorageUnavailable.
     """
     folders: dict[str, set[str] | None] = {}
     real_root = root.resolve()
 
-    def bring(copy: Copy) -> Done | Problem:
+    def bring(copy: Copy) -> Done | NotCopied:
         folder, _, name = str(copy.path).rpartition("/")
         try:
             if folder not in folders:
                 folders[folder] = _names_in(copy.path.parent, real_root)
             names = folders[folder]
             if names is None:
-                return Problem(str(copy.url), f"a symbolic link on its way leads out of {root}")
+                return NotCopied(str(copy.url), f"a symbolic link on its way leads out of {root}")
             return _bring(storage, copy, may_be_there=name in names)
-        except _NotWhole as problem:
-            return Problem(str(copy.url), str(problem))
+        except _NotWhole as error:
+            return NotCopied(str(copy.url), str(error))
+        except ObjectUnusable as error:
+            return NotCopied(str(copy.url), error.cause)
         except FileNotFoundError:
-            return Problem(str(copy.url), "it does not exist any more")
+            return NotCopied(str(copy.url), "it does not exist any more")
         except OSError as error:
-            return Problem(str(copy.url), _reason(error, root))
+            return NotCopied(str(copy.url), _reason(error, root))
 
     def is_quick(copy: Copy) -> bool:
         return copy.url.scheme == FILE_SCHEME and copy.stored is not None and copy.stored.size_bytes < LARGE_BYTES
@@ -93,16 +95,21 @@ def mirror(storage: Storage, copies: Iterable[Copy], *, root: Path) -> Iterator[
     return in_parallel(bring, copies, is_quick=is_quick)
 
 
-def upload_clips(storage: Storage, copies: Iterable[Copy]) -> Iterator[Done | Problem]:
-    """Puts files into storage where nothing lies yet; the same content there counts as done, other content is kept."""
+def upload_clips(storage: Storage, copies: Iterable[Copy]) -> Iterator[Done | NotCopied]:
+    """Puts files into storage where nothing lies yet. Where the same content lies, that is done; other content is kept.
 
-    def put(copy: Copy) -> Done | Problem:
+    Raises StorageUnavailable.
+    """
+
+    def put(copy: Copy) -> Done | NotCopied:
         try:
             return _put(storage, copy)
         except FileNotFoundError:
-            return Problem(str(copy.path), "it does not exist any more")
+            return NotCopied(str(copy.path), "it does not exist any more")
+        except ObjectUnusable as error:
+            return NotCopied(str(copy.path), str(error))
         except OSError as error:
-            return Problem(str(copy.path), _reason(error, Path("/", copy.url.key).parent))
+            return NotCopied(str(copy.path), _reason(error, Path("/", copy.url.key).parent))
 
     return in_parallel(put, copies, is_quick=lambda copy: copies_small_file(copy.url, str(copy.path)))
 
@@ -129,17 +136,20 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def _names_in(folder: Path, real_root: Path) -> set[str] | None:
-    """What is in the folder, which is made, asked once rather than for each file; None when it lies elsewhere."""
+    """The names in the folder, which is made when it is missing; None when a link leads from it out of `real_root`.
+
+    Asked once for a folder, rather than for each file.
+    """
     if not folder.resolve().is_relative_to(real_root):
         return None
     folder.mkdir(parents=True, exist_ok=True)
     return {path.name for path in folder.iterdir()}
 
 
-def _bring(storage: Storage, copy: Copy, *, may_be_there: bool) -> Done | Problem:
+def _bring(storage: Storage, copy: Copy, *, may_be_there: bool) -> Done | NotCopied:
     assert copy.stored is not None
     if copy.url.scheme == FILE_SCHEME and _leads_out(copy):
-        return Problem(str(copy.url), "it is a symbolic link that leads out of its folder")
+        return NotCopied(str(copy.url), "it is a symbolic link that leads out of its folder")
     if may_be_there and _is_copy(copy.path, copy.stored):
         return Done(copy, copy.stored.size_bytes, was_there=True)
     with part_of(str(copy.path)) as part:
@@ -154,7 +164,7 @@ def _bring(storage: Storage, copy: Copy, *, may_be_there: bool) -> Done | Proble
 
 
 def _judged(storage: Storage, copy: Copy, digest: str, got: StoredObject | None) -> StoredObject:
-    """Which object the bytes are, when the copy alone did not tell. Raises _NotWhole when they are none."""
+    """The object that the bytes are of, when the copy itself did not tell. Raises _NotWhole when there is none."""
     assert copy.stored is not None
     if digest and digest == copy.stored.md5:
         return copy.stored
@@ -183,7 +193,7 @@ def _is_copy(path: Path, stored: StoredObject) -> bool:
     return stat.st_size == stored.size_bytes and abs(stat.st_mtime - stored.modified) < _SAME_TIME_SECONDS
 
 
-def _put(storage: Storage, copy: Copy) -> Done | Problem:
+def _put(storage: Storage, copy: Copy) -> Done | NotCopied:
     before = _state(copy.path)
     was_there = True
     try:
@@ -198,10 +208,12 @@ def _put(storage: Storage, copy: Copy) -> Done | Problem:
     if _is_same(storage, copy, found):
         return Done(copy, found.size_bytes, was_there)
     if was_there:
-        return Problem(str(copy.path), f"{copy.url} exists with other content and is kept; give your clip another name")
+        return NotCopied(
+            str(copy.path), f"{copy.url} exists with other content and is kept; give your clip another name"
+        )
     if _state(copy.path) != before:
-        return Problem(str(copy.path), f"it changed while it was uploaded; delete {copy.url} and upload it again")
-    return Problem(str(copy.path), f"{copy.url} does not have its bytes; delete that and upload it again")
+        return NotCopied(str(copy.path), f"it changed while it was uploaded; delete {copy.url} and upload it again")
+    return NotCopied(str(copy.path), f"{copy.url} does not have its bytes; delete that and upload it again")
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -24,6 +24,12 @@ _SHAPES = {
 }
 # OSMO 6.4 refuses these in any component of a data URL.
 _REFUSED = re.compile("[,;*]")
+# What would become, or be taken for, another object: Azure stores a backslash as a slash, and s3fs takes what follows
+# for a version of the object before it.
+_MISTAKEN = {
+    "azure": ("\\", "Azure stores as a slash"),
+    **dict.fromkeys(("s3", "gs", "swift", "tos"), ("?versionId=", "S3's clients take for a version of another object")),
+}
 DATASETS_FOLDER = "datasets"
 
 
@@ -51,7 +57,7 @@ class StorageUrl:
         if len(parts) < max(1, _BUCKET_DEPTH[scheme]):
             raise BadStorageUrl(f"{text!r} names no bucket; expected {_SHAPES[scheme]}")
         for part in parts:
-            if fault := _fault_of(part):
+            if fault := _fault_of(part, scheme):
                 raise BadStorageUrl(f"{text!r}{fault}")
         return cls(scheme, parts)
 
@@ -63,7 +69,7 @@ class StorageUrl:
         """The URL below this one; `relative` may hold slashes. Raises BadStorageUrl rather than leave this URL."""
         below = tuple(relative.split("/"))
         for part in below:
-            if fault := _fault_of(part):
+            if fault := _fault_of(part, self.scheme):
                 raise BadStorageUrl(f"{f'{self}/{relative}'!r}{fault}")
         return StorageUrl(self.scheme, self.parts + below)
 
@@ -95,7 +101,7 @@ class StorageUrl:
 
 
 def parse_profile(text: str) -> str:
-    """The profile that the text is, such as `s3://bucket` or `azure://account`; raises BadStorageUrl for a path."""
+    """The text, when it is a profile such as `s3://bucket` or `azure://account`. Raises BadStorageUrl for a path."""
     profile = StorageUrl.parse(f"{text.rstrip('/')}/x").profile
     if profile != text.rstrip("/"):
         raise BadStorageUrl(f"{text!r} is no profile: a credential opens a whole one, such as {profile!r}, not a path")
@@ -116,12 +122,15 @@ def split_dataset_url(url: StorageUrl) -> tuple[StorageUrl, str]:
     return StorageUrl(url.scheme, url.parts[:-2]), url.name
 
 
-def _fault_of(part: str) -> str:
-    """What is wrong with a component, to be said behind its URL; nothing when all is well."""
+def _fault_of(part: str, scheme: str) -> str:
+    """What is wrong with a component, to be said behind its URL; "" when nothing is."""
     if part in {"", ".", ".."}:
         return " has an empty, '.' or '..' component"
     refused = _REFUSED.search(part)
     if refused or not part.isprintable():
         what = f"the character {refused[0]!r}" if refused else "a character that cannot be printed"
         return f": component {part!r} has {what}, which OSMO refuses"
+    mistaken, meaning = _MISTAKEN.get(scheme, ("", ""))
+    if mistaken and mistaken in part:
+        return f": component {part!r} has {mistaken!r}, which {meaning}: rename it"
     return ""

@@ -1,1 +1,1 @@
-# Runs inside NVIDIA's images; `__main__.py` says how.
+"""Runs inside NVIDIA's images; `__main__.py` says how."""

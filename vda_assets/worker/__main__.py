@@ -1,11 +1,11 @@
-"""Lets NVIDIA's container work on one clip inside its own image: `python worker augmentation|auto_labeling …`.
+"""Lets NVIDIA's container work on one clip inside its own image; `start.sh` starts it.
 
 Standard library only, Python 3.10 and newer: the package is written to a run's setup folder and started there by OSMO.
 The container's exit code proves nothing (paidf-augmentation 1.0.0 exits 0 on failure), so what must exist is looked
 for, and `outcome.json` is written last. OSMO uploads in no order: readers compare every file with the list in it.
 
 Exit codes, each but the first with one line `vda_worker: FAILED: <reason>`:
-  0   done: the output is whole
+  0   done: the output is whole; the marker says so if the container failed after it had made the clip
   64  bad setup: an argument, the setup folder, or the container's command
   65  not exactly one clip
   69  an endpoint is not ready

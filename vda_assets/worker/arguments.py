@@ -15,7 +15,7 @@ class Arguments:
     setup: Path
     clip: Path
     clip_file: str | None
-    model_cache: Path
+    model_cache: Path | None
     name: str
     output: Path
     work: str
@@ -37,7 +37,7 @@ def parse_arguments(argv: list[str]) -> Arguments:
     parser.add_argument("--setup", type=absolute, required=True, help="folder of the run's setup")
     parser.add_argument("--clip", type=absolute, required=True, help="folder that holds the clip")
     parser.add_argument("--clip-file", help="which file below it; the only clip when not given")
-    parser.add_argument("--model-cache", type=absolute, required=True)
+    parser.add_argument("--model-cache", type=absolute, help="folder of weights; not given where no model is run")
     parser.add_argument("--name", required=True, help="name of the result: <video> or <video>_aug<i>")
     parser.add_argument(
         "--output", type=absolute, required=True, help="folder of this task's own; emptied at the start"

@@ -11,27 +11,28 @@ import subprocess
 import time
 from pathlib import Path
 
+from vda_assets.worker.ended import Ended
 from vda_assets.worker.environment import seconds_of
 from vda_assets.worker.failure import BAD_SETUP, SILENT, WorkerError, say
-from vda_assets.worker.words import Words, container_failed
+from vda_assets.worker.words import Words
 
-# Working directories of the two images (paidf-augmentation and paidf-auto-labeling 1.0.0).
-CONTAINER_HOMES = {"augmentation": "/app", "auto_labeling": "/workspace"}
+# Working directories of the images: paidf-augmentation 1.0.x and 1.1.0, paidf-auto-labeling 1.0.0.
+CONTAINER_HOMES = {"augmentation": ["/app", "/workspace"], "auto_labeling": ["/workspace"]}
 CONTAINER_COMMAND = "uv run --no-sync python modules/cli.py"
 # Longer than paidf-augmentation 1.0.0 waits for Cosmos, which may say nothing for 3600 seconds: its own end tells more.
 SILENCE_SECONDS = 3900
 
 
-def run_container(container: str, arguments: list[str], environment: dict[str, str]) -> Words:
-    """What it said, when it exits 0. Raises WorkerError with its exit code, SILENT or DISK_FULL."""
-    home = os.environ.get("PAIDF_HOME", CONTAINER_HOMES[container])
-    command = shlex.split(os.environ.get("PAIDF_CLI", CONTAINER_COMMAND)) + arguments
+def run_container(container: str, arguments: list[str], environment: dict[str, str]) -> Ended:
+    """How it ended, well or not. Raises WorkerError when it cannot be started."""
+    start = shlex.split(os.environ.get("PAIDF_CLI", CONTAINER_COMMAND))
+    command = [os.path.expandvars(word) for word in start] + arguments
     silence_seconds = seconds_of("CONTAINER_SILENCE_TIMEOUT_SECONDS", SILENCE_SECONDS)
     say("running " + shlex.join(command))
     try:
         process = subprocess.Popen(
             command,
-            cwd=home if Path(home).is_dir() else None,
+            cwd=home_of(container),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -52,13 +53,17 @@ def run_container(container: str, arguments: list[str], environment: dict[str, s
         os.close(guard)
     code = process.wait()
     if not has_ended:
-        what = f"the container was killed: it printed nothing for {silence_seconds:g} seconds"
-        raise container_failed(container, SILENT, what, words)
+        return Ended(SILENT, f"the container was killed: it printed nothing for {silence_seconds:g} seconds", words)
     if code < 0:
-        raise container_failed(container, 128 - code, f"the container was killed by signal {-code}", words)
-    if code:
-        raise container_failed(container, code, f"the container exited with {code}", words)
-    return words
+        return Ended(128 - code, f"the container was killed by signal {-code}", words)
+    return Ended(code, f"the container exited with {code}" if code else "the container exited 0", words)
+
+
+def home_of(container: str) -> str | None:
+    """The folder of the image that the container's command is relative to; None where this is no such image."""
+    own = os.environ.get("PAIDF_HOME") or os.environ.get(f"PAIDF_{container.upper()}_HOME")
+    homes = [own] if own else CONTAINER_HOMES[container]
+    return next((home for home in homes if Path(home).is_dir()), None)
 
 
 def die_with_this_process(group: int) -> int:

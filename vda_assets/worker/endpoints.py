@@ -18,10 +18,8 @@ Endpoints = dict[str, tuple[str, str]]
 def wait_for_endpoint(kind: str) -> tuple[str, str]:
     """(base URL, model id that the endpoint serves); waits at most ENDPOINT_WAIT_TIMEOUT_SECONDS."""
     name = kind.upper()
-    url = normalise_endpoint(os.environ.get(f"{name}_ENDPOINT", ""))
+    url = endpoint_url(name)
     wanted = os.environ.get(f"{name}_ENDPOINT_MODEL", "")
-    if not url.startswith(("http://", "https://")):
-        raise WorkerError(BAD_SETUP, f"{name}_ENDPOINT in the run's .env is {url!r}, not an http(s) URL")
     if os.environ.get(f"WAIT_FOR_{name}", "1") != "1":
         return url, wanted
     timeout_seconds = seconds_of("ENDPOINT_WAIT_TIMEOUT_SECONDS", 180)
@@ -45,14 +43,28 @@ def wait_for_endpoint(kind: str) -> tuple[str, str]:
         time.sleep(min(10.0, left))
 
 
+def endpoint_url(name: str) -> str:
+    """The base URL of the VLM or LLM."""
+    url = normalise_endpoint(os.environ.get(f"{name}_ENDPOINT", ""))
+    if not url.startswith(("http://", "https://")):
+        raise WorkerError(BAD_SETUP, f"{name}_ENDPOINT in the run's .env is {url!r}, not an http(s) URL")
+    return url
+
+
 def served_models(url: str, name: str, *, timeout_seconds: float) -> list[str]:
     request = urllib.request.Request(f"{url}/models")
-    # The keys that paidf-auto-labeling 1.0.0 sends, in its order; never to where the endpoint redirects.
-    variables = (f"{name}_API_KEY", "NVIDIA_API_KEY", "OPENAI_API_KEY")
-    if key := next(filter(None, map(os.environ.get, variables)), None):
+    if key := key_of(name):
+        # Never to where the endpoint redirects.
         request.add_unredirected_header("Authorization", f"Bearer {key}")
     with urllib.request.urlopen(request, timeout=timeout_seconds) as response:
         return [str(entry["id"]) for entry in json.load(response)["data"]]
+
+
+def key_of(name: str) -> str | None:
+    """The key for the VLM or LLM: the deployment's own, else what paidf-auto-labeling 1.0.0 sends, by the variables
+    that it looks at, in order."""
+    variables = (os.environ.get(f"{name}_API_KEY_ENV", ""), f"{name}_API_KEY", "NVIDIA_API_KEY", "OPENAI_API_KEY")
+    return next(filter(None, map(os.environ.get, variables)), None)
 
 
 def normalise_endpoint(url: str) -> str:

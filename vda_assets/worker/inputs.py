@@ -15,7 +15,8 @@ CLIP_EXTENSIONS = (".mp4", ".avi", ".mkv")
 def empty_output(arguments: Arguments) -> None:
     """A group that restarts in place finds what its former attempt left; none of it may pass for this attempt's."""
     output: Path = arguments.output
-    if any(given.is_relative_to(output) for given in (arguments.setup, arguments.clip, arguments.model_cache)):
+    given = (arguments.setup, arguments.clip, arguments.model_cache)
+    if any(folder is not None and folder.is_relative_to(output) for folder in given):
         raise WorkerError(BAD_SETUP, f"the output folder {output} holds inputs; give a folder of its own")
     output.mkdir(parents=True, exist_ok=True)
     leftovers = list(output.iterdir())
@@ -42,8 +43,19 @@ def place_clip(arguments: Arguments, scratch: Path) -> Path:
         raise WorkerError(BAD_SETUP, f"--name {arguments.name!r} is not a bare name")
     placed = scratch / "clip" / f"{arguments.name}{found[0].suffix.lower()}"
     placed.parent.mkdir()
-    placed.symlink_to(found[0].resolve())
+    link_or_copy(found[0].resolve(), placed)
     return placed
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Not by a symbolic link: paidf-auto-labeling 1.0.0 resolves it, and names the scene after what it leads to.
+
+    A hard link is refused between file systems, and on another user's file.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def writable_face(cache: Path, face: Path) -> Path:

@@ -10,7 +10,8 @@ from typing import Any
 
 from vda_assets.worker.arguments import Arguments
 from vda_assets.worker.endpoints import Endpoints
-from vda_assets.worker.outputs import CHECKS_FILE, is_filled
+from vda_assets.worker.outputs import CHECKS_FILE
+from vda_assets.worker.whole_files import file_problem
 
 OUTCOME_FILE = "outcome.json"
 
@@ -29,7 +30,7 @@ def seed_used(arguments: Arguments, config: Path) -> int | None:
     if arguments.container != "augmentation":
         return None
     checks = arguments.output / CHECKS_FILE
-    check = json.loads(checks.read_bytes()).get("hallucination_check") if is_filled(checks) else None
+    check = None if file_problem(checks) else json.loads(checks.read_bytes()).get("hallucination_check")
     if isinstance(check, dict) and isinstance(check.get("seed_used"), int):
         return int(check["seed_used"])
     told = re.search(r"^augmentation:\n(?: .*\n)*? +seed: (\d+)$", config.read_text(encoding="utf-8"), re.MULTILINE)
@@ -42,8 +43,11 @@ def write_outcome(
     endpoints: Endpoints,
     seconds: dict[str, float],
     seed: int | None,
+    exit_code: int,
+    failure: str | None,
     files: list[dict[str, Any]],
 ) -> None:
+    """`failure` says why the output is not to be relied on, though it is whole."""
     outcome = {
         "version": 2,
         "container": arguments.container,
@@ -52,6 +56,8 @@ def write_outcome(
         "attempt": arguments.attempt,
         "image": arguments.image,
         "seed": seed,
+        "exit_code": exit_code,
+        "failure": failure,
         "models": {kind: model for kind, (_, model) in endpoints.items()},
         "seconds": seconds,
         "files": files,

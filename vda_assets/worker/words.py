@@ -5,17 +5,24 @@ from __future__ import annotations
 import re
 import sys
 
-from vda_assets.worker.failure import DISK_FULL, WorkerError, full_disk
-
 WORDS_OF_A_FULL_DISK = re.compile(r"No space left on device|Disk quota exceeded|\[Errno 27\]")
+# A logger's line, or the end of a traceback; a traceback's quotations of the source are indented.
+WORDS_OF_AN_ERROR = re.compile(
+    r"(?:\s*|\S.*\W)(?:ERROR|CRITICAL|FATAL)\b|(?:\[\w+\]: ?)?(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt)(?::|$)"
+)
+# Rulers, and where to read on: pydantic and torchrun end their errors so.
+WORDS_OF_NO_USE = re.compile(r"[\W_]*|.*\b(?:visit|see):? https?://\S+\W*", re.IGNORECASE)
 LONGEST_LINE = 500
 
 
 class Words:
-    """What the container says: copied to the worker's own output; its last line, and one of a full disk, are kept."""
+    """What the container says: copied to the worker's own output; the lines that may tell a cause are kept.
+
+    `first_error` is usually the cause: what follows is others that fail for it. `last` is the end, rulers left out.
+    """
 
     def __init__(self) -> None:
-        self.last = self.of_full_disk = ""
+        self.first_error = self.last = self.of_full_disk = ""
         self._begun, self._is_at_line_start = b"", True
 
     def copy(self, chunk: bytes) -> None:
@@ -33,14 +40,11 @@ class Words:
             print(flush=True)
 
     def _keep(self, line: bytes) -> None:
-        text = line[:LONGEST_LINE].decode(errors="replace").strip()
-        self.last = text or self.last
+        said = line[:LONGEST_LINE].decode(errors="replace").rstrip()
+        text = said.strip()
+        if not WORDS_OF_NO_USE.fullmatch(text):
+            self.last = text
+        if not self.first_error and WORDS_OF_AN_ERROR.match(said):
+            self.first_error = text
         if WORDS_OF_A_FULL_DISK.search(text):
             self.of_full_disk = text
-
-
-def container_failed(container: str, code: int, what: str, words: Words) -> WorkerError:
-    """With the words that tell the cause, as far as the container has told it."""
-    if words.of_full_disk:
-        return WorkerError(DISK_FULL, full_disk(container, f"{what}, and had said: {words.of_full_disk}"))
-    return WorkerError(code, f"{what}; the last it said: {words.last}" if words.last else what)

@@ -7,7 +7,19 @@ import pytest
 
 from vda_assets.base.clock import SYSTEM_CLOCK
 from vda_assets.base.patience import NO_PATIENCE, Patience, Waiter
-from vda_assets_tests.base.simulated_clock import SimulatedClock
+from vda_assets_tests.simulated_clock import SimulatedClock
+
+
+class RecordingClock(SimulatedClock):
+    """`slept` are the pauses that were made, in seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        super().sleep(seconds)
 
 
 class Away(Exception):
@@ -31,20 +43,20 @@ class Service:
         return "answer"
 
 
-def waiter(patience: Patience, clock: SimulatedClock, log: list[str] | None = None) -> Waiter:
+def waiter(patience: Patience, clock: RecordingClock, log: list[str] | None = None) -> Waiter:
     told = log if log is not None else []
     return Waiter(patience, whom="the service", worth_waiting=Away, clock=clock, log=told.append)
 
 
 def test_a_service_that_is_away_for_a_while_is_waited_for() -> None:
-    clock, service = SimulatedClock(), Service(away_for=5)
+    clock, service = RecordingClock(), Service(away_for=5)
 
     assert waiter(Patience(seconds=60), clock).ask(service) == "answer"
     assert service.calls == 6
 
 
 def test_pauses_double_up_to_the_longest_and_are_spread() -> None:
-    clock = SimulatedClock()
+    clock = RecordingClock()
     patience = Patience(seconds=1000, first_pause_seconds=1, longest_pause_seconds=8)
 
     waiter(patience, clock).ask(Service(away_for=6))
@@ -54,7 +66,7 @@ def test_pauses_double_up_to_the_longest_and_are_spread() -> None:
 
 
 def test_the_last_error_is_raised_before_a_pause_would_outlast_the_patience() -> None:
-    clock, service = SimulatedClock(), Service(away_for=10_000)
+    clock, service = RecordingClock(), Service(away_for=10_000)
 
     with pytest.raises(Away, match="503"):
         waiter(Patience(seconds=100), clock).ask(service)
@@ -63,7 +75,7 @@ def test_the_last_error_is_raised_before_a_pause_would_outlast_the_patience() ->
 
 
 def test_without_patience_a_service_is_asked_once() -> None:
-    clock, service = SimulatedClock(), Service(away_for=1)
+    clock, service = RecordingClock(), Service(away_for=1)
 
     with pytest.raises(Away):
         waiter(NO_PATIENCE, clock).ask(service)
@@ -72,7 +84,7 @@ def test_without_patience_a_service_is_asked_once() -> None:
 
 
 def test_an_error_that_time_does_not_mend_is_raised_at_once() -> None:
-    clock = SimulatedClock()
+    clock = RecordingClock()
 
     def refuse() -> None:
         raise Refused
@@ -83,7 +95,7 @@ def test_an_error_that_time_does_not_mend_is_raised_at_once() -> None:
 
 
 def test_waiting_is_told_once_per_reason_and_so_is_its_end() -> None:
-    clock, log = SimulatedClock(), []
+    clock, log = RecordingClock(), []
     waiting = waiter(Patience(seconds=1000, first_pause_seconds=10), clock, log)
 
     waiting.ask(Service(away_for=5))
@@ -95,7 +107,7 @@ def test_waiting_is_told_once_per_reason_and_so_is_its_end() -> None:
 
 
 def test_another_reason_is_told_too() -> None:
-    clock, log, reasons = SimulatedClock(), [], iter(["timed out", "timed out", "maintenance"])
+    clock, log, reasons = RecordingClock(), [], iter(["timed out", "timed out", "maintenance"])
 
     def call() -> None:
         if reason := next(reasons, None):
@@ -108,7 +120,7 @@ def test_another_reason_is_told_too() -> None:
 
 def test_the_waiting_of_several_threads_is_told_as_one() -> None:
     log: list[str] = []
-    waiting = waiter(Patience(seconds=1000), SimulatedClock(), log)
+    waiting = waiter(Patience(seconds=1000), RecordingClock(), log)
     all_away = threading.Barrier(8)
 
     def call_service() -> None:

@@ -66,7 +66,7 @@ class Project:
         return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
     def hashes_here(self) -> dict[str, str]:
-        """Path below the staged run -> hash, without what is still being written."""
+        """Path below the mirrored run -> hash, without what is still being written."""
         files = [path for path in self.media.rglob("*") if path.is_file() and not path.name.endswith(".part")]
         return {str(path.relative_to(self.media)): hash_of(path.read_bytes()) for path in files}
 

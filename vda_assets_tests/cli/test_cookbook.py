@@ -80,8 +80,13 @@ def test_the_plan_lists_every_draw_and_how_they_spread_against_the_weights(home:
     assert [row[4] for row in rows if row[0] == "weather"] == ["0.350", "0.350", "0.300"]
 
 
-def test_a_cookbook_with_unknown_keys_stops_every_command_before_anything_is_done(home: Path) -> None:
+def test_a_cookbook_with_unknown_keys_stops_every_command_on_its_datasets_before_anything_is_done(home: Path) -> None:
     base = home / "assets_cfg/cookbooks/city_traffic/augmentation/augmentation.yaml"
     base.write_text(base.read_text().replace("num_steps:", "numsteps:"))
-    error = CliRunner().invoke(vda, ["datasets"]).exception
-    assert f"{base}: augmentation.parameters.numsteps: unknown key; allowed here: " in str(error)
+    error = CliRunner().invoke(vda, ["videos", "--dataset", "vda-demo"]).exception
+    assert f"{base}: augmentation.parameters.numsteps: unknown key; did you mean num_steps?" in str(error)
+    listed = CliRunner().invoke(vda, ["datasets"])
+    assert listed.exit_code == 0
+    assert "vda-demo" not in listed.stdout
+    assert "broken dataset vda-demo:" in listed.stderr
+    assert f"{base}: augmentation.parameters.numsteps: unknown key" in listed.stderr

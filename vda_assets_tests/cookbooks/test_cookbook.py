@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import ValidationError
 
-from vda_assets.config.deployment import Deployment, Images
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.cookbooks.cookbook import Distribution, read_cookbook
-from vda_assets.cookbooks.question_bank import read_question_bank
+from vda_assets.cookbooks.question_bank import parse_question_bank
 
 COOKBOOKS = Path(__file__).parents[2] / "assets_cfg/cookbooks"
 
@@ -43,7 +41,7 @@ def test_a_base_config_outside_of_the_cookbook_is_refused(own: Path) -> None:
     config = yaml.safe_load((own / "workflow_config.yaml").read_text())
     config["augmentation"]["config"] = "../other.yaml"
     (own / "workflow_config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(BadConfigFile, match=r"augmentation.config: '../other.yaml' leads out of the cookbook"):
+    with pytest.raises(BadConfigFile, match=r"augmentation.config: '../other.yaml' is no file of the cookbook"):
         read_cookbook(own, name="own")
 
 
@@ -53,36 +51,99 @@ def test_a_question_bank_keeps_what_the_container_ignores_apart(own: Path) -> No
         '{"name": "n", "version": 2, "questions": [{"id": "1", "question": "?", "options": ["Yes", "No"],'
         ' "aggregation": {"type": "supermajority", "min_yes": 2}, "include_if_any": {}, "note": ""}]}'
     )
-    (question,) = read_question_bank(path).questions
+    (question,) = parse_question_bank(path, path.read_bytes()).questions
     assert question.ignored_keys == ["include_if_any", "note"]
     assert question.aggregation
     assert (question.aggregation.min_yes, question.aggregation.threshold) == (2, 0.6)
 
 
+def test_a_link_that_leaves_the_cookbook_is_refused_and_named_with_its_target(own: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "id_rsa"
+    secret.write_text("private")
+    link = own / "auto_labeling/prompts/notes.md"
+    link.symlink_to(secret)
+    with pytest.raises(BadConfigFile, match="is a link that leaves the cookbook") as error:
+        read_cookbook(own, name="own")
+    assert str(error.value).startswith(f"{link}: ")
+    assert str(secret) in str(error.value)
+
+
+@pytest.mark.parametrize("through", ["auto_labeling/prompts", "auto_labeling/question_bank.json"])
+def test_a_link_in_a_required_place_is_refused_too(own: Path, tmp_path: Path, through: str) -> None:
+    (own / through).rename(tmp_path / "elsewhere")
+    (own / through).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BadConfigFile, match="leaves the cookbook"):
+        read_cookbook(own, name="own")
+
+
+def test_links_inside_of_a_cookbook_are_followed_as_a_mounted_config_map_needs_it(own: Path, tmp_path: Path) -> None:
+    mounted = tmp_path / "mounted"
+    (mounted / "..2024").mkdir(parents=True)
+    for path in sorted(own.iterdir()):
+        path.rename(mounted / "..2024" / path.name)
+        (mounted / path.name).symlink_to(f"..data/{path.name}")
+    (mounted / "..data").symlink_to("..2024")
+    assert sorted(read_cookbook(mounted, name="own").files) == [
+        "augmentation/augmentation.yaml",
+        "auto_labeling/auto_labeling_config.yaml",
+        "auto_labeling/prompts/event_analysis.md",
+        "auto_labeling/question_bank.json",
+        "workflow_config.yaml",
+    ]
+
+
+@pytest.mark.parametrize("target", [".", "..", "nowhere", "loop"])
+def test_a_link_in_a_circle_or_to_nothing_is_refused(own: Path, target: str) -> None:
+    (own / "auto_labeling/loop").symlink_to(target)
+    with pytest.raises(BadConfigFile, match="is a link to"):
+        read_cookbook(own, name="own")
+
+
+def test_hidden_files_are_not_part_of_a_cookbook(own: Path) -> None:
+    before = read_cookbook(own, name="own")
+    (own / "auto_labeling/.DS_Store").write_bytes(b"x")
+    (own / ".git").mkdir()
+    (own / ".git/config").write_text("[remote]")
+    after = read_cookbook(own, name="own")
+    assert after.files == before.files
+    assert after.auto_labeling_digest == before.auto_labeling_digest
+
+
+def test_a_folder_that_is_no_cookbook_by_its_size_is_refused(own: Path) -> None:
+    with (own / "auto_labeling/video.mp4").open("wb") as file:
+        file.truncate(2_000_000)
+    with pytest.raises(BadConfigFile, match=r"video\.mp4: is larger than 1,000,000 bytes"):
+        read_cookbook(own, name="own")
+    (own / "auto_labeling/video.mp4").unlink()
+    for number in range(600):
+        (own / f"{number}.txt").touch()
+    with pytest.raises(BadConfigFile, match="holds more than 500 files"):
+        read_cookbook(own, name="own")
+
+
+@pytest.mark.parametrize("count", [0, 50, 3_000_000])
+def test_a_clip_gets_no_more_variants_than_a_workflow_has_tasks(own: Path, count: int) -> None:
+    path = own / "workflow_config.yaml"
+    path.write_text(path.read_text().replace("n_augmentations: 1", f"n_augmentations: {count}"))
+    with pytest.raises(BadConfigFile, match=r"n_augmentations: must be 1 to 49: .* OSMO takes 100 at most"):
+        read_cookbook(own, name="own")
+
+
 @pytest.mark.parametrize(
-    ("image", "version"),
+    ("text", "said"),
     [
-        ("nvcr.io/nvidia/paidf-augmentation:1.0.0", "1.0.0"),
-        ("registry.local:5000/aug:v1.1.0-acme.3@sha256:00ff", "1.1.0"),
+        ("[" * 100_000, "nested too deep"),
+        ('{"name": "a", "name": "b"}', "key 'name' stands twice"),
+        ('{"name": "\\ud800", "questions": []}', "is not JSON"),
+        ('{"name": "http://u:secret@host"}', "holds a URL with credentials"),
+        ("9" * 10_000, "is not JSON"),
+        ("\xff\xfe", "is not JSON"),
     ],
 )
-def test_the_tag_of_an_image_says_which_configs_it_reads(image: str, version: str) -> None:
-    assert Images(augmentation=image).augmentation_version == version
-
-
-@pytest.mark.parametrize("tag", ["", ":latest", ":1.2.0", ":1.0.01", "@sha256:00ff", ":1.1"])
-def test_a_tag_of_no_known_version_is_refused(tag: str) -> None:
-    with pytest.raises(ValidationError, match=r"configs can be written for 1\.0\.0 and 1\.1\.0 alone"):
-        Images(augmentation=f"registry.local:5000/aug{tag}")
-    with pytest.raises(ValidationError, match=r"configs can be written for 1\.0\.0 alone"):
-        Images(auto_labeling=f"registry.local:5000/label{tag}")
-
-
-def test_a_container_without_a_model_of_its_own_needs_the_endpoint_of_one() -> None:
-    deployment = {"osmo": {"url": "http://osmo"}, "images": {"augmentation": "aug:1.1.0"}}
-    with pytest.raises(ValidationError, match=r"endpoints\.video_transfer: is missing"):
-        Deployment.model_validate(deployment)
-    endpoint = {"url": "http://cosmos:8000/v1/", "model": "cosmos"}
-    known = Deployment.model_validate({**deployment, "endpoints": {"video_transfer": endpoint}})
-    assert known.endpoints.video_transfer
-    assert known.endpoints.video_transfer.url == "http://cosmos:8000/v1"
+def test_a_question_bank_from_anywhere_is_one_message(own: Path, text: str, said: str) -> None:
+    path = own / "auto_labeling/question_bank.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(BadConfigFile, match=said) as error:
+        read_cookbook(own, name="own")
+    assert str(path) in str(error.value)
+    assert "secret" not in str(error.value)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vda_assets.config.deployment import Endpoints
-from vda_assets.cookbooks.cookbook import Distribution, read_cookbook, read_distribution
+from vda_assets.cookbooks.cookbook import Distribution, read_cookbook
 from vda_assets.cookbooks.draw import draws_for, seed
 from vda_assets.flows.setup import setup_files
 
@@ -32,7 +32,7 @@ def test_a_draw_is_the_same_on_every_machine_and_in_every_version() -> None:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_over_ten_thousand_clips_each_value_comes_as_often_as_its_weight_says(scene: Path) -> None:
-    distribution = read_distribution(scene)
+    distribution = read_cookbook(scene, name=scene.name).distribution
     draws = [draws_for(distribution, f"clip{number}")[0].sampled_vars for number in range(10_000)]
     for variable, weights in distribution.variables.items():
         counts = Counter(drawn[variable] for drawn in draws)

@@ -8,6 +8,7 @@ import pytest
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.io_managers import dataset_io_manager
+from vda_assets.dagster_defs.private import RANGE_END_TAG, RANGE_START_TAG
 from vda_assets.dagster_defs.resources import StorageResource
 
 DAYS = dg.StaticPartitionsDefinition(["clip=201.mp4", "a/b,c", "third"])
@@ -45,7 +46,7 @@ def definitions(tmp_path: Path) -> dg.Definitions:
 
 def run(definitions: dg.Definitions, *names: str, first: str | None = None, last: str | None = None):
     job = definitions.resolve_implicit_global_asset_job_def()
-    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last} if first else None
+    tags = {RANGE_START_TAG: first, RANGE_END_TAG: last} if first else None
     return job.execute_in_process(
         asset_selection=[dg.AssetKey(name) for name in names], tags=tags, raise_on_error=False
     )

@@ -16,6 +16,7 @@ from vda_assets.dispatch.pace import Pace
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, output_hashes
+from vda_assets.flows.worker_files import START_SCRIPT, worker_files
 from vda_assets.flows.workflow import build_workflow
 from vda_assets.project import Project, load_project
 from vda_assets.storage.clips import Clip
@@ -27,9 +28,10 @@ from vda_assets_tests.quick_results import change_yaml
 
 @dataclass
 class Told:
-    """Lets the workers go at the first pause."""
+    """Lets the workers go after a few pauses."""
 
     folder: Path
+    pauses: int = 0
     completed: list[tuple[str, Stage]] = field(default_factory=list)
     failed: list[tuple[str, Stage]] = field(default_factory=list)
 
@@ -40,27 +42,32 @@ class Told:
         self.failed.append((work.clip.key, failure.stage))
 
     def while_waiting(self) -> None:
-        (self.folder / "go").touch()
+        self.pauses += 1
+        if self.pauses == 20:
+            (self.folder / "go").touch()
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """Its workers wait for a file named `go` and end."""
     container = tmp_path / "container"
-    container.mkdir()
-    (container / "python3").write_text(f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.1; done\n")
-    (container / "python3").chmod(0o755)
+    (container / "bin").mkdir(parents=True)
+    (container / "bin/python").write_text(f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.1; done\n")
+    (container / "bin/python").chmod(0o755)
     world = make_world(tmp_path)
 
     def change(deployment: dict) -> None:
         embedded = deployment["osmo_local"]
         for image in embedded["images"].values():
-            image["path"] = [str(container)]
+            image["environment"] = {"UV_PROJECT_ENVIRONMENT": str(container)}
         embedded["platforms"]["cpu-stand-in"] = {"gpus": 8, "cpus": 200}
         embedded["services"] = {}
         deployment["osmo"]["max_in_flight"] = 2
 
     change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
+    setup = world.outputs / "run-0a1b2c3d/setup_b0"
+    setup.mkdir(parents=True)
+    (setup / START_SCRIPT).write_bytes(worker_files()[START_SCRIPT])
     with serving(world):
         yield world
 
@@ -101,10 +108,11 @@ def test_a_long_run_says_how_far_it_is_and_how_long_it_will_take(world: World) -
 
     assert told.failed == []
     assert len(told.completed) == 9
-    beats = [line for line in log if " workflows on the pool, " in line]
+    beats = [line for line in log if " workflows on the pool" in line]
     stages = "ended: augmented_labels {0} of 3, augmented_videos {0} of 3, original_labels {0} of 3"
-    assert beats[0] == f"2 workflows on the pool, 1 waiting; {stages.format(0)}"
-    assert beats[-1].startswith(f"0 workflows on the pool, 0 waiting; {stages.format(3)}")
+    assert beats[0] == f"0 workflows on the pool, 3 waiting; {stages.format(0)}"
+    assert any(re.match(r"2 workflows on the pool \(tasks: \d [A-Z]+.*\), 1 waiting; ", line) for line in beats)
+    assert re.match(rf"0 workflows on the pool .*, 0 waiting; {stages.format(3)}", beats[-1])
     assert any(re.search(r", about \d+ min left$", line) for line in beats)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from vda_assets_tests.end_to_end.world import World
 from vda_assets_tests.quick_results import change_yaml
 
-CONTAINER = Path(__file__).parent / "spoiling_container.py"
+SPOILING_CONTAINER = Path(__file__).parent / "spoiling_container.py"
 
 
 def use_spoiling_container(world: World, *, silence_seconds: float) -> None:
@@ -16,9 +16,9 @@ def use_spoiling_container(world: World, *, silence_seconds: float) -> None:
 
     def change(deployment: dict) -> None:
         for image in deployment["osmo_local"]["images"].values():
-            stage = image["environment"]["PAIDF_CLI"].rpartition(".")[2]
+            container = image["environment"]["PAIDF_CLI"].rpartition(".")[2]
             image["environment"] = {
-                "PAIDF_CLI": f"{sys.executable} {CONTAINER} {stage}",
+                "PAIDF_CLI": f"{sys.executable} {SPOILING_CONTAINER} {container}",
                 "HEALED": str(_healed(world)),
                 "CONTAINER_SILENCE_TIMEOUT_SECONDS": str(silence_seconds),
             }

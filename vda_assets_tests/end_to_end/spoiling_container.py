@@ -1,6 +1,6 @@
 """The reference containers with a bad habit that the clip's name asks for, until the file that HEALED names exists.
 
-Called as `python3 spoiling_container.py STAGE --config PATH key=value ...`, STAGE a package of the stand-ins.
+Called as `python3 spoiling_container.py CONTAINER --config PATH key=value ...`, CONTAINER a package of the stand-ins.
 """
 
 import json
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-STAGE = sys.argv[1]
+CONTAINER = sys.argv[1]
 OVERRIDES = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
 CLIP = Path(OVERRIDES.get("data.0.inputs.rgb") or OVERRIDES["data.0.inputs.video_path"]).stem
 NOBODY = "http://127.0.0.1:9/v1"
@@ -27,9 +27,9 @@ def habit(function: Callable[[], int]) -> Callable[[], int]:
 
 def reference(*overrides: str) -> int:
     """Runs the container as it is; its exit code."""
-    sys.argv = [STAGE, *sys.argv[2:], *overrides]
+    sys.argv = [CONTAINER, *sys.argv[2:], *overrides]
     try:
-        runpy.run_module(f"vda_assets.embedded.containers.{STAGE}", run_name="__main__", alter_sys=True)
+        runpy.run_module(f"vda_assets.embedded.containers.{CONTAINER}", run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         return int(ended.code or 0)
     return 0
@@ -95,6 +95,11 @@ def invents_motion() -> int:
 @habit
 def crashes_after_writing() -> int:
     reference()
+    return crashes_before_writing()
+
+
+@habit
+def crashes_before_writing() -> int:
     print("CUDA error: an illegal memory access was encountered", file=sys.stderr)
     return 3
 
@@ -145,7 +150,7 @@ def degrades_a_step() -> int:
 
 @habit
 def crashes_on_index_1() -> int:
-    return crashes_after_writing() if CLIP.endswith("_aug1") else reference()
+    return crashes_before_writing() if CLIP.endswith("_aug1") else reference()
 
 
 @habit
@@ -155,5 +160,5 @@ def invents_motion_on_index_1() -> int:
 
 if __name__ == "__main__":
     is_healed = Path(os.environ["HEALED"]).exists()
-    name = CLIP.rpartition("_aug")[0] if STAGE == "augmentation" else CLIP
+    name = CLIP.rpartition("_aug")[0] if CONTAINER == "augmentation" else CLIP
     sys.exit(reference() if is_healed or name not in HABITS else HABITS[name]())

@@ -73,9 +73,9 @@ def test_the_main_job_runs_and_its_results_come_home(stored: StoredWorld, tmp_pa
 
     run_id = next(part for part in made[0].split("/") if part.startswith("run-"))
     root = RunLayout(stored.place.root, DATASET, run_id).root
-    staged = stored.vda("stage", "--dataset", DATASET, "--run-id", run_id)
-    assert staged.returncode == 0, staged.stderr
-    media = [Path(line.removeprefix("MEDIA:")) for line in staged.stdout.splitlines()]
+    mirrored = stored.vda("mirror", "--dataset", DATASET, "--run-id", run_id)
+    assert mirrored.returncode == 0, mirrored.stderr
+    media = [Path(line.removeprefix("MEDIA:")) for line in mirrored.stdout.splitlines()]
     folder = stored.folder / "media/vda/runs" / run_id
     storage = stored.place.storage
     there = {found.path: digest(storage.read_bytes(root / found.path)) for found in storage.walk(root)}

@@ -23,13 +23,14 @@ FOLDERS = {LABELS: "pseudo_labeled/{}", VIDEOS: "augmented/{}_aug0"}
 FAILED_VIDEOS = {
     "leaves_nothing": "exit code 70, .*; the container exited 0 but left out augmented_video.mp4; "
     "the last it said: guardrail: the prompt is blocked; skipped",
-    "crashes_after_writing": "exit code 3, .*; the container exited with 3; the last it said: CUDA error",
+    "crashes_before_writing": "exit code 3, .*; the container exited with 3; the last it said: CUDA error",
     "keeps_silent": r"exit code 75, .*; the container was killed: it printed nothing for 10 seconds; "
     "the last it said: loading the checkpoint",
     "fills_the_disk": "exit code 73, .*; the disk is full: the container exited 0 but left out augmented_video.mp4, "
     r"and had said: .*\[Errno 27\] File too large.*; give resources.augmentation of the deployment more storage",
 }
 JUDGED_VIDEOS = {
+    "crashes_after_writing": ("unverified", ".*: the container exited with 3; the last it said: CUDA error.*"),
     "leaves_no_metadata": ("unverified", "no readable metadata.json"),
     "checks_two_attempts": ("unverified", r"its checks belong to different attempts: \[1, 2\]"),
     "has_no_checks": ("unverified", "hallucination_check did not run; attribute_verification did not run"),

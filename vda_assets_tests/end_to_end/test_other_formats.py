@@ -67,14 +67,16 @@ def test_what_is_finished_is_not_made_again(finished: World) -> None:
     assert finished.runs() == before
 
 
-def test_the_users_own_clips_are_staged_as_they_are(finished: World) -> None:
+def test_the_users_own_clips_are_mirrored_as_they_are(finished: World) -> None:
     run = finished.runs()[0].name
-    done = finished.vda("stage", "--dataset", DATASET, "--run-id", run, "--video", "street.mkv", "--video", "yard/gate")
+    done = finished.vda(
+        "mirror", "--dataset", DATASET, "--run-id", run, "--video", "street.mkv", "--video", "yard/gate"
+    )
     assert done.returncode == 0, done.stderr
-    staged = finished.folder / "media/vda/runs" / run / "input"
+    mirrored = finished.folder / "media/vda/runs" / run / "input"
     for clip in ("street.mkv", "yard/gate.avi"):
-        assert digest(staged / clip) == digest(finished.clips / clip)
-    assert sorted(path.name for path in staged.iterdir()) == ["street.mkv", "yard"]
+        assert digest(mirrored / clip) == digest(finished.clips / clip)
+    assert sorted(path.name for path in mirrored.iterdir()) == ["street.mkv", "yard"]
 
 
 def test_super_resolution_takes_them_too(finished: World) -> None:
@@ -84,4 +86,4 @@ def test_super_resolution_takes_them_too(finished: World) -> None:
     (run,) = set(finished.runs()) - before
     enhanced = probe(run / "outputs/pseudo_labeled/yard=2Fgate/raw/yard=2Fgate.mp4", name="enhanced")
     made = probe(run / "outputs/augmented/yard=2Fgate_aug0/augmented_video.mp4", name="augmented")
-    assert (made.width, made.height) == (enhanced.width, enhanced.height) != (640, 272)
+    assert (made.width, made.height) == (640, 272) != (enhanced.width, enhanced.height)

@@ -55,13 +55,13 @@ def test_a_rejected_clip_is_materialized_and_flagged_unless_the_dataset_says_tha
         assert len(list(world.outputs.glob("run-*/outputs/augmented/clip002_aug0/augmented_video.mp4"))) == 1
 
 
-def _rewrite(results: Path, stage: str, name: str, content: dict) -> None:
-    """Changes a file of a stage's results, and what its outcome.json says of it."""
+def _rewrite(results: Path, container: str, name: str, content: dict) -> None:
+    """Changes a file of a container's results, and what its outcome.json says of it."""
     import hashlib
 
     data = json.dumps(content).encode()
-    (results / stage / name).write_bytes(data)
-    path = results / f"{stage}.outcome.json"
+    (results / container / name).write_bytes(data)
+    path = results / f"{container}.outcome.json"
     outcome = json.loads(path.read_text())
     for file in outcome["files"]:
         if file["path"] == name:

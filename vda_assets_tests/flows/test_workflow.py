@@ -101,6 +101,16 @@ def test_a_workflow_says_whose_work_it_is_and_takes_nothing_but_its_own_clip(pro
     assert workflow["timeout"] == {"exec_timeout": "24h", "queue_timeout": "2h"}
 
 
+def test_an_image_that_runs_no_model_is_given_no_weights(project: Project) -> None:
+    local = project.deployments["local"]
+    newer = local.model_copy(update={"images": local.images.model_copy(update={"augmentation_version": "1.1.0"})})
+    spec = build_workflow(work_of(project, "e2e"), layout=LAYOUT, deployment=newer, gpu_platform="h100", attempt=1)
+    label, augment, _ = (group.tasks[0] for group in spec.groups)
+    assert "--model-cache" in label.args
+    assert "--model-cache" not in augment.args
+    assert not any("data/models" in str(given) for given in augment.inputs)
+
+
 def test_several_augmentations_have_a_worker_each_and_meet_at_their_lead(project: Project) -> None:
     workflow = workflow_of(project, "augmentation_and_al", n=3)
     augment, relabel = workflow["groups"]
@@ -151,7 +161,7 @@ def test_super_resolution_lets_the_augmentation_of_the_original_wait_for_the_enh
     assert "--super-resolution" in label["tasks"][0]["args"]
     _, clip, _, gate = augment["tasks"][0]["inputs"]
     assert clip == label["tasks"][0]["inputs"][1]
-    assert gate == {"task": "pl_original_worker_0"}
+    assert gate == {"task": "pl_original_worker_0", "regex": "outcome.json"}
 
 
 def test_a_clip_of_another_format_is_taken_from_where_it_lies_as_an_mp4(project: Project) -> None:

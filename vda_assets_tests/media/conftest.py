@@ -1,5 +1,6 @@
 """Tiny real clips: a white square that wanders over red, with a green mark in the stored top left corner."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from av.video.reformatter import ColorRange
 
 MakeClip = Callable[..., Path]
+# Small files of others' making; each stands for a kind.
+INPUTS = Path(__file__).parent / "inputs"
 RED, GREEN = (200, 60, 40), (20, 220, 40)
 
 
@@ -25,6 +28,7 @@ def write_clip(
     with_sound: bool = False,
     faststart: bool = False,
 ) -> Path:
+    os.environ.setdefault("SVT_LOG", "1")  # as the project does before it encodes: the encoder reads it once
     with av.open(str(path), "w", options={"movflags": "faststart"} if faststart else {}) as container:
         stream = container.add_stream(codec, rate=fps, options={"crf": "12"} if codec == "libx264" else {})
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format

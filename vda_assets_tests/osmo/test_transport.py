@@ -191,9 +191,9 @@ def test_a_path_in_front_of_the_service_is_kept() -> None:
     assert service.asked[0].headers["user-agent"] == "ours/1"
 
 
-def log_lines(url: str, *, seconds: float = 60.0, quiet_seconds: float = 5.0) -> Iterator[str]:
+def tail(url: str, *, seconds: float = 60.0, quiet_seconds: float = 5.0) -> list[str]:
     transport = Transport(url, None, user_agent="ours/1", retry_budget_seconds=0.0)
-    return transport.lines("/api/workflow/traffic-1/logs", (), seconds=seconds, quiet_seconds=quiet_seconds)
+    return transport.tail("/api/workflow/w-1/logs", (), lines=3, seconds=seconds, quiet_seconds=quiet_seconds)
 
 
 def test_a_log_that_stays_open_ends_after_a_quiet_time() -> None:
@@ -203,10 +203,8 @@ def test_a_log_that_stays_open_ends_after_a_quiet_time() -> None:
         yield b"one\ntwo\n"
         tested.wait(timeout=60)
 
-    with (
-        serving(lambda asked: Reply(chunks=open_log(), content_type="text/plain")) as service,
-    ):
-        assert list(log_lines(service.url, quiet_seconds=0.2)) == ["one", "two"]
+    with serving(lambda asked: Reply(chunks=open_log(), content_type="text/plain")) as service:
+        assert tail(service.url, quiet_seconds=0.2) == ["one", "two"]
         tested.set()
 
 
@@ -216,34 +214,42 @@ def test_a_log_that_never_stops_ends_after_its_time() -> None:
             yield b"line %d\n" % number
             time.sleep(0.001)
 
-    with (
-        serving(lambda asked: Reply(chunks=endless(), content_type="text/plain")) as service,
-    ):
-        lines = list(log_lines(service.url, seconds=0.1))
-    assert lines[:2] == ["line 0", "line 1"]
+    with serving(lambda asked: Reply(chunks=endless(), content_type="text/plain")) as service:
+        lines = tail(service.url, seconds=0.3)
+    assert len(lines) == 3
+    assert all(line.startswith("line ") for line in lines)
 
 
-def test_a_log_that_breaks_off_gives_what_came_and_then_says_so() -> None:
+def test_a_line_of_a_log_that_never_ends_is_cut() -> None:
+    def endless() -> Iterator[bytes]:
+        yield b"one\n"
+        while True:
+            yield b"x" * 2**20
+
+    with serving(lambda asked: Reply(chunks=endless(), content_type="text/plain")) as service:
+        with pytest.raises(OsmoServerError, match="longer than 64 MiB"):
+            tail(service.url)
+        cut = (tail(service.url, seconds=0.05) or [""])[-1]
+    assert len(cut) <= 2**16
+
+
+def test_a_log_that_breaks_off_says_so() -> None:
     def broken() -> Iterator[bytes]:
         yield b"one\n"
         raise ConnectionAbortedError
 
     with (
         serving(lambda asked: Reply(chunks=broken(), content_type="text/plain")) as service,
+        pytest.raises(OsmoUnavailable, match=r"GET .*/api/workflow/w-1/logs"),
     ):
-        lines = log_lines(service.url)
-        assert next(lines) == "one"
-        with pytest.raises(OsmoUnavailable, match=r"GET .*/api/workflow/traffic-1/logs"):
-            next(lines)
+        tail(service.url)
 
 
-def test_a_log_is_asked_for_again_when_the_service_is_busy() -> None:
-    log = Reply("one\n", content_type="text/plain; charset=us-ascii")
-    with (
-        serving(one_after_another(Reply("busy", 503, "text/plain"), log)) as service,
-        OsmoClient(service.url) as client,
-    ):
-        assert client.log_tail("traffic-1", task="setup", lines=5) == ["one"]
+def test_a_log_is_asked_for_once() -> None:
+    with serving(lambda asked: Reply("busy", 503, "text/plain")) as service, OsmoClient(service.url) as client:
+        with pytest.raises(OsmoUnavailable):
+            client.log_tail("traffic-1", task="setup", lines=5)
+        assert len(service.asked) == 1
 
 
 def test_a_log_keeps_letters_beyond_the_ascii_that_the_service_claims() -> None:

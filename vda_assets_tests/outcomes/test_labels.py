@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vda_assets.cookbooks.question_bank import read_question_bank
+from vda_assets.cookbooks.cookbook import read_cookbook
 from vda_assets.outcomes.labels import judge_labels
 from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
@@ -17,7 +17,7 @@ from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.worker.bench import COOKBOOK
 
-BANK = read_question_bank(COOKBOOK / "auto_labeling/question_bank.json")
+BANK = read_cookbook(COOKBOOK, name="any").question_bank
 STATUS = "sidecars/pipeline_status.json"
 METADATA = "sidecars/metadata.json"
 OBJECTS = "contextual/objects.json"
@@ -169,3 +169,15 @@ def test_a_marker_of_nothing_is_a_missing_scene(judge: Callable[[], Judgement], 
     judgement = judge()
     assert judgement.verdict is Verdict.MISSING
     assert "holds no label scene" in judgement.reasons[0]
+
+
+def test_a_clip_with_a_name_that_no_url_can_have_makes_the_scene_count_as_missing(
+    judge: Callable[[], Judgement], labelled: Output
+) -> None:
+    (clip,) = (labelled.folder / "raw").iterdir()
+    content = clip.read_bytes()
+    labelled.remove(f"raw/{clip.name}")
+    labelled.write("raw/yard,cam.mp4", content)
+    judgement = judge()
+    assert judgement.verdict is Verdict.MISSING
+    assert "yard,cam.mp4" in judgement.reasons[0]

@@ -11,7 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 from pydantic import BaseModel
 
-from vda_assets.config.deployment import Endpoint, Endpoints, Images
+from vda_assets.config.deployment import Container, Endpoints, GeneratorEndpoint, Images
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.cookbooks.cookbook import Cookbook, read_cookbook
 from vda_assets.cookbooks.draw import Draw, draws_for
@@ -21,14 +21,16 @@ from vda_assets.embedded.containers.auto_labeling.settings import load_config
 from vda_assets.flows.setup import setup_files
 from vda_assets.paidf.augmentation_1_0 import AugmentationConfig10
 from vda_assets.paidf.auto_labeling_1_0 import AutoLabelingConfig
-from vda_assets.paidf.ignored_keys import IGNORED_KEYS
+from vda_assets.paidf.dead_keys import dead_keys_1_0
+from vda_assets.paidf.generate import known_version, sift_augmentation
 from vda_assets.storage.clips import key_of, video_of
 from vda_assets_tests.unknown_keys import unknown_keys
 
 SCENES = sorted((Path(__file__).parents[2] / "assets_cfg/cookbooks").iterdir())
 KEYS = Path(__file__).parent / "config_keys"
-ENDPOINTS = Endpoints(video_transfer=Endpoint(url="http://cosmos:8000/v1", model="nvidia/cosmos-transfer2.5"))
-VERSIONS = ("1.0.0", "1.1.0")
+ENDPOINTS = Endpoints(video_transfer=GeneratorEndpoint(url="http://cosmos:8000/v1", model="nvidia/cosmos-transfer2.5"))
+KEYS_OF = {"1.0.0": "1.0.0", "1.0.1": "1.0.0", "1.1.0": "1.1.0"}
+VERSIONS = tuple(KEYS_OF)
 ODD_NAMES = [
     "bikes",
     "null",
@@ -94,7 +96,7 @@ def test_the_models_know_every_key_of_the_containers_but_the_dead_ones() -> None
     known, written = fields(ReferenceAugmentation), fields(AugmentationConfig10)
     assert written - known == set()
     left_out = {
-        key for key in known - written if not key.startswith((*IGNORED_KEYS["1.0.0"], "evaluators.vlm_verification"))
+        key for key in known - written if not key.startswith((*dead_keys_1_0("1.0.0"), "evaluators.vlm_verification"))
     }
     assert left_out == {
         "captioning.llm.system_prompt_file",
@@ -117,7 +119,7 @@ def test_the_models_know_every_key_of_the_containers_but_the_dead_ones() -> None
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_generated_config_has_exactly_the_keys_of_its_container(scene: Path, version: str) -> None:
     _, augmentation, auto_labeling = configs(cookbook_of(scene), version=version)
-    assert sorted(paths(augmentation)) == (KEYS / f"augmentation-{version}.txt").read_text().splitlines()
+    assert sorted(paths(augmentation)) == (KEYS / f"augmentation-{KEYS_OF[version]}.txt").read_text().splitlines()
     assert sorted(paths(auto_labeling)) == (KEYS / "auto_labeling-1.0.0.txt").read_text().splitlines()
 
 
@@ -214,8 +216,8 @@ def test_unknown_keys_and_bad_values_are_told_at_once_with_what_is_allowed(own: 
         configs(rewrite(own, change))
     said = str(error.value).splitlines()
     path = own / "augmentation/augmentation.yaml"
-    assert f"{path}: pipeline.retries: unknown key; allowed here: regenerate_caption_on_retry, retry" in said
-    assert any("captioning.vlm.parameters.fsp: unknown key; allowed here: fps, " in line for line in said)
+    assert any(f"{path}: pipeline.retries: unknown key; did you mean retry? (line " in line for line in said)
+    assert any("captioning.vlm.parameters.fsp: unknown key; did you mean fps?" in line for line in said)
     assert any("evaluators.1.attribute_verification.vlm_verification.frames: unknown key" in line for line in said)
     assert any("augmentation.parameters.guidance: " in line for line in said)
     assert any("augmentation.modalities: give a weight to one of edge, depth, seg, vis" in line for line in said)
@@ -232,7 +234,7 @@ def test_a_class_that_the_detector_does_not_know_is_refused_before_it_costs_the_
     said = str(error.value)
     assert "detection_and_tracking.classes.1: is no class of the detector" in said
     assert "(got 'forklift')" in said
-    assert "detection_and_tracking.max_agee: unknown key; allowed here: " in said
+    assert "detection_and_tracking.max_agee: unknown key; did you mean max_age?" in said
     assert "super_resolution.varaint: unknown key" in said
 
 
@@ -256,6 +258,141 @@ def test_ready_made_controls_are_kept_and_every_weighted_one_is_named(own: Path)
 
     _, config, _ = configs(rewrite(own, change))
     assert config["data"][0]["inputs"]["controls"] == {"edge": None, "depth": "/osmo/depth.mp4", "vis": None}
+
+
+def test_parameters_of_a_generator_elsewhere_go_out_as_they_are(own: Path) -> None:
+    given = {"guidance": 3.5, "resolution": 720, "shift": [1, 2], "edge": {"control_weight": 0.5}, "sigma": None}
+
+    def change(base: Any) -> None:
+        base["augmentation"]["parameters"] = dict(given)
+        del base["augmentation"]["modalities"]
+
+    draw, config, _ = configs(rewrite(own, change), version="1.1.0")
+    del given["sigma"]
+    assert config["augmentation"]["parameters"] == {**given, "seed": draw.generation_seed}
+
+
+def test_each_endpoint_of_a_list_says_its_timeout_and_where_its_key_is(own: Path) -> None:
+    endpoints = Endpoints.model_validate(
+        {
+            "vlm": {"url": "http://vlm/v1", "model": "v", "api_key_env": "MY_KEY", "timeout_seconds": 50},
+            "video_transfer": {"url": "http://cosmos", "model": "c"},
+        }
+    )
+    files = setup_files(
+        {"a.mp4": draws_for(cookbook_of(own).distribution, "a")},
+        cookbook=cookbook_of(own),
+        endpoints=endpoints,
+        super_resolution=False,
+        images=images("1.1.0"),
+    )
+    vlm, llm, generator = yaml.safe_load(files["configs/a_aug0.yaml"])["endpoints"]
+    assert (vlm["timeout"], vlm["api_key_env"]) == (50, "MY_KEY")
+    assert llm["timeout"] > 120
+    assert "api_key_env" not in llm
+    assert generator["timeout"] > 300
+    assert b"VLM_API_KEY_ENV=MY_KEY\n" in files[".env"]
+    assert b"PAIDF_AUGMENTATION_HOME=/workspace\n" in files[".env"]
+
+
+def test_keys_that_are_dead_in_this_very_config_are_not_written(own: Path) -> None:
+    def change(base: Any) -> None:
+        base["captioning"]["llm"]["seed"] = 5
+        base["captioning"]["vlm"]["system_prompt"] = "You see clips."
+        base["augmentation"]["modalities"]["seg_control_prompt"] = "workers"
+
+    cookbook = rewrite(own, change)
+    _, config, _ = configs(cookbook)
+    assert "seed" not in config["captioning"]["llm"]
+    assert "system_prompt" not in config["captioning"]["vlm"]
+    assert config["augmentation"]["modalities"] == {"edge": 1.0}
+    told = sift_augmentation(cookbook, known_version(images("1.0.0"), Container.AUGMENTATION)).dead
+    assert set(told) == {
+        "captioning.llm.seed",
+        "captioning.vlm.system_prompt",
+        "augmentation.modalities.seg_control_prompt",
+    }
+
+
+def test_the_same_keys_are_written_where_the_rest_of_the_config_has_them_read(own: Path) -> None:
+    def change(base: Any) -> None:
+        base["captioning"]["vlm"] |= {"system_prompt": "You see clips.", "parser": "reasoning"}
+        base["augmentation"]["modalities"] |= {"seg": 0.5, "seg_control_prompt": "workers"}
+
+    _, config, _ = configs(rewrite(own, change))
+    assert config["captioning"]["vlm"]["system_prompt"] == "You see clips."
+    assert config["augmentation"]["modalities"]["seg_control_prompt"] == "workers"
+
+    def fix(base: Any) -> None:
+        del base["captioning"]["vlm"]
+        base["captioning"]["llm"]["file_path"] = "/prompts.txt"
+
+    draw, config, _ = configs(rewrite(own, fix))
+    assert config["captioning"]["llm"]["seed"] == draw.prompt_seed
+
+
+def test_unknown_keys_of_what_is_replaced_are_told_too(own: Path) -> None:
+    def change(base: Any) -> None:
+        base["data"][0]["inputs"]["contrls"] = {"edge": None}
+
+    with pytest.raises(BadConfigFile, match=r"data\.0\.inputs\.contrls: unknown key; did you mean controls\?"):
+        configs(rewrite(own, change))
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "value", "said"),
+    [
+        ("super_resolution", "model", "seedvr3", "Input should be 'seedvr2'"),
+        ("super_resolution", "variant", "seedvr2_7b_sharp", "Input should be 'seedvr2_3b' or 'seedvr2_7b'"),
+        ("super_resolution", "window_timeout", 0.5, "valid integer"),
+        ("super_resolution", "overlap_frames", 128, "overlap_frames 128 must be below window_frames 128"),
+        ("super_resolution", "window_frames", 64, "overlap_frames 64 must be below window_frames 64"),
+        ("detection_and_tracking", "model", "yolo", "Input should be 'rfdetr'"),
+        ("detection_and_tracking", "asso_func", "cosine", "Input should be 'iou'"),
+        ("detection_and_tracking", "dedup_priority", "largest", "Input should be 'conf'"),
+        ("vlm_json", "model", "llava", "Input should be 'vlm'"),
+        ("vlm_json", "timeout", 600.5, "valid integer"),
+        ("mcq_generation.window_metadata_extraction", "timeout", 1.5, "valid integer"),
+    ],
+)
+def test_what_ends_the_real_command_is_refused_when_the_cookbook_is_read(
+    own: Path, block: str, key: str, value: Any, said: str
+) -> None:
+    def change(base: Any) -> None:
+        for part in block.split("."):
+            base = base[part]
+        base[key] = value
+
+    with pytest.raises(BadConfigFile) as error:
+        configs(rewrite(own, change, "auto_labeling/auto_labeling_config.yaml"))
+    assert f"{block}" in str(error.value)
+    assert said in str(error.value)
+
+
+def test_names_of_classes_are_compared_as_the_container_folds_them(own: Path) -> None:
+    def change(base: Any) -> None:
+        base["detection_and_tracking"]["classes"] = ["Person", " traffic_light ", "Sports Ball"]
+
+    configs(rewrite(own, change, "auto_labeling/auto_labeling_config.yaml"))
+    with pytest.raises(BadConfigFile, match="is no class of the detector"):
+        configs(
+            rewrite(
+                own,
+                lambda base: base["detection_and_tracking"].update(classes=["traffic-light"]),
+                "auto_labeling/auto_labeling_config.yaml",
+            )
+        )
+
+
+def test_an_anchor_for_both_endpoints_does_not_give_one_the_others_url(own: Path) -> None:
+    path = own / "auto_labeling/auto_labeling_config.yaml"
+    text = path.read_text().splitlines()
+    text = [line.replace("vlm: {", "vlm: &same {") if line.startswith("  vlm: {") else line for line in text]
+    text = ["  llm: *same" if line.startswith("  llm: {") else line for line in text]
+    path.write_text("\n".join(text))
+    _, _, config = configs(cookbook_of(own))
+    assert config["endpoints"]["vlm"]["url"] == ENDPOINTS.vlm.url
+    assert config["endpoints"]["llm"]["url"] == ENDPOINTS.llm.url
 
 
 def test_a_newer_container_takes_the_keys_that_came_with_it(own: Path) -> None:

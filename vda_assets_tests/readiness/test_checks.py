@@ -9,13 +9,28 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from vda_assets.config.deployment import Deployment, Endpoint, Endpoints, OsmoService
+from vda_assets.config.deployment import (
+    Deployment,
+    Endpoint,
+    Endpoints,
+    GeneratorEndpoint,
+    Images,
+    OsmoService,
+    Role,
+)
 from vda_assets.embedded.service.server import EmbeddedOsmo
 from vda_assets.flows.selection import FLOWS, Selection
 from vda_assets.osmo.auth import DevUserAuth
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.credentials import GenericCredential
-from vda_assets.readiness.checks import check_endpoint, check_task_credentials, endpoints_of
+from vda_assets.readiness.checks import (
+    caches_of,
+    check_endpoint,
+    check_images,
+    check_service,
+    check_task_credentials,
+    endpoints_of,
+)
 from vda_assets.readiness.finding import Level
 from vda_assets.readiness.overview import time_overview
 from vda_assets_tests.embedded.service.conftest import settings_below
@@ -33,7 +48,7 @@ def client(tmp_path: Path) -> Iterator[OsmoClient]:
 
 
 def deployment(*, video_transfer: str | None = None, **task_credentials: dict[str, str]) -> Deployment:
-    generator = Endpoint(url=video_transfer, model="cosmos-transfer2.5") if video_transfer else None
+    generator = GeneratorEndpoint(url=video_transfer, model="cosmos-transfer2.5") if video_transfer else None
     return Deployment(
         osmo=OsmoService(url="http://osmo.example.com"),
         endpoints=Endpoints(video_transfer=generator),
@@ -55,6 +70,13 @@ def test_a_missing_credential_blocks_and_says_how_to_give_it(client: OsmoClient)
         "give OSMO the credential ngc, or take it out of task_credentials: "
         "osmo credential set ngc --type GENERIC --payload key=… org=…",
     )
+
+
+def test_configurations_that_users_may_not_read_block_nothing(client: OsmoClient) -> None:
+    findings = {finding.subject: finding for finding in check_service(client, deployment()).findings}
+    assert findings["pod template"].level is Level.NOTE
+    assert "config:Read" in findings["pod template"].message
+    assert findings["pool"].level is Level.READY
 
 
 def test_nothing_is_said_of_credentials_where_tasks_ask_for_none(client: OsmoClient) -> None:
@@ -98,14 +120,14 @@ def answered(body: Any, status: int = 200) -> Reply:
 def test_a_generator_that_answers_is_ready_whether_it_lists_models_or_not(
     generator: Service, level: Level, said: str
 ) -> None:
-    finding = check_endpoint(deployment(video_transfer=f"{generator.url}/v1"), "video_transfer")
+    finding = check_endpoint(deployment(video_transfer=f"{generator.url}/v1"), Role.VIDEO_TRANSFER)
     assert finding.level is level
     assert said in finding.message
     assert [asked.path for asked in generator.asked] == ["/v1/models"]
 
 
 def test_a_generator_that_does_not_answer_makes_the_overview_cold() -> None:
-    finding = check_endpoint(deployment(video_transfer=NOBODY), "video_transfer")
+    finding = check_endpoint(deployment(video_transfer=NOBODY), Role.VIDEO_TRANSFER)
     assert finding.level is Level.NOTE
     assert finding.message == (
         f"the video_transfer at {NOBODY} does not answer here (ConnectError); workers ask it without waiting"
@@ -120,4 +142,24 @@ def test_a_language_model_without_a_list_of_models_is_not_ready() -> None:
             osmo=OsmoService(url="http://osmo.example.com"),
             endpoints=Endpoints(llm=Endpoint(url=f"{service.url}/v1", model="qwen")),
         )
-        assert check_endpoint(given, "llm").level is Level.NOTE
+        assert check_endpoint(given, Role.LLM).level is Level.NOTE
+
+
+def test_an_image_that_runs_no_model_needs_no_weights() -> None:
+    newer = deployment(video_transfer=NOBODY).model_copy(update={"images": Images(augmentation_version="1.1.0")})
+    assert caches_of(newer, FLOWS["e2e"]) == ["auto_labeling"]
+    assert caches_of(deployment(), FLOWS["e2e"]) == ["cosmos_transfer", "auto_labeling"]
+    assert caches_of(deployment(), FLOWS["auto_labeling"]) == ["auto_labeling"]
+
+
+def test_labels_of_videos_that_the_labelling_cannot_decode_are_blocked_and_the_rest_is_not() -> None:
+    generator = GeneratorEndpoint(url=NOBODY, model="cosmos", returns="vp9")
+    newer = Deployment(
+        osmo=OsmoService(url="http://osmo.example.com"),
+        images=Images(augmentation_version="1.1.0"),
+        endpoints=Endpoints(video_transfer=generator),
+    )
+    (finding,) = check_images(newer, FLOWS["e2e"])
+    assert finding.level is Level.BLOCKING
+    assert "returns vp9" in finding.message
+    assert check_images(newer, FLOWS["auto_labeling"]) == []

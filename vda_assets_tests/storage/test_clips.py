@@ -49,11 +49,26 @@ def test_a_name_that_no_key_can_carry_is_refused() -> None:
 
 
 def test_a_dataset_is_listed_with_its_nested_folders_in_any_case(tmp_path: Path) -> None:
-    put(tmp_path, "b.mp4", "a.MKV", "night/c.avi", "notes.txt", ".hidden.mp4")
+    put(tmp_path, "b.mp4", "a.MKV", "night/c.avi", "IMG_1.MOV", "notes.txt", ".hidden.mp4")
     listing = list_clips(Storage(), dataset(tmp_path))
-    assert [clip.key for clip in listing.clips] == ["a.MKV", "b.mp4", "night=2Fc.avi"]
-    assert listing.clips[2].url == dataset(tmp_path) / "night/c.avi"
+    assert [clip.key for clip in listing.clips] == ["IMG_1.MOV", "a.MKV", "b.mp4", "night=2Fc.avi"]
+    assert listing.clips[3].url == dataset(tmp_path) / "night/c.avi"
     assert listing.left_out == {}
+
+
+def test_what_is_no_clip_by_its_name_is_counted_by_kind_with_an_example(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", "a.webm", "night/b.WEBM", "notes.txt", ".hidden.mp4", "clip0001", "a.b/c")
+    skipped = list_clips(Storage(), dataset(tmp_path)).skipped
+    assert skipped.counts == {".webm": 2, "bare": 2, ".txt": 1, "hidden": 1}
+    assert "skipped: 2 .webm files, 'a.webm' for instance" in skipped.lines
+    assert "skipped: 1 hidden files, '.hidden.mp4' for instance" in skipped.lines
+
+
+def test_kinds_without_end_are_counted_as_one(tmp_path: Path) -> None:
+    put(tmp_path, *(f"frame.{number:03}" for number in range(60)), "long.extension-without-end")
+    skipped = list_clips(Storage(), dataset(tmp_path)).skipped
+    assert sum(skipped.counts.values()) == 61
+    assert len(skipped.counts) <= 21
 
 
 def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path: Path) -> None:
@@ -125,6 +140,8 @@ names = st.sampled_from(
         "ab.mp4",
         "b/a.mp4",
         "b/a.avi",
+        "a.b.webm",
+        "a.mov",
         "b.mp4",
     ]
 )

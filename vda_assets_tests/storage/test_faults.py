@@ -252,6 +252,34 @@ def test_an_expired_token_and_a_wrong_region_are_named(
         assert advice in message_of(operation, *at(endpoint, scheme), tmp_path)
 
 
+def test_a_new_line_at_the_end_of_a_secret_is_no_part_of_it(guarded: Guarded, azure: Place) -> None:
+    assert guarded.all.access_key
+    assert azure.credential is not None
+    endpoint = str(azure.credential.access_key).partition("BlobEndpoint=")[2].partition(";")[0]
+    key_id, key = f"{guarded.all.access_key_id}\r\n", f"{guarded.all.access_key}\n"
+    credentials = {
+        guarded.url: replace(guarded.all, access_key_id=key_id, access_key=key),
+        azure.root / "line": replace(azure.credential, access_key=f"{AZURE_KEY}\n", override_url=endpoint),
+        azure.root / "lines": replace(azure.credential, access_key=f"{azure.credential.access_key}\n"),
+    }
+    for url, credential in credentials.items():
+        storage = Storage([credential])
+        storage.write_bytes(url, b"x")
+        with storage.reading(url) as file:
+            assert storage.read_bytes(url) == file.read() == b"x"
+    google = StorageCredential("gs://b", access_key='{"type": "service_account"}\n')
+    assert google.access_key == '{"type": "service_account"}'
+    assert StorageCredential("s3://b", access_key_id="\n", access_key=" \n") == StorageCredential("s3://b")
+
+
+@every_operation
+def test_what_no_request_can_carry_is_an_error_like_others(s3: Place, operation: Operation, tmp_path: Path) -> None:
+    assert s3.credential is not None
+    storage = Storage([replace(s3.credential, access_key_id="a key\nof two lines")])
+    message = message_of(operation, storage, s3.root / "x.mp4", tmp_path)
+    assert "a setting has a character that no request can carry: correct access_key_id_env, access_key_env" in message
+
+
 def test_keys_of_a_profile_are_not_mixed_with_those_of_the_environment(
     guarded: Guarded, azure: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContentSettings
 
 from vda_assets.storage.access import Storage
-from vda_assets.storage.transfer import Copy, Done, FolderInUse, Problem, mirror, only_one, upload_clips
+from vda_assets.storage.transfer import Copy, Done, FolderInUse, NotCopied, mirror, only_one, upload_clips
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.storage.emulators import Place
 
@@ -36,7 +36,7 @@ def copies_of(storage: Storage, folder: StorageUrl, root: Path) -> list[Copy]:
 
 def problems_of(results: object) -> dict[str, str]:
     assert hasattr(results, "__iter__")
-    return {one.subject: one.reason for one in results if isinstance(one, Problem)}
+    return {one.subject: one.reason for one in results if isinstance(one, NotCopied)}
 
 
 def test_a_mirror_has_every_byte_and_is_not_made_twice(place: Place, folder: StorageUrl, tmp_path: Path) -> None:

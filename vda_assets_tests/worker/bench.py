@@ -17,7 +17,7 @@ from vda_assets.config.deployment import Endpoint, Endpoints
 from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.cookbooks.draw import draws_for
 from vda_assets.flows.setup import setup_files
-from vda_assets.flows.worker_files import WORKER_FOLDER
+from vda_assets.flows.worker_files import START_SCRIPT
 
 COOKBOOK = Path(__file__).parents[2] / "assets_cfg/cookbooks/city_traffic"
 SCRIPTED = Path(__file__).parent / "containers/scripted.py"
@@ -74,20 +74,12 @@ class Bench:
             (self.folder / "setup" / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / "setup" / name).write_bytes(content)
 
-    def command(self, container: str, *arguments: str, python: str = sys.executable) -> list[str]:
+    def command(self, container: str, *arguments: str) -> list[str]:
         folders = {name: str(self.folder / name) for name in ("setup", "clip", "cache")}
         return [
-            *(
-                python,
-                f"{folders['setup']}/{WORKER_FOLDER}",
-                container,
-                "--setup",
-                folders["setup"],
-                "--clip",
-                folders["clip"],
-            ),
-            *("--model-cache", folders["cache"], "--name", self.name, "--output", str(self.output)),
-            *("--work", "0123abcd", "--attempt", "2", *arguments),
+            *("bash", f"{folders['setup']}/{START_SCRIPT}", container),
+            *("--setup", folders["setup"], "--clip", folders["clip"], "--model-cache", folders["cache"]),
+            *("--name", self.name, "--output", str(self.output), "--work", "0123abcd", "--attempt", "2", *arguments),
         ]
 
     def environment_for(self, behaviour: str | None, **environment: str) -> dict[str, str]:
@@ -97,6 +89,7 @@ class Bench:
             **{name: value for name, value in os.environ.items() if "LLM" not in name and "VLM" not in name},
             "TMPDIR": str(self.folder / "tmp"),
             "ENDPOINT_WAIT_TIMEOUT_SECONDS": "1",
+            "UV_PROJECT_ENVIRONMENT": sys.prefix,
             **self.environment,
             **command,
             **environment,
@@ -107,13 +100,12 @@ class Bench:
         container: str,
         *arguments: str,
         behaviour: str | None = None,
-        python: str = sys.executable,
         preexec_fn: Callable[[], object] | None = None,
         **environment: str,
     ) -> Ended:
         reference = {"PAIDF_CLI": f"{sys.executable} -m vda_assets.embedded.containers.{container}"}
         done = subprocess.run(
-            self.command(container, *arguments, python=python),
+            self.command(container, *arguments),
             env={**reference, **self.environment_for(behaviour, **environment)},
             cwd=self.folder,
             stdout=subprocess.PIPE,

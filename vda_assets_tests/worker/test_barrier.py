@@ -118,7 +118,7 @@ def test_a_worker_that_is_killed_is_not_waited_for(group: Group) -> None:
 
 
 def test_a_worker_that_fails_is_waited_for_no_longer_than_it_lives(group: Group) -> None:
-    start_all(group, "good", "nothing", "good", "crash_after_writing")
+    start_all(group, "good", "nothing", "good", "crash_in_a_progress_bar")
     assert [group.code(rank) for rank in range(PEERS)] == [0, 70, 0, 3]
     assert "WARNING" not in group.log(0)
 

@@ -67,7 +67,7 @@ def test_the_copy_in_the_setup_is_the_one_that_runs_whatever_is_installed(bench:
 
 @pytest.mark.skipif(not PYTHON_3_10, reason="no Python 3.10 on this machine")
 def test_python_3_10_is_enough(bench: Bench) -> None:
-    ended = bench.run("auto_labeling", behaviour="good", python=str(PYTHON_3_10))
+    ended = bench.run("auto_labeling", behaviour="good", UV_PROJECT_ENVIRONMENT=str(Path(PYTHON_3_10).parents[1]))
     assert ended.code == 0, ended.log
 
 
@@ -112,7 +112,7 @@ def test_what_the_container_says_of_the_clip_is_kept(bench: Bench) -> None:
 
 def test_with_super_resolution_the_scene_is_described_in_the_pixels_of_its_new_clip(bench: Bench) -> None:
     config = bench.folder / "setup/configs/auto_labeling/auto_labeling_config.yaml"
-    config.write_text(config.read_text().replace("res_h: 720", "res_h: 192"))
+    config.write_text(config.read_text().replace("res_h: 720", "res_h: 192").replace("res_w: 1280", "res_w: 320"))
     ended = bench.run("auto_labeling", "--super-resolution")
     assert ended.code == 0, ended.log
     assert (ended.output / "sidecars/sr_output.mp4").read_bytes() == (

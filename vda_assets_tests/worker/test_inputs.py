@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,6 +20,14 @@ def given_to_the_container(bench: Bench, container: str, **environment: str) -> 
     ended = bench.run(container, behaviour="shows_what_it_was_given", GIVEN=str(path), **environment)
     assert ended.code == 0, ended.log
     return json.loads(path.read_text())
+
+
+def test_an_image_that_runs_no_model_works_without_weights(bench: Bench) -> None:
+    command = bench.command("augmentation")
+    at = command.index("--model-cache")
+    command = [*command[:at], *command[at + 2 :]]
+    done = subprocess.run(command, env=bench.environment_for("good"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
 
 
 def test_without_a_clip_it_fails(empty_bench: Bench) -> None:
@@ -97,6 +107,34 @@ def test_a_command_that_cannot_be_started_is_a_bad_setup(bench: Bench) -> None:
     ended = bench.run("augmentation", behaviour="good", PAIDF_CLI="/no/such/command")
     assert ended.code == 64
     assert ended.reason.startswith("the container's command cannot be started")
+
+
+@pytest.mark.parametrize("other_disk", [False, True])
+def test_a_container_that_resolves_links_finds_the_clip_under_the_results_name(bench: Bench, other_disk: bool) -> None:
+    (link,) = (bench.folder / "clip").iterdir()
+    link.rename(bench.folder / "blob")
+    link.symlink_to(bench.folder / "blob")
+    if not other_disk:
+        assert given_to_the_container(bench, "auto_labeling")["clip"] == f"{bench.name}.mp4"
+        return
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        assert Path(folder).stat().st_dev != link.stat().st_dev
+        assert given_to_the_container(bench, "auto_labeling", TMPDIR=folder)["clip"] == f"{bench.name}.mp4"
+        assert list(Path(folder).iterdir()) == []
+
+
+@pytest.mark.parametrize("container", ["augmentation", "auto_labeling"])
+def test_the_key_that_opens_an_endpoint_is_the_one_that_the_container_looks_at(bench: Bench, container: str) -> None:
+    keys = {"NVIDIA_API_KEY": "nvapi-of-all", "LLM_API_KEY": "of-the-llm"}
+    given = given_to_the_container(bench, container, **keys)["environment"]
+    assert (given["VLM_API_KEY"], given["LLM_API_KEY"]) == ("nvapi-of-all", "of-the-llm")
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
+def test_one_token_of_hugging_face_is_given_under_both_names(bench: Bench, name: str) -> None:
+    before = {"HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": "", name: "hf_secret"}
+    given = given_to_the_container(bench, "augmentation", **before)["environment"]
+    assert given["HF_TOKEN"] == given["HUGGING_FACE_HUB_TOKEN"] == "hf_secret"
 
 
 @pytest.mark.parametrize("container", ["augmentation", "auto_labeling"])

@@ -4,31 +4,23 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vda_assets.config.dataset import Dataset
-from vda_assets.config.errors import ConfigError
+from vda_assets.dagster_defs.assets.step import produce
 from vda_assets.dagster_defs.automation import nightly
-from vda_assets.dagster_defs.interrupts import interrupts_delayed
+from vda_assets.dagster_defs.checks import check_specs
 from vda_assets.dagster_defs.names import (
-    LOOK_CHECK,
     SOURCE_VIDEOS,
-    VERDICT_CHECK,
+    URI,
     asset_key,
     io_manager_key,
-    run_id_of,
-    slug_of,
+    pool_name,
     step_name,
     videos_partitions,
 )
-from vda_assets.dagster_defs.production import Production, Scope
+from vda_assets.dagster_defs.own_runs import asked_for
+from vda_assets.dagster_defs.production import Scope
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.flows.selection import Selection, selection_of
+from vda_assets.flows.selection import selection_of
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
-from vda_assets.osmo.errors import OsmoError
-from vda_assets.readiness.finding import NotReady, require
-from vda_assets.readiness.overview import time_overview
-from vda_assets.readiness.preflight import check_gate
-from vda_assets.storage.errors import StorageError
-from vda_assets.storage.layout import RunLayout
 
 # Planned events cost 8 to 35 ms per partition and asset before a run starts (Dagster 1.13).
 CLIPS_PER_RUN = 200
@@ -70,7 +62,7 @@ def source_videos(scope: Scope) -> dg.AssetSpec:
         kinds={"video", dataset.storage_url.scheme},
         owners=dataset.owners,
         tags=scope.tags,
-        metadata={"dagster/uri": str(dataset.dataset_url)},
+        metadata={URI: str(dataset.dataset_url)},
     ).with_io_manager_key(io_manager_key(dataset))
 
 
@@ -97,91 +89,19 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=step_name(dataset),
         specs=specs,
-        check_specs=_check_specs(dataset),
+        check_specs=check_specs(dataset),
         can_subset=True,
         partitions_def=videos_partitions(dataset),
         backfill_policy=dg.BackfillPolicy.multi_run(CLIPS_PER_RUN),
-        pool=slug_of(f"osmo_{deployment_name}_{scope.deployment.osmo.pool}"),
+        pool=pool_name(deployment_name, scope.deployment),
         required_resource_keys={osmo_resource_key(deployment_name), storage_resource_key(deployment_name)},
         op_tags=scope.tags,
     )
     def vda(context: dg.AssetExecutionContext, config: VdaConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = {outputs[key] for key in context.selected_asset_keys}
-        produce(context, scope, selection_of(selected, super_resolution=config.super_resolution))
+        selection = selection_of(selected, super_resolution=config.super_resolution)
+        produce(context, scope, selection, asked_for(context, next(iter(context.selected_asset_keys))))
         # A body that returned None instead of being a generator would materialize every partition of its range.
         yield from ()
 
     return vda
-
-
-def _check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
-    verdicts = [
-        dg.AssetCheckSpec(
-            VERDICT_CHECK,
-            asset=asset_key(dataset, stage),
-            description="Whether the clip's output passes the dataset's policy on verdicts.",
-        )
-        for stage in Stage
-    ]
-    look = dg.AssetCheckSpec(
-        LOOK_CHECK,
-        asset=asset_key(dataset, Stage.AUGMENTED_LABELS),
-        description="Whether the labels of the augmented clip answer what was drawn for it.",
-    )
-    return [*verdicts, look]
-
-
-def produce(context: dg.AssetExecutionContext, scope: Scope, selection: Selection) -> None:
-    """The step's body. Raises Failure naming every clip and output that failed, after all others are materialized."""
-    resources = context.resources.original_resource_dict
-    storage = resources[storage_resource_key(scope.dataset.deployment)].storage()
-    keys = list(context.partition_keys)
-    layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
-    production = Production(
-        scope,
-        selection=selection,
-        layout=layout,
-        storage=storage,
-        instance=context.instance,
-        log_event=interrupts_delayed()(context.log_event),
-        log=interrupts_delayed()(context.log.info),
-    )
-    context.log.info(f"{layout.run_id}: {selection.flow or 'selected stages'} for {len(keys)} clips")
-    try:
-        with resources[osmo_resource_key(scope.dataset.deployment)].client() as client:
-            gate = check_gate(client, storage, dataset=scope.dataset, deployment=scope.deployment, selection=selection)
-            require(gate.findings)
-            overview = time_overview(
-                selection,
-                gate.findings,
-                clips=len(keys),
-                clips_at_once=scope.deployment.osmo.max_in_flight,
-                stand_in=scope.deployment.is_stand_in,
-            )
-            context.log.info("\n".join(overview.lines()))
-            assert gate.gpu_platform is not None
-            production.run(keys, client=client, gpu_platform=gate.gpu_platform)
-    except (NotReady, ConfigError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
-    except StorageError as error:
-        raise dg.Failure(str(error)) from error
-    except OsmoError as error:
-        raise dg.Failure(f"OSMO at {scope.deployment.osmo.url}: {error}") from error
-    if reasons := production.failures.reasons:
-        raise _failure(reasons, of=len(keys) * len(selection.outputs))
-
-
-def _failure(failures: dict[tuple[str, Output], str], *, of: int) -> dg.Failure:
-    rows = [f"| {key} | {output} | {_cell(reason)} |" for (key, output), reason in sorted(failures.items())]
-    table = "\n".join(["| clip | output | reason |", "|---|---|---|", *rows])
-    first = "; ".join(
-        f"{key} {output}: {reason.splitlines()[0]}" for (key, output), reason in list(failures.items())[:5]
-    )
-    return dg.Failure(
-        f"{len(failures)} of {of} outputs failed: {first}{' …' if len(failures) > 5 else ''}",
-        metadata={"failed": dg.MetadataValue.md(table), "failures": dg.MetadataValue.int(len(failures))},
-    )
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -5,16 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.config.deployment import Deployment
-from vda_assets.dagster_defs.names import STAND_IN, shared_key, slug_of
+from vda_assets.config.deployment import Deployment, Role
+from vda_assets.config.names import slug_of
+from vda_assets.dagster_defs.names import STAND_IN, shared_key
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
+from vda_assets.dagster_defs.tables import table
 from vda_assets.flows.selection import FLOWS
 from vda_assets.readiness.checks import MODEL_CACHES, check_endpoint, check_model_cache
 from vda_assets.readiness.finding import Finding, Level, NotReady, require
 from vda_assets.readiness.preflight import check_everything
 
-# Asset of an endpoint -> its kind in the deployment; the names are those of the cluster's own NIMs.
-NIMS = {"qwen3_vl": "vlm", "qwen25_14b": "llm"}
+# Asset of an endpoint -> its role in the deployment; the names are those of the cluster's own NIMs.
+NIMS = {"qwen3_vl": Role.VLM, "qwen25_14b": Role.LLM}
 _MARKS = {Level.READY: "✓", Level.NOTE: "·", Level.BLOCKING: "✗"}
 
 
@@ -25,7 +27,7 @@ def shared_assets(name: str, deployment: Deployment, datasets: Sequence[Dataset]
             ("model_cache", cache): (_cache_text(cache), _cache_check(cache, name, deployment, datasets))
             for cache in MODEL_CACHES
         },
-        **{("nim", nim): (_nim_text(deployment, kind), _nim_check(kind, deployment)) for nim, kind in NIMS.items()},
+        **{("nim", nim): (_nim_text(deployment, role), _nim_check(role, deployment)) for nim, role in NIMS.items()},
     }
     assets = [
         _checked_asset(shared_key(name, *parts), name, deployment, description=text, check=check)
@@ -70,11 +72,10 @@ def _preflight(name: str, deployment: Deployment, datasets: Sequence[Dataset]) -
         required_resource_keys={osmo_resource_key(name), storage_resource_key(name)},
     )
     def preflight(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        resources = context.resources.original_resource_dict
-        storage = resources[storage_resource_key(name)].storage()
+        storage = getattr(context.resources, storage_resource_key(name)).storage()
         findings: list[Finding] = []
         overview: list[str] = []
-        with resources[osmo_resource_key(name)].client() as client:
+        with getattr(context.resources, osmo_resource_key(name)).client() as client:
             for dataset in datasets:
                 result = check_everything(
                     client, storage, dataset=dataset, deployment=deployment, selection=FLOWS["e2e"]
@@ -97,25 +98,26 @@ def _cache_check(
     cache: str, name: str, deployment: Deployment, datasets: Sequence[Dataset]
 ) -> Callable[[dg.AssetExecutionContext], list[Finding]]:
     def check(context: dg.AssetExecutionContext) -> list[Finding]:
-        storage = context.resources.original_resource_dict[storage_resource_key(name)].storage()
+        storage = getattr(context.resources, storage_resource_key(name)).storage()
         roots = dict.fromkeys(dataset.storage_url for dataset in datasets)
         return [check_model_cache(storage, deployment, root, cache) for root in roots]
 
     return check
 
 
-def _nim_check(kind: str, deployment: Deployment) -> Callable[[dg.AssetExecutionContext], list[Finding]]:
-    return lambda _context: [check_endpoint(deployment, kind)]
+def _nim_check(role: Role, deployment: Deployment) -> Callable[[dg.AssetExecutionContext], list[Finding]]:
+    return lambda _context: [check_endpoint(deployment, role)]
 
 
 def _cache_text(cache: str) -> str:
     return f"Weights of {cache} under data/models/{cache} of every storage root."
 
 
-def _nim_text(deployment: Deployment, kind: str) -> str:
-    endpoint = getattr(deployment.endpoints, kind)
+def _nim_text(deployment: Deployment, role: Role) -> str:
+    endpoint = deployment.endpoints.of(role)
+    assert endpoint is not None
     stands_in = " Here a stand-in that lists its model and answers no prompt." if deployment.is_stand_in else ""
-    return f"The {kind} that both containers ask: {endpoint.model} at {endpoint.url}.{stands_in}"
+    return f"The {role} that both containers ask: {endpoint.model} at {endpoint.url}.{stands_in}"
 
 
 def _require(findings: Sequence[Finding]) -> None:
@@ -125,6 +127,5 @@ def _require(findings: Sequence[Finding]) -> None:
         raise dg.Failure(str(error), metadata={"findings": _table(findings)}, allow_retries=False) from None
 
 
-def _table(findings: Sequence[Finding]) -> dg.MetadataValue[str]:
-    rows = [f"| {_MARKS[one.level]} | {one.subject} | {one.message} |" for one in findings]
-    return dg.MetadataValue.md("\n".join(["| | check | found |", "|---|---|---|", *rows]))
+def _table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
+    return table(("", "check", "found"), [(_MARKS[one.level], one.subject, one.message) for one in findings])

@@ -78,6 +78,9 @@ class Comparisons:
                     comparisons=rendered,
                 )
             )
+            for one in rendered:
+                if one.problem:
+                    self._log(f"{key}: a picture instead of a side-by-side video lies at {one.url}: {one.problem}")
             self._log(f"{key}: comparisons rendered")
 
     def finish(self) -> None:

@@ -7,9 +7,11 @@ import dagster as dg
 from vda_assets.base.parallel import in_order
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
-from vda_assets.dagster_defs.names import DATA_VERSION_TAG, RUN_ID, asset_key
+from vda_assets.dagster_defs.names import RUN_ID, VERDICT, asset_key
+from vda_assets.dagster_defs.private import DATA_VERSION_TAG
 from vda_assets.flows.planning import Item
-from vda_assets.flows.stages import OUTPUTS, Output
+from vda_assets.flows.stages import OUTPUTS, Output, Stage
+from vda_assets.outcomes.verdict import Verdict
 from vda_assets.outcomes.whole import is_whole
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
@@ -57,6 +59,15 @@ class Finished:
     def runs(self, key: str) -> dict[Output, RunLayout]:
         """For each finished output of a clip the run whose folder holds it."""
         return {output: self.run_of(found[key]) for output, found in self._found.items() if key in found}
+
+    def verdicts(self) -> dict[tuple[str, Stage], Verdict]:
+        """By clip key and stage the verdict on each finished output of a stage."""
+        return {
+            (key, stage): Verdict(verdict)
+            for stage in Stage
+            for key, materialization in self._found[stage].items()
+            if (verdict := text_of(materialization, VERDICT)) in list(Verdict)
+        }
 
     def run_of(self, materialization: dg.AssetMaterialization) -> RunLayout:
         return RunLayout(self._storage_url, self._dataset, text_of(materialization, RUN_ID))

@@ -9,8 +9,8 @@ import dagster as dg
 from vda_assets.base.cut import cut_lines
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.dagster_defs import names
+from vda_assets.dagster_defs.private import DATA_VERSION_TAG
 from vda_assets.flows.comparisons import Comparison
-from vda_assets.flows.stages import Stage
 from vda_assets.outcomes.verdict import Judgement, parent_verdict, worst
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
@@ -52,49 +52,22 @@ def stage_materialization(
     return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
 
 
-def stage_checks(
-    key: dg.AssetKey, partition: str, judgements: Sequence[Judgement], *, flagged: bool
-) -> list[dg.AssetCheckEvaluation]:
-    """The clip's verdict, and for augmented labels whether they say what was drawn, as checks of its partition.
-
-    `flagged`: the dataset's policy flags the verdict, or that of the clip that is labelled.
-    """
-    reasons = [reason for one in judgements for reason in one.reasons]
-    parent = parent_verdict(judgements)
-    told = {names.PARENT_VERDICT: dg.MetadataValue.text(parent.value)} if parent else {}
-    checks = [_check(key, names.VERDICT_CHECK, partition, not flagged, reasons, **told)]
-    if key.path[-1] == Stage.AUGMENTED_LABELS:
-        doubts = [doubt for one in judgements for doubt in one.doubts]
-        checks.append(_check(key, names.LOOK_CHECK, partition, not doubts, doubts))
-    return checks
-
-
-def _check(
-    key: dg.AssetKey, name: str, partition: str, passed: bool, reasons: Sequence[str], **told: dg.MetadataValue[Any]
-) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=key,
-        check_name=name,
-        partition=partition,
-        passed=passed,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={names.REASONS: dg.MetadataValue.text(_joined(reasons)), **told},
-    )
-
-
 def comparison_materialization(
     key: dg.AssetKey, partition: str, *, output_hash: str, layout: RunLayout, comparisons: Sequence[Comparison]
 ) -> dg.AssetMaterialization:
-    """The side-by-side videos of a clip, with a small picture of the first."""
+    """The side-by-side videos of a clip, with a small picture of the first; where none could be encoded, a picture."""
     first = comparisons[0]
     picture = base64.b64encode(first.preview_jpeg).decode()
     metadata: dict[str, Any] = {
         names.RUN_ID: dg.MetadataValue.text(layout.run_id),
         names.URI: dg.MetadataValue.text(str(first.url)),
-        names.FRAMES: dg.MetadataValue.int(first.video.frame_count),
-        names.SIZE_BYTES: dg.MetadataValue.int(sum(one.video.size_bytes for one in comparisons)),
+        names.SIZE_BYTES: dg.MetadataValue.int(sum(one.size_bytes for one in comparisons)),
         names.PREVIEW: dg.MetadataValue.md(f"![source and augmented](data:image/jpeg;base64,{picture})"),
     }
+    if first.video:
+        metadata[names.FRAMES] = dg.MetadataValue.int(first.video.frame_count)
+    if problems := [f"{one.problem}; the clips: {one.source} {one.augmented}" for one in comparisons if one.problem]:
+        metadata[names.REASONS] = dg.MetadataValue.text("; ".join(problems))
     return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
 
 
@@ -111,7 +84,7 @@ def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:
 def _materialization(
     key: dg.AssetKey, partition: str, *, output_hash: str, metadata: Mapping[str, Any]
 ) -> dg.AssetMaterialization:
-    tags = {names.DATA_VERSION_TAG: output_hash}
+    tags = {DATA_VERSION_TAG: output_hash}
     return dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata, tags=tags)
 
 

@@ -8,10 +8,11 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.dagster_defs.checks import stage_checks
 from vda_assets.dagster_defs.names import asset_key
 from vda_assets.dagster_defs.recording.comparisons import Comparisons
 from vda_assets.dagster_defs.recording.failures import Failures
-from vda_assets.dagster_defs.recording.materializing import stage_checks, stage_materialization
+from vda_assets.dagster_defs.recording.materializing import stage_materialization
 from vda_assets.dispatch.failures import StageFailure
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Rendered, Stage
@@ -24,7 +25,8 @@ from vda_assets.storage.layout import RunLayout
 
 
 class Recorder:
-    """The dispatcher's `Report`. `seen` is what the containers see of each clip, by key."""
+    """The dispatcher's `Report`. `seen` is what the containers see of each clip, by key; `verdicts` are those of stages
+    that were finished before, by key and stage: labels of a rejected clip say that it is one."""
 
     def __init__(
         self,
@@ -34,6 +36,7 @@ class Recorder:
         storage: Storage,
         items: Mapping[str, Item],
         seen: Mapping[str, ClipInfo],
+        verdicts: Mapping[tuple[str, Stage], Verdict],
         comparisons: Comparisons | None,
         failures: Failures,
         log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None],
@@ -42,6 +45,7 @@ class Recorder:
         self._dataset, self._cookbook, self._storage = dataset, cookbook, storage
         self._items, self._seen, self._comparisons = items, seen, comparisons
         self._failures, self._log_event, self._log = failures, log_event, log
+        self._verdicts = dict(verdicts)
 
     def stage_completed(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
         try:
@@ -59,12 +63,14 @@ class Recorder:
     def _record(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
         key, item = work.clip.key, self._items[work.clip.key]
         urls = stage_outputs(layout, stage, item.draws)
+        parent = self._verdicts.get((key, stage.row.upstream)) if stage.row.upstream else None
         judgements = judge_stage(
-            self._storage, work, stage, layout=layout, seen=self._seen[key], cookbook=self._cookbook
+            self._storage, work, stage, layout=layout, seen=self._seen[key], cookbook=self._cookbook, parent=parent
         )
         reasons = "; ".join(reason for one in judgements for reason in one.reasons)
-        verdict = worst(judgements)
-        treatment = "fail" if verdict is Verdict.MISSING else getattr(self._dataset.verdicts, verdict)
+        verdict = self._verdicts[key, stage] = worst(judgements)
+        treatment = self._dataset.verdicts.treatment(verdict)
+        is_flagged = "flag" in {treatment, self._dataset.verdicts.treatment(parent or verdict)}
         if treatment == "fail":
             self._fail(key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}")
             return
@@ -80,7 +86,7 @@ class Recorder:
                 workflow_id=workflow_id,
             )
         )
-        for check in stage_checks(asset_key(self._dataset, stage), key, judgements, flagged=treatment == "flag"):
+        for check in stage_checks(asset_key(self._dataset, stage), key, judgements, flagged=is_flagged):
             self._log_event(check)
         spoiled = [url for url, one in zip(urls, judgements, strict=True) if one.verdict is not Verdict.ACCEPTED]
         advice = f" ({reasons}); to make it anew, delete {spoiled[0]} and run again" if spoiled else ""

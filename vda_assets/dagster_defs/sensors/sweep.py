@@ -6,11 +6,14 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
-from vda_assets.dagster_defs.names import asset_key, run_id_of, slug_of
+from vda_assets.config.names import slug_of
+from vda_assets.dagster_defs.names import asset_key, run_id_of
+from vda_assets.dagster_defs.neighbours import needed_clips
 from vda_assets.dagster_defs.resources import OsmoResource
 from vda_assets.dispatch.cancel import alive_workflows, cancel_workflows
 from vda_assets.flows.stages import OUTPUTS
 from vda_assets.osmo.client import OsmoClient
+from vda_assets.storage.layout import RunLayout
 
 _INTERVAL_SECONDS = 30
 
@@ -30,33 +33,36 @@ def sweep_sensor(
     )
     def sweep(context: dg.RunStatusSensorContext) -> dg.SkipReason:
         run = context.dagster_run
-        if not belongs(run, datasets):
+        concerned = [dataset for dataset in datasets if belongs(run, dataset)]
+        if not concerned:
             return dg.SkipReason(f"run {run.run_id} has nothing on {name}")
         with osmo.client() as client:
-            left = cancel_leftovers(client, context.instance, run)
+            left = [line for one in concerned for line in cancel_leftovers(client, context.instance, run, one)]
         return dg.SkipReason(f"canceled {', '.join(left)}" if left else f"run {run.run_id} left nothing")
 
     return sweep
 
 
-def belongs(run: dg.DagsterRun, datasets: Collection[Dataset]) -> bool:
-    """Whether the run could have dispatched work of one of the datasets."""
+def belongs(run: dg.DagsterRun, dataset: Dataset) -> bool:
+    """Whether the run could have dispatched work of the dataset."""
     selected = run.asset_selection or set()
-    return any(
-        run.job_name.startswith(f"{dataset.slug}__") or selected & {asset_key(dataset, output) for output in OUTPUTS}
-        for dataset in datasets
-    )
+    made = {asset_key(dataset, output) for output in OUTPUTS}
+    return run.job_name.startswith(f"{dataset.slug}__") or bool(selected & made)
 
 
-def cancel_leftovers(client: OsmoClient, instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
-    """The workflows that are still alive, after their cancel was asked for.
+def cancel_leftovers(
+    client: OsmoClient, instance: dg.DagsterInstance, run: dg.DagsterRun, dataset: Dataset
+) -> list[str]:
+    """One line per workflow that was still alive, and whose cancel was asked for.
 
-    None while a retry of the run goes on: it has adopted them.
+    None while a retry of the run goes on, which has adopted them; and none of clips that another living run works on.
     """
     group = instance.get_run_group(run.run_id)
     if group is not None and any(not one.is_finished for one in group[1]):
         return []
-    alive = alive_workflows(client, run_id_of(run))
+    needed = needed_clips(instance, dataset)
+    layout = RunLayout(dataset.storage_url, dataset.name, run_id_of(run))
+    alive = alive_workflows(client, layout, except_clips=needed)
     lines: list[str] = []
     cancel_workflows(client, sorted(alive), message=f"its Dagster run {run.run_id} was canceled", log=lines.append)
     return lines

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.names import SIZE_BYTES, SOURCE_VIDEOS, URI, asset_key, videos_partitions
+from vda_assets.dagster_defs.private import DATA_VERSION_TAG
 from vda_assets.dagster_defs.resources import StorageResource, storage_resource_key
 from vda_assets.storage.clips import Clip, Listing, list_clips
 
@@ -44,7 +45,7 @@ def upload_sensor(dataset: Dataset) -> dg.SensorDefinition:
         required_resource_keys={storage_key},
     )
     def uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        resource = context.resources.original_resource_dict[storage_key]
+        resource = getattr(context.resources, storage_key)
         assert isinstance(resource, StorageResource)
         listing = list_clips(resource.storage(), dataset.dataset_url, settled=True)
         return evaluate(context, dataset, listing)
@@ -87,7 +88,7 @@ def _observations(dataset: Dataset, clips: Sequence[Clip]) -> list[dg.AssetObser
                 SIZE_BYTES: dg.MetadataValue.int(clip.size_bytes),
                 "version": dg.MetadataValue.text(clip.version),
             },
-            tags={"dagster/data_version": clip.version},
+            tags={DATA_VERSION_TAG: clip.version},
         )
         for clip in clips
     ]

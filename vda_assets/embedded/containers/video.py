@@ -19,16 +19,19 @@ Planes = tuple[Plane, Plane, Plane]
 # With its macroblock tree, x264 encodes the same small frames differently from run to run.
 REPEATABLE = {"x264-params": "mbtree=0"}
 FALLBACK_RATE = Fraction(25)
+# What FFmpeg in both images can decode: H.264 goes through NVDEC, which takes 8-bit 4:2:0 alone.
+DECODERS = {"h264": ("yuv420p", "yuvj420p"), "mpeg4": None, "mjpeg": None}
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of a clip before it is decoded; `rate` in frames per second."""
+    """What is known of a clip before it is decoded; `rate` in frames per second, `frame_count` as its index says."""
 
     path: Path
     width: int
     height: int
     rate: Fraction
+    frame_count: int
     codec: str
     pixel_format: str
     demuxer: str
@@ -46,10 +49,18 @@ def probe(path: Path) -> Clip:
             width=context.width,
             height=context.height,
             rate=_rate(stream),
+            frame_count=stream.frames,
             codec=context.name,
             pixel_format=context.pix_fmt or "",
             demuxer=container.format.name,
         )
+
+
+def require_decodable(clip: Clip) -> None:
+    """Raises ValueError for pictures that the images of 1.0 have no decoder for, whatever this machine can read."""
+    formats = DECODERS.get(clip.codec, ())
+    if formats is not None and clip.pixel_format not in formats:
+        raise ValueError(f"{clip.path}: no decoder takes {clip.codec} in {clip.pixel_format}; use 8-bit 4:2:0 H.264")
 
 
 def _rate(stream: VideoStream) -> Fraction:
@@ -66,7 +77,7 @@ def frames(path: Path) -> Iterator[av.VideoFrame]:
 
 
 def pixel_format(width: int, height: int) -> str:
-    """`yuv420p`, or `yuv444p` for odd sizes, which 4:2:0 H.264 cannot hold."""
+    """How planes are kept in memory: `yuv420p`, or `yuv444p` for odd sizes."""
     return "yuv444p" if width % 2 or height % 2 else "yuv420p"
 
 
@@ -97,18 +108,23 @@ def join(planes: Planes) -> av.VideoFrame:
 def writing(
     path: Path, *, width: int, height: int, rate: Fraction, comment: str, preset: str = "veryfast"
 ) -> Iterator[Callable[[av.VideoFrame], None]]:
-    """Opens an H.264 MP4 for writing and gives the function that appends a frame at the constant `rate`.
+    """Opens an MP4 for writing and gives the function that appends a frame at the constant `rate`.
 
-    The file appears under its name only when it is complete. `comment` goes to the container's metadata.
+    It holds H.264, or MPEG-4 where the size is odd, which 4:2:0 H.264 cannot be. It appears under its name only when it
+    is complete. `comment` goes to the container's metadata.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         with av.open(str(partial), "w", format="mp4") as container:
             container.metadata["comment"] = comment
-            stream = container.add_stream("libx264", rate=rate, options={"preset": preset, "crf": "21", **REPEATABLE})
-            stream.width, stream.height = width, height
-            stream.pix_fmt = pixel_format(width, height)
+            if width % 2 or height % 2:
+                stream = container.add_stream("mpeg4", rate=rate, options={"qmax": "4"})
+                stream.bit_rate = int(width * height * rate) // 2
+            else:
+                x264 = {"preset": preset, "crf": "21", **REPEATABLE}
+                stream = container.add_stream("libx264", rate=rate, options=x264)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.codec_context.time_base = 1 / rate
             count = 0
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from vda_assets.embedded.service.credentials import CredentialOptions
+from vda_assets.embedded.service.gate import TOKEN_PATH
 from vda_assets.embedded.service.service import CallUser, TheService
 from vda_assets.embedded.service.submission import check_pool
 from vda_assets.embedded.service.tokens import exchange
@@ -64,6 +65,13 @@ def set_profile(settings: ProfileSettings, service: TheService, user: CallUser) 
         service.store.execute("REPLACE INTO profile (user, settings) VALUES (?, ?)", user, json.dumps(own))
 
 
-@router.post("/api/auth/jwt/access_token")
+@router.get("/api/auth/login")
+def login() -> dict[str, None]:
+    """Where to log in: nowhere, as a service says that has no identity provider; `osmo login --method token` works."""
+    names = ("device_endpoint", "device_client_id", "browser_endpoint", "browser_client_id")
+    return dict.fromkeys((*names, "token_endpoint", "logout_endpoint"))
+
+
+@router.post(TOKEN_PATH)
 def access_token(body: TokenRequest, service: TheService) -> dict[str, Any]:
     return exchange(body.token, service.settings.token)

@@ -63,15 +63,34 @@ def pool_quota(service: TheService, pools: Texts = None) -> dict[str, Any]:
         "total_capacity": str(total),
         "total_free": str(total - used),
     }
-    pool = _pool(service) | {"resources": {"gpu": {"guarantee": -1, "maximum": -1, "weight": 1}}}
+    guarantee = service.settings.policy.gpu_guarantee
+    pool = _pool(service) | {"resources": {"gpu": {"guarantee": guarantee, "maximum": -1, "weight": 1}}}
     return {"node_sets": [{"pools": [pool | {"resource_usage": usage}]}], "resource_sum": usage}
 
 
 @router.get("/api/resources")
-def resources(service: TheService, pools: Texts = None, platforms: Texts = None) -> dict[str, Any]:
+def resources(
+    service: TheService, pools: Texts = None, platforms: Texts = None, concise: bool = False
+) -> dict[str, Any]:
     _check(service, pools)
     wanted = [name for name in service.settings.platforms if not platforms or name in platforms]
-    return {"resources": [_node(service, name) for name in wanted]}
+    nodes = {name: _node(service, name) for name in wanted}
+    if not concise:
+        return {"resources": list(nodes.values())}
+    pool = _pool(service)
+    taken = ("usage_fields", "allocatable_fields")
+    return {
+        "pools": [
+            {
+                "pool": pool["name"],
+                "platform": name,
+                "status": pool["status"],
+                "backend": BACKEND,
+                **{each: node[each] for each in taken},
+            }
+            for name, node in nodes.items()
+        ]
+    }
 
 
 @router.get("/api/configs/pod_template")
@@ -85,12 +104,13 @@ def _check(service: Service, pools: list[str] | None) -> None:
 
 
 def _pool(service: Service) -> dict[str, Any]:
+    policy = service.settings.policy
     return {
         "name": service.settings.pool,
         "description": "Tasks run as processes of one machine (embedded OSMO)",
-        "status": "ONLINE",
+        "status": "MAINTENANCE" if policy.in_maintenance else "ONLINE",
         "download_type": None,
-        "enable_maintenance": False,
+        "enable_maintenance": policy.in_maintenance,
         "backend": BACKEND,
         "default_platform": service.settings.default_platform,
         "default_exec_timeout": "",

@@ -45,7 +45,7 @@ def list_tasks(
     priority: Annotated[list[Priority] | None, Query()] = None,
 ) -> dict[str, Any]:
     listing.check_page(limit, offset)
-    conditions = listing.Conditions()
+    conditions = listing.Conditions.of_stored(service.settings.row_seconds)
     if workflow_id:
         conditions.add("instr(t.workflow, ?) > 0", workflow_id)
     if not all_users:

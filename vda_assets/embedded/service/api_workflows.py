@@ -105,7 +105,7 @@ def list_workflows(
     no_label: Texts = None,
 ) -> dict[str, Any]:
     listing.check_page(limit, offset)
-    conditions = listing.Conditions()
+    conditions = listing.Conditions.of_stored(service.settings.row_seconds)
     if not all_users:
         conditions.add_any_of("w.user", users or [user])
     if not all_pools:
@@ -239,10 +239,10 @@ def _submitted(service: Service, request: Submission) -> dict[str, Any]:
     if accepted.stored is not None:
         service.engine.submitted(accepted.stored["id"])
         url = f"{service.url}/api/workflow/{accepted.stored['id']}"
-        return views.submit_response(accepted.stored["id"], url=url)
+        return views.submit_response(accepted.stored["id"], url=url, warnings=accepted.warnings)
     if accepted.rendered is not None:
         return views.submit_response(accepted.name, spec=accepted.rendered)
-    return views.submit_response(accepted.name, logs=VALIDATION_SUCCEEDED)
+    return views.submit_response(accepted.name, logs=VALIDATION_SUCCEEDED, warnings=accepted.warnings)
 
 
 def _is_over(service: Service, workflow_id: str) -> bool:

@@ -27,7 +27,7 @@ from vda_assets.embedded.service.runner import TaskRun
 from vda_assets.embedded.service.scheduling import Need, choose
 from vda_assets.embedded.service.settings import EmbeddedSettings
 from vda_assets.embedded.service.store import Row, Store, utc_now
-from vda_assets.embedded.service.workplace import TaskPlan, config_folder
+from vda_assets.embedded.service.workplace import TaskPlan, config_folder, link_commands
 from vda_assets.osmo.spec import TaskSpec
 from vda_assets.osmo.statuses import TaskStatus
 
@@ -70,10 +70,12 @@ class Engine:
         # Two servers of one machine, each with its own state folder, give out different addresses.
         digest = hashlib.sha256(str(settings.state_folder).encode()).digest()
         self._first_address = int.from_bytes(digest[:3])
+        self._commands = settings.state_folder / "commands"
         self._thread = threading.Thread(target=self._loop, name="osmo-engine", daemon=True)
 
     def start(self) -> None:
         """Ends what a killed server left behind, takes up what waits, and starts to run groups."""
+        link_commands(self._commands)
         with self._changed:
             self._take_up()
         self._thread.start()
@@ -209,6 +211,7 @@ class Engine:
             data_credentials=self._credentials.data_credentials(group["user"]),
             internal_url=self._settings.workflow_data_url,
             upload_internal=group["downstream"] != "[]" or not spec.outputs,
+            commands=self._commands,
         )
 
     def _run(self, group: _Running, task_id: int, run: TaskRun) -> None:

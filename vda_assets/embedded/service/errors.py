@@ -3,6 +3,7 @@
 EmbeddedOsmoError
 ├── PortTaken          somebody else listens there
 ├── StateFolderTaken   another embedded OSMO uses the folder
+├── EmptyToken         the file of the access token holds none
 └── ApiError           one refused call, as OSMO 6.4 words it
 """
 
@@ -18,6 +19,10 @@ class PortTaken(EmbeddedOsmoError):
 
 
 class StateFolderTaken(EmbeddedOsmoError):
+    pass
+
+
+class EmptyToken(EmbeddedOsmoError):
     pass
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vda_assets.embedded.service.errors import ApiError
-from vda_assets.embedded.service.store import Row, Store
+from vda_assets.embedded.service.store import Row, Store, utc_time
 
 MAX_LIMIT = 1000
 _MAX_SELECTOR_BYTES = 4096
@@ -25,6 +25,13 @@ class Conditions:
 
     parts: list[str] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
+
+    @classmethod
+    def of_stored(cls, row_seconds: float) -> Conditions:
+        """Those workflows whose row appeared: OSMO 6.4 may answer a POST some hundred milliseconds before that."""
+        conditions = cls()
+        conditions.add("(w.submit_time <= ? OR w.status = 'FAILED_SUBMISSION')", utc_time(-row_seconds))
+        return conditions
 
     def add(self, sql: str, *values: Any) -> None:
         self.parts.append(sql)

@@ -11,7 +11,7 @@ from vda_assets.embedded.service.credentials import Credentials
 from vda_assets.embedded.service.engine import Engine
 from vda_assets.embedded.service.errors import ApiError
 from vda_assets.embedded.service.settings import EmbeddedSettings
-from vda_assets.embedded.service.store import Row, Store
+from vda_assets.embedded.service.store import Row, Store, utc_time
 from vda_assets.embedded.service.submission import Submitter
 
 DEFAULT_USER = "testuser"
@@ -33,8 +33,10 @@ class Service:
     is_closing: bool = False
 
     def workflow(self, id_or_uuid: str) -> Row:
+        """The workflow's row. Raises ApiError when there is none, or none yet."""
         row = self.store.workflow(id_or_uuid)
-        if row is None:
+        is_refused = row is not None and row["status"] == "FAILED_SUBMISSION"
+        if row is None or (not is_refused and row["submit_time"] > utc_time(-self.settings.row_seconds)):
             raise ApiError(f"Workflow {id_or_uuid} is not found.", error_code="DATABASE")
         return row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -31,10 +31,36 @@ class PlatformCapacity(_Frozen):
     description: str = ""
 
 
+class LabelPolicy(_Frozen):
+    """What a pool asks of one label; a violation is a warning or, enforced, a refusal. No values: any will do."""
+
+    enforcement: Literal["warn", "enforce"]
+    allowed_values: frozenset[str] = frozenset()
+    assert_message: str = ""
+
+
+class Policy(BaseModel):
+    """What administrators of a real service set; a running one follows every change.
+
+    `max_num_workflows` and `max_num_tasks` count what a user has ongoing. Groups of more than `gpu_guarantee` GPUs are
+    taken with priority LOW alone (-1: any). `calls_per_second` is the gateway's limit.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    labels: dict[str, LabelPolicy] = {}
+    max_num_workflows: int | None = None
+    max_num_tasks: int | None = None
+    gpu_guarantee: int = -1
+    in_maintenance: bool = False
+    calls_per_second: int | None = None
+
+
 class EmbeddedSettings(_Frozen):
     """`port` 0 takes any free one. `token`, when set, must come with every call as `Authorization: Bearer`.
 
-    `workflow_data_url` is where the outputs lie that tasks hand to tasks of later groups.
+    `workflow_data_url` is where the outputs lie that tasks hand to tasks of later groups. Every caller has the `role`;
+    one with `osmo-user` may not read configurations. No call knows a workflow until `row_seconds` after its submission.
     """
 
     state_folder: Path
@@ -46,6 +72,9 @@ class EmbeddedSettings(_Frozen):
     workflow_data_url: str
     token: SecretStr | None = None
     max_num_tasks: Annotated[int, Field(ge=1)] = 100
+    role: Literal["osmo-user", "osmo-admin"] = "osmo-user"
+    policy: Policy = Field(default_factory=Policy)
+    row_seconds: Annotated[float, Field(ge=0, le=10)] = 0.25
 
     @property
     def default_platform(self) -> str:
@@ -64,6 +93,13 @@ class EmbeddedSettings(_Frozen):
     @classmethod
     def _storage_url(cls, url: str) -> str:
         return str(StorageUrl.parse(url))
+
+    @field_validator("token")
+    @classmethod
+    def _token_that_keeps_somebody_out(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not token.get_secret_value().strip():
+            raise ValueError("is empty: everybody who reaches the embedded OSMO would have it")
+        return token
 
     @model_validator(mode="after")
     def _only_loopback_without_token(self) -> Self:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,12 @@ Row = Mapping[str, Any]
 
 def utc_now() -> str:
     """Now as OSMO 6.4 writes times: naive ISO in UTC with microseconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return utc_time(0.0)
+
+
+def utc_time(seconds: float) -> str:
+    """So many seconds from now, as OSMO 6.4 writes times."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
 @dataclass(frozen=True)

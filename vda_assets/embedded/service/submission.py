@@ -13,6 +13,12 @@ from pydantic import ValidationError
 
 from vda_assets.embedded.service.credentials import Credentials
 from vda_assets.embedded.service.errors import ApiError
+from vda_assets.embedded.service.policies import (
+    check_guarantee,
+    check_maintenance,
+    check_user_limits,
+    label_warnings,
+)
 from vda_assets.embedded.service.quantities import parse_duration
 from vda_assets.embedded.service.redact import redact
 from vda_assets.embedded.service.settings import EmbeddedSettings
@@ -70,6 +76,7 @@ class Accepted:
     name: str
     stored: Row | None = None
     rendered: str | None = None
+    warnings: Sequence[str] = ()
 
 
 class Submitter:
@@ -98,17 +105,20 @@ class Submitter:
         upstream = upstream_groups(spec)
         if sum(len(group.tasks) for group in spec.groups) > self._settings.max_num_tasks:
             raise ApiError(f"Workflow cannot have more than {self._settings.max_num_tasks} tasks.")
+        warnings = label_warnings(spec, self._settings)
+        check_maintenance(self._settings)
         with self._refusals_stored(name, request):
             new = self._checked(spec, upstream, request)
         if request.validation_only:
-            return Accepted(name)
+            return Accepted(name, warnings=warnings)
         text = redact(_saved_text(spec))
         with self._store.transaction():
+            check_user_limits(self._store, spec, self._settings, user=request.user)
             row = self._store.add_workflow(new)
             self._write(row["id"], SPEC_FILE, text)
             if request.template is not None:
                 self._write(row["id"], TEMPLATE_FILE, redact(request.template))
-        return Accepted(name, stored=row)
+        return Accepted(name, stored=row, warnings=warnings)
 
     def saved_spec(self, workflow: Row, *, use_template: bool = False) -> str:
         """The spec as it was stored: secrets masked, OSMO's tokens still in it. Empty for a refused submission.
@@ -183,6 +193,7 @@ class Submitter:
         tasks = [task for group in spec.groups for task in group.tasks]
         check_cross_inputs(spec, self._store)
         resources = check_resources(spec, self._settings)
+        check_guarantee(spec, resources, self._settings, priority=request.priority)
         check_files(tasks)
         check_urls(tasks)
         check_credentials(tasks, self._credentials.payloads(request.user))

@@ -1,4 +1,4 @@
-"""Login tokens: the configured access token itself, or a short-lived signed one in the shape of a JWT."""
+"""Login tokens: the configured access token, kept in a file, or a short-lived signed one in the shape of a JWT."""
 
 from __future__ import annotations
 
@@ -6,14 +6,42 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import secrets
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
-from vda_assets.embedded.service.errors import ApiError
+from vda_assets.embedded.service.errors import ApiError, EmptyToken
 
 LIFETIME_SECONDS = 300
+
+
+def token_in(path: Path) -> SecretStr:
+    """The token that the file holds; makes file and token when there is none. Raises EmptyToken for an empty file."""
+    if not path.exists():
+        _make(path)
+    token = path.read_text(encoding="utf-8").strip()
+    if not token:
+        raise EmptyToken(f"{path} is empty: delete it, and the next start makes a new token")
+    return SecretStr(token)
+
+
+def _make(path: Path) -> None:
+    """The file appears under its name only whole, and only once, whoever starts at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(secrets.token_urlsafe(32))
+        Path(path).hardlink_to(part)
+    except FileExistsError:
+        return
+    finally:
+        Path(part).unlink()
 
 
 def exchange(given: str, configured: SecretStr | None) -> dict[str, Any]:

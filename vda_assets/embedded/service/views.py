@@ -15,7 +15,14 @@ BACKEND = "embedded"
 Json = dict[str, Any]
 
 
-def submit_response(name: str, *, url: str | None = None, logs: str | None = None, spec: str | None = None) -> Json:
+def submit_response(
+    name: str,
+    *,
+    url: str | None = None,
+    logs: str | None = None,
+    spec: str | None = None,
+    warnings: Sequence[str] = (),
+) -> Json:
     """`url` is the overview of a stored workflow; dry runs and validations have none."""
     return {
         "name": name,
@@ -23,7 +30,7 @@ def submit_response(name: str, *, url: str | None = None, logs: str | None = Non
         "logs": logs if url is None else f"{url}/logs",
         "spec": spec,
         "dashboard_url": None,
-        "warnings": [],
+        "warnings": list(warnings),
     }
 
 

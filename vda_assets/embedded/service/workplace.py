@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +17,13 @@ from vda_assets.embedded.service.settings import StandIn
 from vda_assets.osmo.spec import TaskSpec
 from vda_assets.storage.credentials import StorageCredential
 
+_PYTHON = re.compile(r"(python|pip|pydoc)[\d.]*")
+
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """Everything that a run of a task needs to know; `internal_url` is where upstream outputs lie, one per task."""
+    """Everything that a run of a task needs to know; `internal_url` is where upstream outputs lie, one per
+    task; `commands` is the folder that is last on its PATH."""
 
     workflow_id: str
     spec: TaskSpec
@@ -31,6 +36,22 @@ class TaskPlan:
     data_credentials: Sequence[StorageCredential]
     internal_url: str
     upload_internal: bool
+    commands: Path
+
+
+def link_commands(folder: Path) -> None:
+    """Fills the folder with links to this machine's commands but Python's.
+
+    An image has its interpreter in a folder of its own (paidf-augmentation 1.0.0 and 1.1.0), so that a task which
+    starts `python3` must fail here as it would there.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for source in map(Path, os.environ.get("PATH", os.defpath).split(os.pathsep)):
+        for command in sorted(source.iterdir()) if source.is_dir() else []:
+            link = folder / command.name
+            if not _PYTHON.fullmatch(command.name) and not link.is_symlink():
+                link.symlink_to(command.absolute())
 
 
 def config_folder(task_folder: Path) -> str:
@@ -65,7 +86,7 @@ def environment_of(plan: TaskPlan, task: TaskSpec) -> dict[str, str]:
     """The whole environment: nothing else of the server's own reaches a task, as it may hold secrets."""
     stand_in = plan.stand_in or StandIn()
     environment = {
-        "PATH": os.pathsep.join([*stand_in.path, os.environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join([*stand_in.path, str(plan.commands)]),
         "HOME": f"{plan.folder}/home",
         "TMPDIR": f"{plan.folder}/scratch",
         "LANG": "C.UTF-8",

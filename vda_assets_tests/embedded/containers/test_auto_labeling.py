@@ -144,7 +144,9 @@ def test_status_names_every_stage(run_labeling: Run, scene: Path) -> None:
 
 
 def test_super_resolution_changes_the_clip_the_boxes_and_the_frame_keys(run_labeling: Run, scene: Path) -> None:
-    assert run_labeling("super_resolution.enabled=true", "super_resolution.res_h=144") == 0
+    assert (
+        run_labeling("super_resolution.enabled=true", "super_resolution.res_h=144", "super_resolution.res_w=240") == 0
+    )
     assert facts(scene / "sidecars/sr_output.mp4") == (240, 144, Fraction(25), 30)
     assert (scene / "raw/yardcam07.mp4").resolve() == (scene / "sidecars/sr_output.mp4").resolve()
     objects = read(scene / "contextual/objects.json")
@@ -172,7 +174,7 @@ def test_short_still_and_odd_portrait_clips_work(
     run_labeling: Run, scene: Path, tmp_path: Path, width: int, height: int, frame_count: int, moving: bool
 ) -> None:
     source = make_clip(
-        tmp_path / "c.mp4", width=width, height=height, frame_count=frame_count, moving=moving, pixel_format="yuv444p"
+        tmp_path / "c.mp4", width=width, height=height, frame_count=frame_count, moving=moving, codec="mpeg4"
     )
     assert run_labeling(f"data.0.inputs.video_path={source}") == 0
     assert len(read(scene / "contextual/objects.json")["frames"]) == frame_count

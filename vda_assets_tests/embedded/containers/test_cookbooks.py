@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vda_assets.config.deployment import Endpoint, Endpoints
+from vda_assets.config.deployment import Endpoint, Endpoints, Images
 from vda_assets.cookbooks.cookbook import read_cookbook
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.embedded.containers.augmentation.__main__ import main as augment
@@ -108,7 +108,7 @@ def test_a_clip_goes_from_its_draw_through_both_containers(
     draw = Draw(video="yardcam07", index=0, sampled_vars=last, prompt_seed=1, generation_seed=77)
     augmented = tmp_path / "augmented"
     config = tmp_path / "augmentation.yaml"
-    config.write_text(yaml.safe_dump(augmentation_config(cookbook, draw, endpoints=endpoints, version="1.0.0")))
+    config.write_text(yaml.safe_dump(augmentation_config(cookbook, draw, endpoints=endpoints, images=Images())))
     overrides = [f"data.0.inputs.rgb={clip}", f"data.0.output.caption={tmp_path}/caption.txt"]
     overrides += [f"data.0.output.video={augmented}/augmented_video.mp4"]
     overrides += [f"data.0.output.metadata={augmented}/metadata.json"]
@@ -117,7 +117,7 @@ def test_a_clip_goes_from_its_draw_through_both_containers(
     assert metadata["selections"] == last
     assert metadata["hallucination_check"]["seed_used"] == 77
     asked = metadata["attribute_verification"]["details"]["questions"]
-    assert {one["variable"]: len(one["options"]) >= 2 for one in asked} == dict.fromkeys(last, True)
+    assert {one["variable"].replace(" ", "_"): len(one["options"]) >= 2 for one in asked} == dict.fromkeys(last, True)
     assert "other" not in {text for one in asked for text in one["options"].values()}
 
     config = tmp_path / "auto_labeling.yaml"
@@ -145,7 +145,7 @@ def test_the_labels_of_an_augmented_clip_show_what_was_selected(
     source = make_clip(tmp_path / "wide.mp4", width=480, height=270, frame_count=10)
     cookbook = read_cookbook(COOKBOOKS / scene, name=scene)
     draw = Draw(video="wide", index=0, sampled_vars=drawn, prompt_seed=1, generation_seed=11)
-    document = augmentation_config(cookbook, draw, endpoints=endpoints, version="1.0.0")
+    document = augmentation_config(cookbook, draw, endpoints=endpoints, images=Images())
     document["data"][0] = {
         "inputs": {"rgb": str(source), "controls": {"edge": None}},
         "output": {name: f"{tmp_path}/out/{name}.mp4" for name in ("video", "caption", "metadata")},

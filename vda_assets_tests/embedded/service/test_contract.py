@@ -35,7 +35,7 @@ def replay(caller: Caller, exchange: dict[str, Any]) -> httpx.Response:
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """A service with the history of the recorded one: traffic-1 completed, -2 to -4 failed, -5 canceled."""
     folder = tmp_path_factory.mktemp("recording")
-    with EmbeddedOsmo(settings_below(folder)) as osmo:
+    with EmbeddedOsmo(settings_below(folder, role="osmo-admin")) as osmo:
         caller = Caller(osmo.url)
         for name, body in {
             "s3cred": {"data_credential": {"endpoint": "s3://vda-data", "access_key_id": "id", "access_key": "key"}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,15 @@ import pytest
 from vda_assets.embedded.service.server import EmbeddedOsmo
 from vda_assets.embedded.service.settings import EmbeddedSettings
 from vda_assets_tests.embedded.service.conftest import Caller, settings_below, task, wait_for, workflow
+
+
+def test_an_image_has_this_machines_commands_but_no_python_on_its_path(caller: Caller) -> None:
+    seek = task("seek", "command -v bash cp sed && ! command -v python3 python python3.11 pip pip3")
+    workflow_id = caller.submit(workflow(seek))
+    assert caller.ended(workflow_id)["status"] == "COMPLETED", caller.logs(workflow_id)
+
+    started = {**task("started", ""), "command": ["python3"], "args": ["--version"]}
+    assert caller.ended(caller.submit(workflow(started)))["status"] == "FAILED"
 
 
 def test_three_groups_hand_their_outputs_on(caller: Caller, tmp_path: Path) -> None:
@@ -127,9 +137,11 @@ def test_groups_that_take_too_long_are_ended(caller: Caller, limit: str, status:
 
 
 def test_workflows_use_the_same_port_at_once_by_their_own_addresses(caller: Caller, tmp_path: Path) -> None:
-    serve = task("serve", "exec python3 -m http.server 18080 --bind {{host:serve}} --directory {{output}}")
+    python = sys.executable
+    serve = task("serve", f"exec {python} -m http.server 18080 --bind {{{{host:serve}}}} --directory {{{{output}}}}")
     script = (
-        "until python3 -c \"import urllib.request as u; u.urlopen('http://{{host:serve}}:18080/')\" 2>/dev/null; "
+        f"until {python} -c \"import urllib.request as u; u.urlopen('http://{{{{host:serve}}}}:18080/')\" "
+        "2>/dev/null; "
         f"do sleep 0.05; done; touch {tmp_path}/{{{{workflow_id}}}}; until [ -e {tmp_path}/gate ]; do sleep 0.01; done"
     )
     group = {"name": "pair", "tasks": [serve, task("ask", script, lead=True)]}

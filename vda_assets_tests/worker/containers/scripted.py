@@ -128,11 +128,69 @@ def cut_off_metadata() -> None:
 
 
 @behaviour
-def video_left_elsewhere() -> None:
-    write_metadata({})
+def killed_after_generating() -> None:
     folder = Path(os.environ["TMPDIR"]) / "inference"
     folder.mkdir()
     shutil.copyfile(clip(), folder / "cosmos_transfer_inference.mp4")
+    (folder / "older").mkdir()
+    (folder / "older/cosmos_transfer_inference.mp4").write_bytes(b"begun")
+    killed()
+
+
+@behaviour
+def killed_while_writing() -> None:
+    cut_off_video()
+    killed()
+
+
+@behaviour
+def crash_after_labelling() -> int:
+    good()
+    return 3
+
+
+@behaviour
+def silent_after_writing() -> None:
+    good()
+    time.sleep(600)
+
+
+@behaviour
+def refuses_its_config() -> int:
+    print("2026-01-15 10:00:00 INFO cli: reading")
+    print("Traceback (most recent call last):")
+    print('  File "/workspace/modules/cli.py", line 12, in main')
+    print("    raise SettingsError(message)  # ERROR of the user")
+    print("pydantic_core._pydantic_core.ValidationError: 1 validation error for Config")
+    print("super_resolution.model")
+    print("  Input should be 'seedvr2' [type=literal_error, input_value='x', input_type=str]")
+    print("    For further information visit https://errors.pydantic.dev/2.12/v/literal_error")
+    return 2
+
+
+@behaviour
+def cannot_super_resolve() -> int:
+    stages = {"super_resolution": {"status": "failed", "failure_reason": "missing_output"}, "tracking": {}, "odd": [1]}
+    scene_file("sidecars/pipeline_status.json").write_text(json.dumps({"stages": stages}))
+    print("[rank0]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB")
+    print("torch.distributed.elastic.multiprocessing.errors.ChildFailedError:")
+    print("  traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html")
+    print("=" * 60)
+    return 1
+
+
+@behaviour
+def leaves_a_status() -> int:
+    shutil.copyfile(os.environ["STATUS"], scene_file("sidecars/pipeline_status.json"))
+    return 3
+
+
+@behaviour
+def finds_no_llm() -> int:
+    print("2026-01-15 10:00:00 ERROR mcq: scene prompt: Connection refused by http://llm:8000/v1")
+    print("2026-01-15 10:00:01 ERROR mcq: giving up")
+    print("sample 0: rc=1 out_dir=/osmo/output")
+    return 1
 
 
 @behaviour
@@ -192,14 +250,16 @@ def many_files() -> None:
 @behaviour
 def shows_what_it_was_given() -> None:
     names = ("VLM_BASE_URL", "VLM_MODEL", "LLM_MODEL", "VLM_ENDPOINT_MODEL", "LLM_CAPTION_ENDPOINT_URL")
-    names += ("MODEL_CACHE_PATH", "HF_HUB_CACHE")
+    names += ("MODEL_CACHE_PATH", "HF_HUB_CACHE", "VLM_API_KEY", "LLM_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+    names += ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY")
     given = {name: os.environ.get(name) for name in names}
     cache = Path(given["MODEL_CACHE_PATH"] or given["HF_HUB_CACHE"] or "")
     found = {}
     for folder, _, files in os.walk(cache):
         Path(folder, "weights.lock").write_text("")
         found |= {str(Path(folder, name).relative_to(cache)): Path(folder, name).read_text() for name in files}
-    Path(os.environ["GIVEN"]).write_text(json.dumps({"overrides": OVERRIDES, "environment": given, "cache": found}))
+    document = {"overrides": OVERRIDES, "environment": given, "cache": found, "clip": clip().resolve().name}
+    Path(os.environ["GIVEN"]).write_text(json.dumps(document))
     good()
 
 

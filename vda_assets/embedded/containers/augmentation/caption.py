@@ -32,6 +32,15 @@ def effective_endpoints(endpoints: Endpoints | None, environment: Mapping[str, s
     )
 
 
+def evaluation_endpoints(endpoints: Endpoints | None, environment: Mapping[str, str]) -> tuple[Endpoint, Endpoint]:
+    """The VLM and LLM of the attribute verification: the captioning LLM of the environment is not theirs."""
+    configured = endpoints or Endpoints()
+    return (
+        _endpoint(configured.vlm, environment, "VLM_ENDPOINT"),
+        _endpoint(configured.llm, environment, "LLM_ENDPOINT"),
+    )
+
+
 def _endpoint(configured: Endpoint | None, environment: Mapping[str, str], *prefixes: str) -> Endpoint:
     def first(key: str, fallback: str) -> str:
         return next((value for prefix in prefixes if (value := environment.get(f"{prefix}_{key}"))), fallback)

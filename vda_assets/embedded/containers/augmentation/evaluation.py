@@ -6,7 +6,7 @@ recognised when the stand-in has an image operation for it, else the answer is U
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from vda_assets.embedded.containers.augmentation.evaluator_schema import (
     HallucinationParams,
 )
 from vda_assets.embedded.containers.augmentation.image_operations import LOOKS
+from vda_assets.embedded.containers.augmentation.schema import Endpoint
+from vda_assets.embedded.containers.endpoints import EndpointError, require_model
 from vda_assets.embedded.containers.video import Plane, frames, split
 
 LETTERS = "ABCD"
@@ -71,11 +73,29 @@ def _motion(path: Path, params: HallucinationParams) -> Iterator[Mask]:
         previous = np.asarray(current, dtype=np.uint8)
 
 
+def crashed(reason: str) -> dict[str, Any]:
+    """A check that could not be made: the reason stands among the details."""
+    return {"passed": False, "score": 0.0, "details": {"score": 0.0, "error": reason}}
+
+
 def attributes(
-    check: AttributeVerification, *, verified: dict[str, str], vocabulary: dict[str, list[str]]
+    check: AttributeVerification,
+    *,
+    verified: dict[str, str],
+    vocabulary: dict[str, list[str]],
+    endpoints: tuple[Endpoint, Endpoint],
+    environment: Mapping[str, str],
 ) -> dict[str, Any]:
-    """`passed` and `details` (questions, results, summary) for the value of each variable in `verified`."""
+    """`passed` and `details` (questions, results, summary) for the value of each variable in `verified`.
+
+    `endpoints` are the VLM and the LLM; without the LLM there are no questions, without the VLM no answers.
+    """
     started = time.monotonic()
+    vlm, llm = endpoints
+    try:
+        require_model(llm.url, llm.model, api_key=environment.get("LLM_API_KEY"))
+    except EndpointError:
+        return crashed("Failed to generate any questions")
     questions = [
         _question(variable, value, vocabulary.get(variable, []))
         for variable, value in sorted(verified.items())
@@ -91,7 +111,12 @@ def attributes(
         }
         for extra in check.extra_questions or []
     ]
-    results = [_result(question) for question in questions]
+    try:
+        require_model(vlm.url, vlm.model, api_key=environment.get("VLM_API_KEY"))
+        results = [_result(question) for question in questions]
+    except EndpointError as error:
+        unanswered = {"vlm_answer": "ERROR", "passed": False, "error": str(error)}
+        results = [{**_result(question), **unanswered} for question in questions]
     passed = sum(result["passed"] for result in results)
     return {
         "passed": passed == len(results),
@@ -118,7 +143,8 @@ def _question(variable: str, value: str, vocabulary: list[str]) -> dict[str, Any
         choices.append("other")
     options = dict(zip(LETTERS, choices, strict=False))
     return {
-        "variable": variable,
+        # The LLM writes the question, and the variable's name in words of its own.
+        "variable": variable.replace("_", " "),
         "value": value,
         "question": f"Which {variable.replace('_', ' ')} does the picture show?",
         "options": options,

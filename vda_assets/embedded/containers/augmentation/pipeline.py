@@ -16,16 +16,23 @@ from typing import Any
 
 import av
 
-from vda_assets.embedded.containers.augmentation.caption import CaptionError, caption, effective_endpoints, selections
-from vda_assets.embedded.containers.augmentation.evaluation import attributes, hallucination
+from vda_assets.embedded.containers.augmentation.caption import (
+    CaptionError,
+    caption,
+    effective_endpoints,
+    evaluation_endpoints,
+    selections,
+)
+from vda_assets.embedded.containers.augmentation.evaluation import attributes, crashed, hallucination
 from vda_assets.embedded.containers.augmentation.evaluator_schema import AttributeVerification, HallucinationCheck
 from vda_assets.embedded.containers.augmentation.image_operations import Renderer, looks_for
 from vda_assets.embedded.containers.augmentation.schema import Captioning, Config, Modalities, Sample
 from vda_assets.embedded.containers.stand_in import NOTE, mark
-from vda_assets.embedded.containers.video import Clip, frames, join, probe, split, writing
+from vda_assets.embedded.containers.video import Clip, frames, join, probe, require_decodable, split, writing
 
 CONTAINER = "paidf-augmentation:1.0.0"
 EXTENSIONS = {".mp4", ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tiff", ".tif"}
+MOST_FRAMES = 5000
 MODALITIES = ("edge", "depth", "seg", "vis")
 log = logging.getLogger("augmentation")
 
@@ -129,7 +136,8 @@ class _SampleRun:
         self._require_generable()
         try:
             clip = probe(self._source)
-            _require_decodable(clip)
+            require_decodable(clip)
+            _require_short(clip)
             looks, unknown = looks_for(self._selections.values())
             if unknown:
                 log.warning("no image operation for %s; these leave the picture as it is", ", ".join(unknown))
@@ -163,7 +171,7 @@ class _SampleRun:
             try:
                 block = hallucination(motion, source=self._source, augmented=self._video)
             except (ValueError, av.FFmpegError) as error:
-                block = {"passed": False, "score": 0.0, "threshold": motion.threshold, "error": str(error)}
+                block = crashed(str(error))
             record["hallucination_check"] = {**block, **stamp}
             log.info("attempt %d: hallucination score %s", attempt, block["score"])
             if not block["passed"]:
@@ -172,7 +180,13 @@ class _SampleRun:
             return True
         llm = self._captioning.llm
         vocabulary = (llm.verification_options or llm.variables or {}) if llm else {}
-        block = attributes(verification, verified=self._selections, vocabulary=vocabulary)
+        block = attributes(
+            verification,
+            verified=self._selections,
+            vocabulary=vocabulary,
+            endpoints=evaluation_endpoints(self._config.endpoints, self._environment),
+            environment=self._environment,
+        )
         record["attribute_verification"] = {**block, **stamp}
         if block["passed"] and verification.generate_natural_caption_on_pass:
             record["natural_caption"] = record["prompt"]
@@ -189,11 +203,9 @@ def _evaluators(config: Config) -> tuple[HallucinationCheck | None, AttributeVer
     return motion, verification
 
 
-def _require_decodable(clip: Clip) -> None:
-    """Refuses the H.264 that the container's NVDEC cannot decode; odd sizes pass, since 4:2:0 cannot hold them."""
-    odd = clip.width % 2 or clip.height % 2
-    if clip.codec == "h264" and clip.pixel_format not in ("yuv420p", "yuvj420p") and not odd:
-        raise ValueError(f"{clip.path}: H.264 {clip.pixel_format} is refused; use 8-bit 4:2:0")
+def _require_short(clip: Clip) -> None:
+    if clip.frame_count > MOST_FRAMES:
+        raise ValueError(f"{clip.path}: {clip.frame_count} frames, of at most {MOST_FRAMES}")
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:

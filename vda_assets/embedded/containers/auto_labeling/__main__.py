@@ -78,6 +78,7 @@ def _label_all(config: Config, questions: list[Question]) -> int:
             SampleRun(config, sample, questions, os.environ).run()
         except (SampleError, OSError) as error:
             log.error("data.%d: %s", number, error)  # noqa: TRY400 - the message says it all
+            print(f"sample {number}: rc=1 out_dir={sample.output.out_dir}", file=sys.stderr)
             failed += 1
     return 1 if failed else 0
 

@@ -21,7 +21,16 @@ _LARGE = ("truck", "bus", "car")
 
 def unknown_classes(classes: list[str]) -> list[str]:
     """The configured names that are no COCO class."""
-    return [name for name in classes if name not in SEMANTIC_IDS]
+    return [name for name in classes if _folded(name) not in SEMANTIC_IDS]
+
+
+def known_classes(classes: list[str]) -> list[str]:
+    """The names as COCO spells them: case, spaces and underscores make no difference."""
+    return [_folded(name) for name in classes]
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.lower().replace("_", " ").split())
 
 
 def guess_class(classes: list[str], *, aspect: float, area_fraction: float) -> str:

@@ -5,13 +5,14 @@ SampleError   the sample failed: it counts as exit code 1, other samples still r
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import av
 
-from vda_assets.embedded.containers.auto_labeling.coco import unknown_classes
+from vda_assets.embedded.containers.auto_labeling.coco import known_classes, unknown_classes
 from vda_assets.embedded.containers.auto_labeling.mcq import Mcq, write_prompts
 from vda_assets.embedded.containers.auto_labeling.observation import Observation, observe
 from vda_assets.embedded.containers.auto_labeling.overlays import write_overlays
@@ -29,7 +30,7 @@ from vda_assets.embedded.containers.auto_labeling.status import StageRecord
 from vda_assets.embedded.containers.auto_labeling.super_resolution import upscale
 from vda_assets.embedded.containers.endpoints import EndpointError, require_model
 from vda_assets.embedded.containers.stand_in import LOG_FORMAT, mark
-from vda_assets.embedded.containers.video import probe
+from vda_assets.embedded.containers.video import probe, require_decodable
 
 CONTAINER = "paidf-auto-labeling:1.0.0"
 STAGE_LOGS = {"": "pipeline", "tracking": "tracking", "mcq": "mcq", "sr": "sr", "vlm_json": "vlm_json"}
@@ -45,7 +46,9 @@ def usable_tracking(config: Config) -> DetectionAndTracking | None:
     settings = config.detection_and_tracking
     if settings is None or not settings.enabled:
         return None
-    return None if unknown_classes(settings.classes) else settings
+    if unknown_classes(settings.classes):
+        return None
+    return settings.model_copy(update={"classes": known_classes(settings.classes)})
 
 
 class SampleRun:
@@ -57,7 +60,8 @@ class SampleRun:
         self._config = config
         self._questions = questions
         self._environment = environment
-        self._source = Path(sample.inputs.video_path)
+        # The scene is named after what a link leads to, not after the link.
+        self._source = Path(sample.inputs.video_path).resolve()
         self._media_id = self._source.stem
         self._vlm_video = Path(sample.inputs.vlm_video_path) if sample.inputs.vlm_video_path else None
         self._out = Path(sample.output.out_dir)
@@ -86,8 +90,10 @@ class SampleRun:
             log.info("done; the scene was not validated, as in the container, which lacks the tool")
 
     def _label(self) -> None:
-        if "mov" not in probe(self._source).demuxer.split(","):
+        source = probe(self._source)
+        if "mov" not in source.demuxer.split(","):
             raise ValueError("only the mov/mp4 demuxer is built into the container")
+        require_decodable(source)
         clip = self._super_resolve()
         self._link(clip)
         tracking = usable_tracking(self._config)
@@ -138,6 +144,8 @@ class SampleRun:
             upscale(self._source, target, settings)
         except (av.FFmpegError, ValueError) as error:
             log.getChild("sr").error("%s", error)
+            # torchrun ends every failure so.
+            print("=" * 60, file=sys.stderr)
             if self._strict:
                 raise
             source = str(self._source)

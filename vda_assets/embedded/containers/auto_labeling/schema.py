@@ -73,14 +73,14 @@ class SuperResolution(_Strict):
     """Upscaling before everything else."""
 
     enabled: bool = True
-    model: str = "seedvr2"
-    variant: str = "seedvr2_3b"
+    model: Literal["seedvr2"] = "seedvr2"
+    variant: Literal["seedvr2_3b", "seedvr2_7b"] = "seedvr2_3b"
     seed: int = 42
     res_h: Annotated[int, Field(gt=0)] = 720
-    res_w: int = 1280
+    res_w: Annotated[int, Field(gt=0)] = 1280
     window_frames: int = 128
     overlap_frames: int = 64
-    window_timeout: float = 3600
+    window_timeout: int = 3600
     out_fps: float | None = None
 
 
@@ -88,7 +88,7 @@ class DetectionAndTracking(_Strict):
     """What is detected and how it is followed."""
 
     enabled: bool = False
-    model: str = "rfdetr"
+    model: Literal["rfdetr"] = "rfdetr"
     threshold: float = 0.2
     iou_threshold: float = 0.3
     classes: Annotated[list[str], Field(min_length=1)] = ["car", "truck", "bus", "motorcycle", "bicycle"]
@@ -116,7 +116,7 @@ class VlmJson(_Strict):
     """Descriptions and events of the clip."""
 
     enabled: bool = False
-    model: str = "vlm"
+    model: Literal["vlm"] = "vlm"
     scene_prompt_file: str | None = None
     events_prompt_file: str | None = None
     default_video_json_prompt_file: str | None = None
@@ -129,7 +129,7 @@ class VlmJson(_Strict):
     resolution: Annotated[int, Field(gt=0)] = 360
     max_frames: Annotated[int, Field(gt=0)] = 24
     max_tokens: Annotated[int, Field(gt=0)] = 8192
-    timeout: Positive = 600
+    timeout: Annotated[int, Field(gt=0)] = 600
     rate_limit: NotNegative = 0
 
 
@@ -160,7 +160,7 @@ class Windows(_Strict):
     llm_temperature: float = 0
     vlm_structured_output: StructuredOutput = "openai"
     llm_structured_output: StructuredOutput = "openai"
-    timeout: float = 600
+    timeout: int = 600
     rate_limit: float = 0
     aggregate_windows: bool = False
     write_empty_mcq_marker: bool = True

@@ -1,4 +1,4 @@
-"""`vda stage` as it is called."""
+"""`vda mirror` as it is called."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ def fill_run(project: Project, videos: list[str], *, size_bytes: int = 1000, fil
     return expected
 
 
-def test_a_run_is_staged_with_its_clips_and_every_file_is_named(project: Project) -> None:
+def test_a_run_is_mirrored_with_its_clips_and_every_file_is_named(project: Project) -> None:
     expected = fill_run(project, ["street", "night"])
-    done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
+    done = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(done.stdout.splitlines()) == sorted(f"MEDIA:{project.media / path}" for path in expected)
     assert project.hashes_here() == expected
 
 
-def test_one_video_of_a_run_is_staged_alone(project: Project) -> None:
+def test_one_video_of_a_run_is_mirrored_alone(project: Project) -> None:
     expected = fill_run(project, ["street", "night"])
-    done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN, "--video", "night.mp4")
+    done = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN, "--video", "night.mp4")
     assert done.returncode == 0, done.stderr
     assert project.hashes_here() == {path: one for path, one in expected.items() if "street" not in path}
 
-    unknown = project.vda("stage", "--dataset", DATASET, "--run-id", RUN, "--video", "nope")
+    unknown = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN, "--video", "nope")
     assert unknown.returncode == 2
     assert f"{RUN} has no video 'nope'; it has: night, street" in unknown.stderr
 
@@ -72,7 +72,7 @@ def test_what_is_not_whole_is_said_and_the_rest_comes(project: Project) -> None:
     (root / "outputs/pseudo_labeled/night/raw/1.bin").write_bytes(b"half")
     (clips / "night.mp4").unlink()
     (clips / "rain.mp4").write_bytes(b"")
-    done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
+    done = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN)
     assert done.returncode == 1
     lost = ("outputs/augmented/street_aug0/", "outputs/pseudo_labeled/night/", "input/night", "input/rain")
     assert project.hashes_here() == {path: one for path, one in expected.items() if not path.startswith(lost)}
@@ -96,7 +96,7 @@ def test_a_full_disk_and_links_that_lead_out_are_a_line_each_and_the_rest_comes(
     (project.folder / "elsewhere").mkdir()
     (project.media / "display").symlink_to(project.folder / "elsewhere")
 
-    done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN, largest_file_bytes=1_000_000)
+    done = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN, largest_file_bytes=1_000_000)
 
     assert done.returncode == 1
     comparison = layout.comparison("night", 0)
@@ -118,7 +118,7 @@ def test_an_output_that_did_not_come_whole_gets_no_marker(project: Project) -> N
     (Path("/" + project.layout.output(PSEUDO_LABELED, "street").key) / "raw/0.bin").rename(project.folder / "0.bin")
     moved = Path("/" + project.layout.output(PSEUDO_LABELED, "street").key) / "raw/0.bin"
     moved.symlink_to(project.folder / "0.bin")
-    done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
+    done = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert not (project.media / "outputs/pseudo_labeled/street/outcome.json").exists()
     assert (project.media / "outputs/augmented/street_aug0/outcome.json").exists()
@@ -128,7 +128,7 @@ def test_an_object_that_vanishes_meanwhile_is_named_and_the_rest_comes(tmp_path:
     with project_on("s3", tmp_path) as project:
         expected = fill_run(project, ["street"], files=250)
         filesystem, clip = project.place.storage.locate(project.clips / "street.mp4")
-        with project.start("stage", "--dataset", DATASET, "--run-id", RUN) as process:
+        with project.start("mirror", "--dataset", DATASET, "--run-id", RUN) as process:
             assert process.stdout is not None
             process.stdout.readline()
             process.send_signal(signal.SIGSTOP)
@@ -140,16 +140,36 @@ def test_an_object_that_vanishes_meanwhile_is_named_and_the_rest_comes(tmp_path:
         assert project.hashes_here() == {path: one for path, one in expected.items() if path != "input/street.mp4"}
 
 
+def test_odd_objects_in_a_run_are_no_files_or_fail_alone(tmp_path: Path) -> None:
+    with project_on("s3", tmp_path) as project:
+        expected = fill_run(project, ["street"])
+        root = project.layout.root
+        filesystem, _ = project.place.storage.locate(root)
+        for marker in ("", "outputs/", "outputs/pseudo_labeled/", "outputs/pseudo_labeled/street/", "display/", "new/"):
+            filesystem.call_s3("put_object", Bucket=root.bucket, Key=f"{root.key}/{marker}", Body=b"")
+        for name in ("notes?versionId=1", "notes//draft"):
+            filesystem.call_s3("put_object", Bucket=root.bucket, Key=f"{root.key}/{name}", Body=b"odd")
+        archived = {"Key": f"{root.key}/archived.mp4", "Body": b"clip", "StorageClass": "GLACIER"}
+        filesystem.call_s3("put_object", Bucket=root.bucket, **archived)
+        done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
+        assert project.hashes_here() == expected
+        told = sorted(done.stderr.splitlines())
+        assert (done.returncode, len(told)) == (1, 3), done.stderr
+        assert told[0].startswith(f"FAILED: {root}/archived.mp4: it lies in an archive: restore it")
+        assert "notes//draft" in told[1]
+        assert "rename it" in told[2]
+
+
 def test_a_run_that_does_not_exist_is_named(project: Project) -> None:
-    nothing = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
+    nothing = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN)
     assert (nothing.returncode, "there is nothing in" in nothing.stderr) == (1, True)
-    wrong = project.vda("stage", "--dataset", DATASET, "--run-id", "../elsewhere")
+    wrong = project.vda("mirror", "--dataset", DATASET, "--run-id", "../elsewhere")
     assert (wrong.returncode, "is no run, such as run-" in wrong.stderr) == (2, True)
     assert not (project.folder / "media").exists()
 
 
 @pytest.mark.parametrize(("backend", "kills"), [("file", 4), ("s3", 3)])
-def test_staging_killed_at_any_moment_and_run_again_has_every_byte(backend: str, kills: int, tmp_path: Path) -> None:
+def test_mirroring_killed_at_any_moment_and_run_again_has_every_byte(backend: str, kills: int, tmp_path: Path) -> None:
     with project_on(backend, tmp_path) as project:
         fill_run(project, ["street", "night"], size_bytes=200_000, files=6)
         storage, big = project.place.storage, random.Random(5).randbytes(BIG_BYTES)
@@ -161,14 +181,14 @@ def test_staging_killed_at_any_moment_and_run_again_has_every_byte(backend: str,
         expected |= {f"input/{name}.mp4": hash_of(big) for name in ("street", "night")}
         moments = random.Random(11)
         for _ in range(kills):
-            with project.start("stage", "--dataset", DATASET, "--run-id", RUN) as process:
+            with project.start("mirror", "--dataset", DATASET, "--run-id", RUN) as process:
                 if moments.random() < 0.3:
                     killed_after_lines(process, moments.randrange(12))
                 else:
                     killed_after_bytes(process, project.media, moments.randrange(BIG_BYTES))
             here = project.hashes_here()
             assert here == {path: expected[path] for path in here}
-        done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
+        done = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN)
         assert done.returncode == 0, done.stderr
         assert project.hashes_here() == expected
         assert not list(project.media.rglob("*.part"))

@@ -1,4 +1,4 @@
-"""`vda stage`: a run's results and the clips that it was made from, mirrored to this machine."""
+"""`vda mirror`: a run's results and the clips that it was made from, mirrored to this machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from vda_assets.cli.world import dataset_and_deployment, dataset_option, load, v
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.storage.access import Storage
 from vda_assets.storage.clips import CLIP_EXTENSIONS, key_of, video_of
-from vda_assets.storage.errors import BadClipName
+from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.layout import OUTCOME_FILE, RunLayout
 from vda_assets.storage.objects import StoredObject
-from vda_assets.storage.transfer import Copy, Problem, mirror, only_one
+from vda_assets.storage.transfer import Copy, NotCopied, mirror, only_one
 from vda_assets.storage.url import StorageUrl
 
 MEDIA_FOLDER = Path("media/vda/runs")
@@ -27,16 +27,16 @@ _RUN_ID = re.compile(r"run-[0-9a-f]{8}")
 _READS_AT_ONCE = 8
 
 
-@click.command()
+@click.command("mirror")
 @dataset_option
 @click.option("--run-id", required=True, metavar="RUN", help="A run's folder: run- and eight hex digits.")
 @video_option
-def stage(dataset_name: str, run_id: str, videos: tuple[str, ...]) -> None:
+def mirror_run(dataset_name: str, run_id: str, videos: tuple[str, ...]) -> None:
     """Mirror a run's outputs and its input clips to media/vda/runs/RUN/, the clips under input/.
 
     Prints MEDIA:<absolute path> for every file. Killed, the same command goes on where it was.
 
-    Example: vda stage --dataset vda-demo --run-id run-1a2b3c4d
+    Example: vda mirror --dataset vda-demo --run-id run-1a2b3c4d
     """
     if not _RUN_ID.fullmatch(run_id):
         raise click.UsageError(f"--run-id {run_id!r} is no run, such as run-1a2b3c4d")
@@ -74,28 +74,32 @@ class _Run:
             chosen |= spelled
         return chosen
 
-    def bring(self, videos: set[str], root: Path) -> list[Problem]:
+    def bring(self, videos: set[str], root: Path) -> list[NotCopied]:
         """Mirrors what belongs to the videos; a marker comes last, after everything that it stands for."""
         unfinished = self._unfinished(videos)
-        problems = [Problem(str(self._layout.root / folder), reason) for folder, reason in unfinished.items()]
+        problems = [NotCopied(str(self._layout.root / folder), reason) for folder, reason in unfinished.items()]
         files: list[Copy] = []
         markers: list[Copy] = []
         for found in self._found:
             folder = self._layout.output_folder_at(found.path)
             if folder in unfinished or self._layout.video_at(found.path) not in {None, *videos}:
                 continue
-            copy = Copy(self._layout.root / found.path, root / found.path, found)
+            try:
+                copy = Copy(self._layout.root / found.path, root / found.path, found)
+            except BadStorageUrl as error:
+                problems.append(NotCopied(f"{self._layout.root}/{found.path}", str(error)))
+                continue
             (markers if folder and copy.path.name == OUTCOME_FILE else files).append(copy)
         clips, missing = self._input_clips(videos)
         files += [Copy(self._dataset_url / clip.path, root / "input" / clip.path, clip) for clip in clips]
         empty = [copy for copy in files if _is_empty_clip(copy)]
-        problems += missing + [Problem(str(copy.url), "it has zero bytes") for copy in empty]
+        problems += missing + [NotCopied(str(copy.url), "it has zero bytes") for copy in empty]
         problems += self._mirror([copy for copy in files if copy not in empty], root)
         spoilt = {problem.subject.rpartition("/")[0] for problem in problems}
         whole = [copy for copy in markers if not any(one.startswith(str(copy.url.parent)) for one in spoilt)]
         return problems + self._mirror(whole, root)
 
-    def _mirror(self, copies: Sequence[Copy], root: Path) -> list[Problem]:
+    def _mirror(self, copies: Sequence[Copy], root: Path) -> list[NotCopied]:
         total_bytes = sum(copy.stored.size_bytes for copy in copies if copy.stored)
         results = mirror(self._storage, copies, root=root)
         return show(results, total_bytes=total_bytes, line=lambda done: f"MEDIA:{done.copy.path}")
@@ -123,14 +127,16 @@ class _Run:
             return {}
         return {str(entry["video_name"]): str(entry["video"]) for entry in content["configs"]}
 
-    def _input_clips(self, videos: set[str]) -> tuple[list[StoredObject], list[Problem]]:
+    def _input_clips(self, videos: set[str]) -> tuple[list[StoredObject], list[NotCopied]]:
         """The clips, by their path below the dataset; a run that only compared has no manifest to name them."""
         clips = {video: found for video in videos & self._clip_paths.keys() if (found := self._clip(video))}
         unnamed = videos - self._clip_paths.keys()
         if unnamed:
             clips |= {video: found for video, found in self._dataset_clips() if video in unnamed}
         problems = [
-            Problem(str(self._dataset_url / self._clip_paths.get(video, video)), "the input clip is not there any more")
+            NotCopied(
+                str(self._dataset_url / self._clip_paths.get(video, video)), "the input clip is not there any more"
+            )
             for video in sorted(videos - clips.keys())
         ]
         return list(clips.values()), problems

@@ -1,0 +1,100 @@
+"""The body of a dataset's step: readiness, then the production of clips, then one failure that names what failed."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from vda_assets.base.patience import Patience
+from vda_assets.config.errors import ConfigError
+from vda_assets.dagster_defs.interrupts import interrupts_delayed
+from vda_assets.dagster_defs.names import run_id_of
+from vda_assets.dagster_defs.neighbours import Neighbours
+from vda_assets.dagster_defs.production import Production, Scope
+from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
+from vda_assets.dagster_defs.tables import shortened, table
+from vda_assets.dispatch.pace import Pace
+from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Output
+from vda_assets.osmo.errors import OsmoError
+from vda_assets.readiness.finding import NotReady, require
+from vda_assets.readiness.overview import time_overview
+from vda_assets.readiness.preflight import check_gate
+from vda_assets.storage.errors import StorageError
+from vda_assets.storage.layout import RunLayout
+
+_NAMED_IN_MESSAGE = 5
+# How long a run waits for storage that does not answer just now; OSMO is waited for as long.
+_PATIENCE = Patience(Pace().patience_seconds, first_pause_seconds=0.5, longest_pause_seconds=60.0)
+
+
+def produce(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, scope: Scope, selection: Selection, keys: Sequence[str]
+) -> None:
+    """Makes the selection for the clips of these keys.
+
+    Raises Failure naming every clip and output that failed, after all others are materialized.
+    """
+    deployment_name = scope.dataset.deployment
+    log = interrupts_delayed()(context.log.info)
+    storage = getattr(context.resources, storage_resource_key(deployment_name)).storage(patience=_PATIENCE, log=log)
+    layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
+    log_event: Callable[[Any], None] = context.log_event  # in an op it takes evaluations as well (Dagster 1.13)
+    production = Production(
+        scope,
+        selection=selection,
+        layout=layout,
+        storage=storage,
+        instance=context.instance,
+        log_event=interrupts_delayed()(log_event),
+        log=log,
+        company=Neighbours(context.instance, context.run_id, dataset=scope.dataset, selection=selection, keys=keys),
+    )
+    if not keys:
+        reason = "the clips that this run was asked for are no partitions any more: ask for them anew"
+        raise dg.Failure(reason, allow_retries=False)
+    context.log.info(f"{layout.run_id}: {selection.flow or 'selected stages'} for {len(keys)} clips")
+    try:
+        with getattr(context.resources, osmo_resource_key(deployment_name)).client() as client:
+            gate = check_gate(client, storage, dataset=scope.dataset, deployment=scope.deployment, selection=selection)
+            require(gate.findings)
+            overview = time_overview(
+                selection,
+                gate.findings,
+                clips=len(keys),
+                clips_at_once=scope.deployment.osmo.max_in_flight,
+                stand_in=scope.deployment.is_stand_in,
+            )
+            context.log.info("\n".join(overview.lines()))
+            assert gate.gpu_platform is not None
+            production.run(keys, client=client, gpu_platform=gate.gpu_platform)
+    except (NotReady, ConfigError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    except StorageError as error:
+        raise dg.Failure(str(error)) from error
+    except OsmoError as error:
+        raise dg.Failure(f"OSMO at {scope.deployment.osmo.url}: {error}") from error
+    if reasons := production.failures.reasons:
+        raise failure_of(reasons, asked=len(keys) * len(selection.outputs))
+
+
+def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.Failure:
+    """What a run ends with of whose `asked` outputs some failed: a table of every clip and cause."""
+    causes: dict[tuple[str, str], list[Output]] = defaultdict(list)
+    for (key, output), reason in sorted(reasons.items()):
+        causes[key, reason].append(output)
+    first = [f"{key} {output}: {_first_line(reason)}" for (key, output), reason in reasons.items()][:_NAMED_IN_MESSAGE]
+    more = " …" if len(reasons) > _NAMED_IN_MESSAGE else ""
+    rows = [(key, ", ".join(outputs), reason) for (key, reason), outputs in causes.items()]
+    return dg.Failure(
+        f"{len(reasons)} of {asked} outputs failed: {'; '.join(first)}{more}",
+        metadata={
+            "failed": table(("clip", "outputs", "reason"), rows),
+            "failures": dg.MetadataValue.int(len(reasons)),
+        },
+    )
+
+
+def _first_line(text: str) -> str:
+    return shortened(text.partition("\n")[0])

@@ -1,0 +1,101 @@
+"""Which clips each living run of this Dagster instance works on, so that runs leave each other's work to each other.
+
+A run records its clips before it looks for workflows. Of two runs that work on a clip the later one therefore sees the
+earlier, or each sees the other: then the order of their beginnings decides, which both read alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+
+import dagster as dg
+from pydantic import BaseModel, ValidationError
+
+from vda_assets.config.dataset import Dataset
+from vda_assets.dagster_defs.dead_runs import fail_dead_runs
+from vda_assets.dagster_defs.interrupts import interrupts_delayed
+from vda_assets.dagster_defs.own_runs import is_terminated
+from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Stage
+from vda_assets.flows.workflow import clip_hash_at
+
+_LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+class _Record(BaseModel):
+    """`began` is in seconds since 1970; `stages` are those that the run makes of the clips whose `keys` it lists."""
+
+    dataset: str
+    began: float
+    stages: frozenset[Stage]
+    keys: frozenset[str]
+
+
+class Neighbours:
+    """The dispatcher's `Company` for one run: the other living runs of the same dataset."""
+
+    def __init__(
+        self, instance: dg.DagsterInstance, run_id: str, *, dataset: Dataset, selection: Selection, keys: Sequence[str]
+    ) -> None:
+        self._instance, self._run_id = instance, run_id
+        self._record = _Record(
+            dataset=str(dataset.dataset_url), began=time.time(), stages=selection.stages, keys=frozenset(keys)
+        )
+        _write(instance, run_id, self._record)
+
+    def work_on(self, keys: Collection[str]) -> None:
+        """Raises DagsterExecutionInterruptedError when the run was terminated: the UI sends no signal to a process that
+        Dagster did not start."""
+        if is_terminated(self._instance, self._run_id):
+            raise dg.DagsterExecutionInterruptedError
+        if frozenset(keys) != self._record.keys:
+            self._record = self._record.model_copy(update={"keys": frozenset(keys)})
+            _write(self._instance, self._run_id, self._record)
+
+    def ahead(self, keys: Collection[str]) -> frozenset[str]:
+        me = (self._record.began, self._run_id)
+        earlier = [
+            record
+            for run_id, record in self._others()
+            if (record.began, run_id) < me and record.stages & self._record.stages
+        ]
+        return frozenset(keys) & frozenset(key for record in earlier for key in record.keys)
+
+    def need(self, keys: Collection[str]) -> frozenset[str]:
+        return frozenset(keys) & frozenset(key for _, record in self._others() for key in record.keys)
+
+    def _others(self) -> Iterator[tuple[str, _Record]]:
+        for run_id, record in _living(self._instance, self._record.dataset):
+            if run_id != self._run_id:
+                yield run_id, record
+
+
+def needed_clips(instance: dg.DagsterInstance, dataset: Dataset) -> set[str]:
+    """The `clip_hash` of every clip of the dataset that a living run works on."""
+    url = dataset.dataset_url
+    return {clip_hash_at(url, key) for _, record in _living(instance, str(url)) for key in record.keys}
+
+
+def _living(instance: dg.DagsterInstance, dataset: str) -> Iterator[tuple[str, _Record]]:
+    with interrupts_delayed():
+        fail_dead_runs(instance)
+        run_ids = [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=_LIVING))]
+        texts = instance.run_storage.get_cursor_values({_name(run_id) for run_id in run_ids})
+    for run_id in run_ids:
+        try:
+            record = _Record.model_validate_json(texts.get(_name(run_id)) or "")
+        except ValidationError:
+            continue  # no run of ours, or none that has begun
+        if record.dataset == dataset:
+            yield run_id, record
+
+
+def _write(instance: dg.DagsterInstance, run_id: str, record: _Record) -> None:
+    # Not a tag: PostgreSQL refuses tags of more than 2,700 bytes, since it keeps an index of their values.
+    with interrupts_delayed():
+        instance.run_storage.set_cursor_values({_name(run_id): record.model_dump_json()})
+
+
+def _name(run_id: str) -> str:
+    return f"vda/run/{run_id}"

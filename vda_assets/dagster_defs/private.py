@@ -1,0 +1,53 @@
+"""What Dagster 1.13 has but does not promise to keep: whatever of it we use is reached through this module.
+
+`vda_assets_tests/dagster_defs/test_private.py` fails when an upgrade has changed one of them, and says what to check.
+"""
+
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+# Tag of a materialization or observation. Dagster exports no constant for it.
+DATA_VERSION_TAG = "dagster/data_version"
+# Tags of a run of several partitions: those that lie between the two when the run starts.
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+# The warning of a step whose checks were logged for partitions, which is the only way to have them there.
+CHECKS_REMARK = "did not yield or return expected outputs"
+_INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
+
+
+def listen(instance: dg.DagsterInstance, run_id: str, heard: Callable[[dg.EventLogEntry], None]) -> None:
+    """Calls `heard` with each entry that this process adds to the run's event log, as it is added."""
+    instance.add_event_listener(run_id, heard)
+
+
+def materialization_in(entry: dg.EventLogEntry) -> dg.AssetMaterialization | None:
+    """What a step materialized, when the entry of its run's event log says so."""
+    event = entry.dagster_event
+    return event.step_materialization_data.materialization if event and event.is_step_materialization else None
+
+
+def is_interrupt(event: dg.DagsterEvent) -> bool:
+    """Whether Ctrl-C or SIGTERM caused the failure, inside the step or while Dagster itself was busy."""
+    error = getattr(event.event_specific_data, "error", None) if event.is_failure else None
+    return error is not None and error.cls_name in _INTERRUPTS
+
+
+def failure_in(event: dg.DagsterEvent) -> str:
+    """What the step said it failed for; an unexpected exception comes with its place."""
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
+    return failure.error.to_string() if failure.error else "no reason given"
+
+
+def end_as_failed(instance: dg.DagsterInstance, run: dg.DagsterRun, reason: str) -> None:
+    """Ends a run in Dagster's books whose process is known to be gone."""
+    instance.report_run_failed(run, reason)
+
+
+def run_group(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Sequence[dg.DagsterRun]:
+    """The run, and all runs that are retries of the same root run."""
+    group = instance.get_run_group(run.run_id)
+    return group[1] if group else [run]

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from vda_assets.config.dataset import VerdictPolicy
+from vda_assets.config.deployment import Container, Endpoint, Endpoints, GeneratorEndpoint, Images, Role
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("nvcr.io/nvidia/paidf-augmentation:1.0.0", "1.0.0"),
+        ("registry.local:5000/aug:v1.1.0-acme.3@sha256:00ff", "1.1.0"),
+        ("registry.local:5000/aug", None),
+        ("aug:latest", None),
+        ("aug@sha256:00ff", None),
+        ("aug:1.1", None),
+    ],
+)
+def test_the_tag_of_an_image_says_its_version_or_nothing_does(image: str, version: str | None) -> None:
+    assert Images(augmentation=image).version(Container.AUGMENTATION) == version
+    assert Images(augmentation=image, augmentation_version="1.0.1").version(Container.AUGMENTATION) == "1.0.1"
+
+
+def test_endpoints_are_found_by_role_and_lose_the_slash_at_their_end() -> None:
+    endpoints = Endpoints(video_transfer=GeneratorEndpoint(url="http://cosmos:8000/v1/", model="cosmos"))
+    assert endpoints.of(Role.VIDEO_TRANSFER) == endpoints.video_transfer
+    assert endpoints.video_transfer
+    assert endpoints.video_transfer.url == "http://cosmos:8000/v1"
+    assert Endpoints().of(Role.VIDEO_TRANSFER) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "osmo",
+        "ftp://osmo",
+        "http://",
+        "http://osmo:port",
+        "http://[::1",
+        "http://a b",
+        "http://u:p@osmo",
+        "http://o?a=b&api_key=c",
+    ],
+)
+def test_what_is_no_plain_http_address_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError):
+        Endpoint(url=url, model="m")
+
+
+def test_a_model_of_two_lines_cannot_write_into_the_workers_environment() -> None:
+    with pytest.raises(ValidationError):
+        Endpoint(url="http://osmo", model="m\nHF_TOKEN=x")
+
+
+def test_a_missing_output_fails_whatever_the_policy_is() -> None:
+    policy = VerdictPolicy(unverified="pass")
+    assert [policy.treatment(verdict) for verdict in ("accepted", "unverified", "missing")] == ["pass", "pass", "fail"]
