@@ -85,7 +85,7 @@ class FileSpec(SpecModel):
     """A file that OSMO mounts read-only, mode 0644, into the task; at most about 1 MiB."""
 
     path: str
-    contents: str
+    contents: NumberOrStr
     base64: bool = False
 
     @classmethod
@@ -132,6 +132,8 @@ class CheckpointSpec(SpecModel):
 
 
 class TaskSpec(SpecModel):
+    """`resources` and `backend` are accepted and overwritten, as the service does; `resource` is what counts."""
+
     name: Name
     image: str
     command: Annotated[list[NumberOrStr], Field(min_length=1)]
@@ -151,6 +153,8 @@ class TaskSpec(SpecModel):
     cacheSize: NumberOrStr | None = None
     exitActions: dict[str, Scalar] = {}
     checkpoint: list[CheckpointSpec] = []
+    resources: dict[str, Any] = {}
+    backend: str = ""
 
 
 class GroupSpec(SpecModel):
@@ -173,7 +177,7 @@ class WorkflowSpec(SpecModel):
     """`pool` and `backend` are accepted and ignored, as the service does."""
 
     name: Name
-    labels: Annotated[dict[str, Scalar], AfterValidator(check_labels)] = {}
+    labels: Annotated[dict[str, str], AfterValidator(check_labels)] = {}
     groups: list[GroupSpec] = []
     tasks: list[TaskSpec] = []
     resources: dict[str, ResourceSpec] = Field(default_factory=lambda: {"default": ResourceSpec()})

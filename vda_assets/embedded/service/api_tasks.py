@@ -44,7 +44,8 @@ def list_tasks(
     aggregate_by_workflow: bool = False,
     priority: Annotated[list[Priority] | None, Query()] = None,
 ) -> dict[str, Any]:
-    listing.check_page(limit, offset)
+    listing.check_page(limit, offset, least=1)
+    listing.check_users(service.store, users, caller=user)
     conditions = listing.Conditions.of_stored(service.settings.row_seconds)
     if workflow_id:
         conditions.add("instr(t.workflow, ?) > 0", workflow_id)

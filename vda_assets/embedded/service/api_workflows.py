@@ -104,7 +104,8 @@ def list_workflows(
     label: Texts = None,
     no_label: Texts = None,
 ) -> dict[str, Any]:
-    listing.check_page(limit, offset)
+    listing.check_page(limit, offset, least=0)
+    listing.check_users(service.store, users, caller=user)
     conditions = listing.Conditions.of_stored(service.settings.row_seconds)
     if not all_users:
         conditions.add_any_of("w.user", users or [user])

@@ -153,11 +153,12 @@ class Ledger:
         for task in self._store.tasks_of_group(group["id"]):
             gpus, cpus = by_platform.get(task["platform"], (0, 0))
             by_platform[task["platform"]] = (gpus + task["gpu"], cpus + task["cpu"])
+            if not can_ever_fit(Need(0, "", {task["platform"]: (task["gpu"], task["cpu"])}), self._platforms):
+                # The platforms were changed since the submission, which would have been refused.
+                text = f"Task {task['name']} asks for more than the platform {task['platform']} has."
+                self._end_group(group, Ending(TaskStatus.FAILED_BACKEND_ERROR, BACKEND_EXIT_CODE, text), changes)
+                return TaskStatus.FAILED_BACKEND_ERROR
         need = Need(group["id"], workflow["priority"], by_platform)
-        if not can_ever_fit(need, self._platforms):
-            text = f"Group {group['name']} asks for more than the emulated platforms own: {by_platform} (GPUs, CPUs)."
-            self._end_group(group, Ending(TaskStatus.FAILED_BACKEND_ERROR, BACKEND_EXIT_CODE, text), changes)
-            return TaskStatus.FAILED_BACKEND_ERROR
         now = utc_now()
         self._store.update(
             "grp", group["id"], status=TaskStatus.SCHEDULING, processing_start_time=now, scheduling_start_time=now

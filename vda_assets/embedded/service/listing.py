@@ -10,6 +10,7 @@ from typing import Any
 
 from vda_assets.embedded.service.errors import ApiError
 from vda_assets.embedded.service.store import Row, Store, utc_time
+from vda_assets.osmo.spec import LABEL_KEY_PATTERN
 
 MAX_LIMIT = 1000
 _MAX_SELECTOR_BYTES = 4096
@@ -51,6 +52,8 @@ class Conditions:
         )
 
     def add_no_label(self, key: str) -> None:
+        if not LABEL_KEY_PATTERN.fullmatch(key):
+            raise _bad_selector(f"must not hold {key!r}")
         self.add("NOT EXISTS (SELECT 1 FROM label WHERE workflow = w.id AND key = ?)", key)
 
     @property
@@ -67,6 +70,8 @@ def parse_selector(selector: str) -> tuple[str, list[str]]:
     key, separator, value = selector.partition("=")
     if not separator or not key or not value:
         raise _bad_selector("must use key=value format")
+    if not LABEL_KEY_PATTERN.fullmatch(key):
+        raise _bad_selector(f"must not hold {key!r}")
     patterns = [""]
     for piece in re.findall(r"\([^()]*\)|[^()]+|[()]", value):
         if piece in ("(", ")"):
@@ -80,13 +85,21 @@ def parse_selector(selector: str) -> tuple[str, list[str]]:
     return key, patterns
 
 
-def check_page(limit: int, offset: int) -> None:
+def check_page(limit: int, offset: int, *, least: int) -> None:
+    """OSMO 6.4 takes an empty page of workflows, and none of tasks."""
     if limit > MAX_LIMIT:
         raise ApiError("Limit must be less than 1000.")
-    if limit <= 0:
-        raise ApiError("Limit must be greater than 0.")
+    if limit < least:
+        raise ApiError(f"Limit must be greater than {least - 1}.")
     if not 0 <= offset <= _MAX_OFFSET:
         raise ApiError(f"Parameter start must be 0 to {_MAX_OFFSET}.", error_code="USAGE")
+
+
+def check_users(store: Store, users: Sequence[str] | None, *, caller: str) -> None:
+    """Raises ApiError for a user whom the service has never seen."""
+    known = {row["user"] for row in store.all("SELECT DISTINCT user FROM workflow")} | {caller}
+    if unknown := [user for user in users or () if user not in known]:
+        raise ApiError(f"Users not found: {', '.join(unknown)}.")
 
 
 def as_stored(time: datetime) -> str:

@@ -25,7 +25,7 @@ def parse_duration(text: str | None) -> float:
 def _seconds(text: str) -> float:
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
-    if match := re.fullmatch(r"(\d+)(d|h|m|s|ms|us)", text):
+    if match := re.fullmatch(r"(-?\d+)\s*(d|h|m|s|ms|us)", text):
         return float(match[1]) * _UNIT_SECONDS[match[2]]
     if (match := _ISO_DURATION.fullmatch(text)) and any(match.groups()):
         return sum(float(part or 0) * factor for part, factor in zip(match.groups(), (86400, 3600, 60, 1), strict=True))
@@ -34,8 +34,8 @@ def _seconds(text: str) -> float:
 
 def parse_gib(text: str | None) -> float:
     """GiB of a `memory` or `storage` field, 0.0 without one; raises ValueError for an unknown unit."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip()) if text else None
-    if text and (match is None or match[2] not in _UNIT_KIB):
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]*)", text) if text is not None else None
+    if text is not None and (match is None or match[2] not in _UNIT_KIB):
         raise ValueError(f"{text!r} is no size; use a number and one of B, Ki, Mi, Gi, Ti")
     gib = float(match[1]) * _UNIT_KIB[match[2]] / 1024**2 if match else 0.0
     if math.isinf(gib):

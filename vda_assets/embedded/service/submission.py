@@ -28,6 +28,7 @@ from vda_assets.embedded.service.validation import (
     check_credentials,
     check_cross_inputs,
     check_files,
+    check_images,
     check_resources,
     check_urls,
     plan_groups,
@@ -181,13 +182,16 @@ class Submitter:
         if len(labels) > MAX_LABELS:
             raise ApiError(f"A workflow has at most {MAX_LABELS} labels.", error_code="USAGE", workflow_id=name)
         for key, value in labels.items():
-            if not LABEL_KEY_PATTERN.fullmatch(str(key)) or len(str(key).partition("/")[0]) > 253:
+            if not isinstance(key, str) or not isinstance(value, str):
+                message = f"Workflow label {key!r} and its value must be strings."
+                raise ApiError(message, error_code="USAGE", workflow_id=name)
+            if not LABEL_KEY_PATTERN.fullmatch(key) or len(key.partition("/")[0]) > 253:
                 message = f'Workflow label key "{key}" is not a valid Kubernetes label key.'
                 raise ApiError(message, error_code="USAGE", workflow_id=name)
-            if not LABEL_VALUE_PATTERN.fullmatch(str(value)):
+            if not LABEL_VALUE_PATTERN.fullmatch(value):
                 message = f'Workflow label value "{value}" is not a valid non-empty Kubernetes label value.'
                 raise ApiError(message, error_code="USAGE", workflow_id=name)
-        return {str(key): str(value) for key, value in labels.items()}
+        return labels
 
     def _checked(self, spec: WorkflowSpec, upstream: Mapping[str, list[str]], request: Submission) -> NewWorkflow:
         tasks = [task for group in spec.groups for task in group.tasks]
@@ -196,6 +200,7 @@ class Submitter:
         check_guarantee(spec, resources, self._settings, priority=request.priority)
         check_files(tasks)
         check_urls(tasks)
+        check_images(tasks)
         check_credentials(tasks, self._credentials.payloads(request.user))
         try:
             exec_timeout, queue_timeout = (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,10 +14,14 @@ from vda_assets.embedded.service.settings import EmbeddedSettings
 from vda_assets.embedded.service.store import NewGroup, NewTask, Store
 from vda_assets.osmo.spec import GroupSpec, TaskInput, TaskSpec, WorkflowSpec
 from vda_assets.storage.errors import BadStorageUrl
-from vda_assets.storage.url import StorageUrl
+from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 _DEFAULT_CPUS = 1
 _MAX_AMOUNT = 1_000_000
+# How many components of a URL name what a credential opens and its container.
+_URL_PARTS = {"s3": 1, "gs": 1, "swift": 3, "tos": 2, "azure": 2, FILE_SCHEME: 0}
+_HOST = r"(?:[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+(?::\d+)?|[a-zA-Z0-9-]+:\d+|localhost)"
+_IMAGE = re.compile(rf"(?:{_HOST}/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def check_resources(spec: WorkflowSpec, settings: EmbeddedSettings) -> dict[str,
             raise ApiError(f"Resource {name}: {error}", error_code="RESOURCE") from error
         resources[name] = Resources(platform, wanted.gpu or 0, wanted.cpu or _DEFAULT_CPUS, memory, storage)
     for group in spec.groups:
-        _check_group_fits(group, resources, settings)
+        for task in group.tasks:
+            _check_fits(task, resources, settings)
     return resources
 
 
@@ -87,17 +91,23 @@ def check_files(tasks: Iterable[TaskSpec]) -> None:
     for task in tasks:
         seen = set()
         for file in task.files:
-            parts = file.path.split("/")
-            inside_osmo = parts[1:2] == ["osmo"] and not file.path.startswith("/osmo/data/output/")
-            names_a_file = file.path.startswith("/") and not file.path.endswith("/") and file.path.isprintable()
-            if not names_a_file or ".." in parts or inside_osmo or file.path in seen:
+            path = _from_the_root(file.path)
+            parts = path.split("/")
+            inside_osmo = parts[1:2] == ["osmo"] and not path.startswith("/osmo/data/output/")
+            names_a_file = not path.endswith("/") and path.isprintable()
+            if not names_a_file or ".." in parts or inside_osmo or path in seen:
                 raise ApiError(
-                    f"Task {task.name}: file path {file.path} must be absolute, unique and outside of /osmo",
+                    f"Task {task.name}: file path {file.path} must name one file, unique and outside of /osmo",
                     error_code="USAGE",
                 )
-            seen.add(file.path)
-            if file.base64:
-                _check_base64(task.name, file.path, file.contents)
+            seen.add(path)
+
+
+def check_images(tasks: Iterable[TaskSpec]) -> None:
+    """Raises for what no registry could be asked for."""
+    for task in tasks:
+        if not _IMAGE.fullmatch(task.image):
+            raise ApiError(f"Task {task.name}: {task.image!r} is no name of an image", error_code="USAGE")
 
 
 def check_urls(tasks: Iterable[TaskSpec]) -> None:
@@ -105,12 +115,7 @@ def check_urls(tasks: Iterable[TaskSpec]) -> None:
     for task in tasks:
         urls = [source.url for source in task.inputs if not isinstance(source, TaskInput)]
         for url in urls + [output.url for output in task.outputs]:
-            try:
-                StorageUrl.parse(url)
-            except BadStorageUrl as error:
-                scheme, separator, _ = url.partition("://")
-                known = separator and scheme in ("s3", "gs", "swift", "tos", "azure", "file")
-                raise server_error(str(error) if known else f"Unknown URI scheme: {scheme}") from error
+            _check_url(url, task.name)
         for pattern in [source.regex for source in [*task.inputs, *task.outputs]]:
             try:
                 compile_pattern(pattern)
@@ -127,8 +132,8 @@ def check_credentials(tasks: Iterable[TaskSpec], payloads: Mapping[str, Mapping[
             if name not in payloads:
                 raise ApiError(f"Could not find the credential: {name}.", error_code="CREDENTIAL")
             if isinstance(mapping, str):
-                if not mapping.startswith("/") or ".." in mapping.split("/"):
-                    raise ApiError(f"Credential {name}: {mapping} must be an absolute folder", error_code="USAGE")
+                if not mapping.strip("/") or ".." in mapping.split("/"):
+                    raise ApiError(f"Credential {name}: {mapping} must be a folder", error_code="USAGE")
                 continue
             for key in mapping.values():
                 if key not in payloads[name]:
@@ -154,6 +159,12 @@ def plan_groups(
 
 
 def _plan_task(task: TaskSpec, resources: Resources) -> NewTask:
+    # A container's working folder is not known to OSMO: what is mounted at `a` lies at `/a`.
+    mounts = {
+        name: _from_the_root(mount) if isinstance(mount, str) else mount for name, mount in task.credentials.items()
+    }
+    files = [file.model_copy(update={"path": _from_the_root(file.path)}) for file in task.files]
+    task = task.model_copy(update={"credentials": mounts, "files": files})
     return NewTask(
         name=task.name,
         lead=task.lead,
@@ -171,26 +182,36 @@ def _inner_inputs(group: GroupSpec) -> list[str]:
     return [source.task for source in sources if isinstance(source, TaskInput) and ":" not in source.task]
 
 
-def _check_group_fits(group: GroupSpec, resources: Mapping[str, Resources], settings: EmbeddedSettings) -> None:
-    taken: dict[str, tuple[int, int]] = {}
-    for task in group.tasks:
-        if task.resource not in resources:
-            raise ApiError(f"Task {task.name}: resource {task.resource} is not in resources", error_code="RESOURCE")
-        wanted = resources[task.resource]
-        gpus, cpus = taken.get(wanted.platform, (0, 0))
-        taken[wanted.platform] = (gpus + wanted.gpu, cpus + wanted.cpu)
-    for platform, (gpus, cpus) in taken.items():
-        capacity = settings.platforms[platform]
-        if gpus > capacity.gpus or cpus > capacity.cpus:
-            raise ApiError(
-                f'Group "{group.name}" asks for {gpus} GPUs and {cpus} CPUs; platform {platform} of pool '
-                f"{settings.pool} has {capacity.gpus} and {capacity.cpus}.",
-                error_code="RESOURCE",
-            )
+def _check_fits(task: TaskSpec, resources: Mapping[str, Resources], settings: EmbeddedSettings) -> None:
+    """Each platform is one node. A group may want more than it: that one waits until its queue timeout (OSMO 6.4)."""
+    if task.resource not in resources:
+        raise ApiError(f"Task {task.name}: resource {task.resource} is not in resources", error_code="RESOURCE")
+    wanted = resources[task.resource]
+    capacity = settings.platforms[wanted.platform]
+    if wanted.gpu > capacity.gpus or wanted.cpu > capacity.cpus:
+        raise ApiError(
+            f'Task "{task.name}" asks for {wanted.gpu} GPUs and {wanted.cpu} CPUs; platform {wanted.platform} of pool '
+            f"{settings.pool} has {capacity.gpus} and {capacity.cpus}.",
+            error_code="RESOURCE",
+        )
 
 
-def _check_base64(task: str, path: str, contents: str) -> None:
-    try:
-        base64.b64decode(contents, validate=True)
-    except binascii.Error as error:
-        raise ApiError(f"Task {task}: file {path} is no base64: {error}", error_code="USAGE") from error
+def _check_url(url: str, task: str) -> None:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in _URL_PARTS:
+        raise server_error(f"Unknown URI scheme: {scheme}")
+    if scheme == FILE_SCHEME:
+        try:
+            StorageUrl.parse(url)
+        except BadStorageUrl as error:
+            raise server_error(str(error)) from error
+        return
+    parts, count = rest.rstrip("/").split("/"), _URL_PARTS[scheme]
+    if len(parts) < count or not all(parts[:count]) or re.search("[,;*]", rest):
+        raise server_error(f"Incorrectly formatted {scheme.upper()} URI: {url}")
+    if not all(parts):
+        raise ApiError(f"Task {task}: {url} has an empty component", error_code="USAGE")
+
+
+def _from_the_root(path: str) -> str:
+    return path if path.startswith("/") else f"/{path}"

@@ -146,7 +146,7 @@ def test_other_machines_need_a_token(tmp_path: Path) -> None:
         settings_below(tmp_path, host="0.0.0.0")
 
 
-def test_a_group_that_no_longer_fits_after_a_restart_fails_clearly(settings: EmbeddedSettings) -> None:
+def test_a_task_that_no_longer_fits_after_a_restart_fails_clearly(settings: EmbeddedSettings) -> None:
     both_gpus = {"default": {"cpu": 1, "gpu": 2}}
     with EmbeddedOsmo(settings) as osmo:
         caller = Caller(osmo.url)
@@ -160,4 +160,4 @@ def test_a_group_that_no_longer_fits_after_a_restart_fails_clearly(settings: Emb
         caller.ended(second)
         found = caller.tasks(second)["waits"]
         assert (found["status"], found["exit_code"]) == ("FAILED_BACKEND_ERROR", 3001)
-        assert "asks for more than the emulated platforms own" in found["failure_message"]
+        assert "Task waits asks for more than the platform gpu has" in found["failure_message"]

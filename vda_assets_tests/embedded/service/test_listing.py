@@ -44,8 +44,8 @@ def names(caller: Caller, **params: object) -> list[str]:
         ({"statuses": ["FAILED", "RUNNING"]}, []),
         ({"submitted_after": "2100-01-01T00:00:00"}, []),
         ({"submitted_before": "2100-01-01T00:00:00Z", "priority": "NORMAL"}, ["a-1", "b-1", "c-1"]),
-        ({"users": "nobody"}, []),
-        ({"users": "nobody", "all_users": True, "pools": "default"}, ["a-1", "b-1", "c-1"]),
+        ({"users": "testuser", "all_users": True, "pools": "default"}, ["a-1", "b-1", "c-1"]),
+        ({"limit": 0}, []),
     ],
 )
 def test_workflows_are_found(filled: Caller, params: dict[str, object], expected: list[str]) -> None:
@@ -107,3 +107,14 @@ def test_logs_are_cut_and_filtered(caller: Caller) -> None:
     cut = caller.logs(workflow_id, query=r"line \d", last_n_lines=2).splitlines()
     assert [line.partition("] ")[2] for line in cut] == ["line 3", "line 4"]
     assert caller.http.get(f"/api/workflow/{workflow_id}/logs", params={"query": "("}).status_code == 400
+
+
+@pytest.mark.parametrize("params", [{"users": "nobody"}, {"label": "*=a"}, {"no_label": "a b"}])
+def test_lists_of_what_cannot_be_are_refused(filled: Caller, params: dict[str, str]) -> None:
+    assert filled.http.get("/api/workflow", params=params).status_code == 400
+
+
+def test_resources_may_be_told_concisely(filled: Caller) -> None:
+    (pool,) = filled.http.get("/api/resources", params={"concise": True}).json()["pools"]
+    assert (pool["pool"], pool["platform"], pool["status"]) == ("default", "gpu", "ONLINE")
+    assert {"usage_fields", "allocatable_fields", "backend"} <= set(pool)

@@ -137,7 +137,7 @@ def test_a_group_reads_only_from_groups_before_it(osmo: Caller, groups: list[dic
             "CREDENTIAL",
             "key is not a valid credential key please choose from dict_keys(['token'])",
         ),
-        ({"credentials": {"mine": "creds"}}, "USAGE", "must be an absolute folder"),
+        ({"credentials": {"mine": "../creds"}}, "USAGE", "must be a folder"),
         ({"exitActions": {"FAIL": "1, 2"}}, "USAGE", "invalid exitActions"),
         ({"exitActions": {"FAIL": "9" * 5000}}, "USAGE", "invalid exitActions"),
         ({"inputs": [{"url": "s3://b", "regex": "("}]}, "USAGE", "is no regular expression"),
@@ -157,6 +157,8 @@ def test_tasks_that_ask_for_what_is_not_there_are_refused(
     [
         ({"platform": "moon"}, "Platform moon does not exist in pool default!"),
         ({"memory": "1GB"}, "is no size"),
+        ({"memory": "1 Gi"}, "is no size"),
+        ({"memory": ""}, "is no size"),
         ({"storage": "1 Pi"}, "is no size"),
         ({"memory": "9" * 400 + "Gi"}, "larger than any machine"),
         ({"cpu": -1}, "cpu and gpu must be"),
@@ -189,6 +191,8 @@ def test_a_resource_without_platform_is_of_the_default_one(osmo: Caller) -> None
         ({}, ["k="], "not a valid non-empty Kubernetes label value"),
         ({"k": "v" * 64}, [], "not a valid non-empty Kubernetes label value"),
         ({}, ["k"], "key=value"),
+        ({"k": 1}, [], "must be strings"),
+        ({"k": {"team": "x"}}, [], "must be strings"),
     ],
 )
 def test_labels_outside_of_the_alphabet_are_refused(
@@ -200,7 +204,7 @@ def test_labels_outside_of_the_alphabet_are_refused(
 
 
 def test_labels_of_the_call_win(osmo: Caller) -> None:
-    labels = {"example.org/k": "v" * 63, "n": 1, "run": "spec"}
+    labels = {"example.org/k": "v" * 63, "n": "1", "run": "spec"}
     found = osmo.query(osmo.submit(one() | {"labels": labels}, label=["run=call"]))["labels"]
     assert found == {"example.org/k": "v" * 63, "n": "1", "run": "call"}
 
@@ -208,18 +212,69 @@ def test_labels_of_the_call_win(osmo: Caller) -> None:
 @pytest.mark.parametrize(
     "files",
     [
-        [{"path": "tmp/x", "contents": ""}],
+        [{"path": "../x", "contents": ""}],
+        [{"path": "x", "contents": ""}, {"path": "/x", "contents": ""}],
         [{"path": "/osmo/x", "contents": ""}],
         [{"path": "/osmo/data/input/x", "contents": ""}],
         [{"path": "/tmp/../etc/x", "contents": ""}],
         [{"path": "/tmp/", "contents": ""}],
         [{"path": "/tmp/\0", "contents": ""}],
         [{"path": "/x", "contents": ""}, {"path": "/x", "contents": "2"}],
-        [{"path": "/x", "contents": "no base64!", "base64": True}],
     ],
 )
 def test_files_are_refused_where_they_cannot_be(osmo: Caller, files: list[dict[str, Any]]) -> None:
     assert refusal(osmo, one(files=files))[:2] == (400, "USAGE")
+
+
+@pytest.mark.parametrize("image", ["", "a b", "UPPER/Case", "ubuntu:", "/ubuntu", "ubuntu@sha256:1"])
+def test_what_no_registry_could_be_asked_for_is_no_image(osmo: Caller, image: str) -> None:
+    status, code, message = refusal(osmo, one(image=image))
+    assert (status, code) == (400, "USAGE")
+    assert "is no name of an image" in message
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["ubuntu", "library/ubuntu:22.04", "Registry.example.com:5000/a_b/c--d:1.0-X", "nvcr.io/x@sha256:" + "0" * 64],
+)
+def test_images_of_every_form_are_taken(osmo: Caller, image: str) -> None:
+    assert validated(osmo, one(image=image)).status_code == 200
+
+
+def test_an_empty_component_in_the_path_of_a_url_is_refused(osmo: Caller) -> None:
+    status, code, _ = refusal(osmo, one(inputs=[{"url": "s3://clips//a"}]))
+    assert (status, code) == (400, "USAGE")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"files": [{"path": "a", "contents": 5}]},
+        {"files": [{"path": "/x", "contents": "no base64!", "base64": True}]},
+        {"resources": {}, "backend": "x"},
+        {"credentials": {"mine": "creds"}},
+    ],
+)
+def test_odd_tasks_that_the_service_takes_are_taken(osmo: Caller, part: dict[str, Any]) -> None:
+    assert validated(osmo, one(**part)).status_code == 200
+
+
+@pytest.mark.parametrize("timeout", ["-1s", "1 h"])
+def test_odd_timeouts_that_the_service_takes_are_taken(osmo: Caller, timeout: str) -> None:
+    assert validated(osmo, one() | {"timeout": {"exec_timeout": timeout}}).status_code == 200
+
+
+def test_a_file_at_a_relative_path_lies_at_the_root(osmo: Caller) -> None:
+    files = [{"path": "note", "contents": 5}]
+    spec = one(files=files, credentials={"mine": "creds"}, args=["cat /note /creds/token > {{output}}/told"])
+    assert osmo.ended(osmo.submit(spec))["status"] == "COMPLETED"
+
+
+def test_a_group_that_wants_more_than_a_node_has_waits_until_its_queue_timeout(osmo: Caller) -> None:
+    tasks = [task(f"t{number}", "true", lead=number == 0) for number in range(3)]
+    spec = {"name": "large", "groups": [{"name": "g", "tasks": tasks}], "timeout": {"queue_timeout": "1s"}}
+    resources = {"resources": {"default": {"cpu": 1, "gpu": 1}}}
+    assert osmo.ended(osmo.submit(spec | resources))["status"] == "FAILED_QUEUE_TIMEOUT"
 
 
 def test_a_file_may_lie_in_the_output(osmo: Caller) -> None:
@@ -228,7 +283,7 @@ def test_a_file_may_lie_in_the_output(osmo: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["s3://b", "s3://b//a//b/", "gs://b/a", "swift://h/n/c/a", "tos://h/b/a", "azure://a/c", "file:///a"]
+    "url", ["s3://b", "s3://b/../a/", "gs://b/a", "swift://h/n/c/a", "tos://h/b/a", "azure://a/c", "file:///a"]
 )
 def test_urls_of_every_scheme_are_taken(osmo: Caller, url: str) -> None:
     assert validated(osmo, one(inputs=[{"url": url}], outputs=[{"url": url}])).status_code == 200
@@ -239,12 +294,13 @@ def test_urls_of_every_scheme_are_taken(osmo: Caller, url: str) -> None:
     [
         ("http://h/a", "Unknown URI scheme: http"),
         ("az://a/c", "Unknown URI scheme: az"),
-        ("s3://", "names no bucket"),
-        ("swift://h/n", "names no bucket"),
-        ("azure://a", "names no bucket"),
-        ("s3://b/a,b", "which OSMO refuses"),
-        ("s3://b/a*", "which OSMO refuses"),
-        ("s3://b/a;b", "which OSMO refuses"),
+        ("s3://", "Incorrectly formatted"),
+        ("s3:///a", "Incorrectly formatted"),
+        ("swift://h/n", "Incorrectly formatted"),
+        ("azure://a", "Incorrectly formatted"),
+        ("s3://b/a,b", "Incorrectly formatted"),
+        ("s3://b/a*", "Incorrectly formatted"),
+        ("s3://b/a;b", "Incorrectly formatted"),
         ("file://a", "needs an absolute path"),
     ],
 )

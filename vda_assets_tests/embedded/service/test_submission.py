@@ -106,9 +106,9 @@ def test_refused_specs_take_a_number_and_hide(caller: Caller) -> None:
         ({"groups": [{"name": "g", "tasks": [task("a", "", inputs=[{"task": "ghost"}])]}]}, "SUBMISSION", "ghost"),
         ({"groups": [{"name": "g", "tasks": [task("a", "", inputs=[{"task": "old-1:b"}])]}]}, "DATABASE", "old-1"),
         (
-            {"groups": [{"name": "g", "tasks": [task("a", "", files=[{"path": "x", "contents": ""}])]}]},
+            {"groups": [{"name": "g", "tasks": [task("a", "", files=[{"path": "../x", "contents": ""}])]}]},
             "USAGE",
-            "file path x",
+            "file path ../x",
         ),
         ({"groups": [{"name": "g", "tasks": [task("a", "", exitActions={"RESTART": "1"})]}]}, "USAGE", "RESTART"),
         ({"groups": [{"name": "g", "tasks": [task("a", "", resource="big")]}]}, "RESOURCE", "resource big"),
