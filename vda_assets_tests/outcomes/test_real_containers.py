@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from vda_assets.cookbooks.question_bank import QuestionBank, read_question_bank
+from vda_assets.cookbooks.question_bank import QuestionBank, parse_question_bank
 from vda_assets.outcomes.augmented_video import judge_augmented_video
 from vda_assets.outcomes.gates import excluded_variables
 from vda_assets.outcomes.labels import judge_labels
@@ -19,7 +19,8 @@ from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.outcomes.mutations import BCQ, MCQ, METADATA, OBJECTS, STATUS, change, mark, put
 from vda_assets_tests.worker.bench import COOKBOOK
 
-BANK = read_question_bank(COOKBOOK / "auto_labeling/question_bank.json")
+BANK_FILE = COOKBOOK / "auto_labeling/question_bank.json"
+BANK = parse_question_bank(BANK_FILE, BANK_FILE.read_bytes())
 HALLUCINATION, ATTRIBUTES = "hallucination_check", "attribute_verification"
 
 
