@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo ui test check constraints clean
+.PHONY: demo ui test pythons check constraints clean
 
 demo: .venv/local ## take a real clip to labels, an augmented clip and its labels
 	@python scripts/demo.py
@@ -13,6 +13,9 @@ ui: .venv/local ## the same world with the Dagster UI at http://127.0.0.1:3000
 
 test: .venv/dev ## run the tests
 	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+pythons: .venv/dev ## imports, definitions and the quick tests under the other Pythons that this machine has
+	.ci/other-pythons
 
 check: .venv/dev ## formatting, lint, types, imports between rooms, and whether Dagster loads the definitions
 	ruff format --check .
@@ -26,7 +29,7 @@ constraints: ## resolve all dependencies anew (needs uv)
 		--upgrade -o constraints.txt
 
 clean: ## remove the environment and everything that the embedded world keeps
-	rm -rf .venv .vda
+	rm -rf .venv .venv-* .vda
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

@@ -14,7 +14,7 @@ import click
 from vda_assets.cli.world import dagster_instance, load
 from vda_assets.dagster_defs.names import URI, asset_key
 from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
-from vda_assets.flows.selection import Output
+from vda_assets.flows.stages import Rendered, Stage
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE
 
 DATASET = "vda-demo"
@@ -37,17 +37,17 @@ def main() -> int:
     if code != 0:
         return code
     names = {
-        Output.ORIGINAL_LABELS: "original_labels",
-        Output.AUGMENTED_VIDEOS: "augmented_video",
-        Output.AUGMENTED_LABELS: "augmented_labels",
-        Output.COMPARISONS: "comparison",
+        Stage.ORIGINAL_LABELS: "original_labels",
+        Stage.AUGMENTED_VIDEOS: "augmented_video",
+        Stage.AUGMENTED_LABELS: "augmented_labels",
+        Rendered.COMPARISONS: "comparison",
     }
     with dagster_instance(project) as instance:
         for output, name in names.items():
             found = newest_materializations(instance, asset_key(dataset, output), [CLIP])[CLIP]
             path = text_of(found, URI).removeprefix("file://")
             click.echo(
-                f"{name}={path}/{AUGMENTED_VIDEO_FILE}" if output is Output.AUGMENTED_VIDEOS else f"{name}={path}"
+                f"{name}={path}/{AUGMENTED_VIDEO_FILE}" if output is Stage.AUGMENTED_VIDEOS else f"{name}={path}"
             )
     return 0
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from vda_assets.config.errors import BadConfigFile, ConfigError, UnknownName
+from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.project import Project, load_project
 
 REPOSITORY = Path(__file__).parents[1]
@@ -62,6 +63,25 @@ def test_a_dataset_of_an_unknown_deployment_names_the_known_ones(folder: Path) -
 def test_two_datasets_that_dagster_cannot_tell_apart_are_refused(folder: Path) -> None:
     (folder / "datasets" / "other.yaml").write_text("url: s3://b/datasets/vda_demo\ndeployment: local\n")
     assert "has the name of" in problems_of(folder)
+
+
+@pytest.mark.parametrize("name", ["a-outputs", "a-outputs-outputs"])
+def test_datasets_whose_folders_hold_each_other_are_refused(folder: Path, name: str) -> None:
+    (folder / "datasets" / "first.yaml").write_text("url: s3://b/datasets/a\ndeployment: local\n")
+    middle = "s3://b/datasets/a-outputs"
+    (folder / "datasets" / "second.yaml").write_text(f"url: s3://b/datasets/{name}\ndeployment: local\n")
+    if not name.endswith("outputs-outputs"):
+        assert f"url: {middle} and s3://b/datasets/a of 'a' overlap" in problems_of(folder)
+        return
+    assert load(folder).broken == ()
+    (folder / "datasets" / "third.yaml").write_text(f"url: {middle}\ndeployment: local\n")
+    assert "overlap" in problems_of(folder)
+
+
+def test_datasets_of_one_beginning_or_of_two_roots_do_not_overlap(folder: Path) -> None:
+    for name, url in {"a": "s3://b/datasets/a", "ab": "s3://b/datasets/ab", "c": "s3://d/datasets/a_outputs"}.items():
+        (folder / "datasets" / f"{name}.yaml").write_text(f"url: {url}\ndeployment: local\n")
+    assert load(folder).broken == ()
 
 
 def test_an_unset_variable_is_named(folder: Path) -> None:
@@ -266,3 +286,10 @@ def test_credentials_in_a_url_are_refused_and_never_shown(folder: Path, url: str
     said = "\n".join(str(one.error) for one in broken)
     assert "hunter2" not in said
     assert "ter2" not in said
+
+
+def test_dagster_loads_what_is_good_beside_what_is_broken(folder: Path) -> None:
+    add(folder, "datasets/bad.yaml", "url: file:///a/datasets/bad\ndeployment: local\nnightly: {cron: 99 99 * * *}\n")
+    add(folder, "deployments/cloud.yaml", "osmo: {url: ftp://x}\n")
+    graph = build_definitions(load(folder)).resolve_asset_graph()
+    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == {"vda_demo", "local"}

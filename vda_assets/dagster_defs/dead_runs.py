@@ -1,4 +1,4 @@
-"""Runs in processes of `vda run`: whose process is gone is told to Dagster by whoever notices, since nobody else would.
+"""Ends in Dagster's books runs of `vda run` whose process is gone: Dagster itself would show them as running for ever.
 
 The tags begin with Dagster's prefix for what its UI does not show.
 """
@@ -9,6 +9,8 @@ import socket
 
 import dagster as dg
 import psutil
+
+from vda_assets.dagster_defs.private import end_as_failed
 
 # Which process on which machine a run belongs to. A copy of the run that is executed elsewhere has its own.
 HOST_TAG, PROCESS_TAG, RUN_TAG = ".dagster/vda_host", ".dagster/vda_process", ".dagster/vda_run"
@@ -26,7 +28,7 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(tags={HOST_TAG: socket.gethostname()}, statuses=alive)):
         # A re-execution from the UI inherits tags: the process in them is that of the run it was copied from.
         if run.tags.get(RUN_TAG) == run.run_id and not _is_alive(run.tags.get(PROCESS_TAG, "0 0")):
-            instance.report_run_failed(run, "the process of `vda run` was killed")
+            end_as_failed(instance, run, "the process of `vda run` was killed")
 
 
 def _is_alive(process: str) -> bool:

@@ -95,7 +95,7 @@ class ReferenceIOManager(dg.IOManager):
     def _reference(
         self, storage: Storage, output: Output, key: str, materialization: dg.AssetMaterialization | None
     ) -> OutputReference:
-        """A record is a claim about the bucket, not the bucket: what it names must lie there."""
+        """The reference, once what it names was seen in storage: a materialization only claims that it is there."""
         if materialization is None:
             raise OutputMissing(f"{output} of {key} is not materialized; materialize it first")
         run_id = text_of(materialization, RUN_ID)

@@ -16,6 +16,7 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.dead_runs import fail_dead_runs
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.own_runs import is_terminated
+from vda_assets.dagster_defs.private import keep_text, kept_texts
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.workflow import clip_hash_at
@@ -81,7 +82,7 @@ def _living(instance: dg.DagsterInstance, dataset: str) -> Iterator[tuple[str, _
     with interrupts_delayed():
         fail_dead_runs(instance)
         run_ids = [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=_LIVING))]
-        texts = instance.run_storage.get_cursor_values({_name(run_id) for run_id in run_ids})
+        texts = kept_texts(instance, [_name(run_id) for run_id in run_ids])
     for run_id in run_ids:
         try:
             record = _Record.model_validate_json(texts.get(_name(run_id)) or "")
@@ -92,9 +93,8 @@ def _living(instance: dg.DagsterInstance, dataset: str) -> Iterator[tuple[str, _
 
 
 def _write(instance: dg.DagsterInstance, run_id: str, record: _Record) -> None:
-    # Not a tag: PostgreSQL refuses tags of more than 2,700 bytes, since it keeps an index of their values.
     with interrupts_delayed():
-        instance.run_storage.set_cursor_values({_name(run_id): record.model_dump_json()})
+        keep_text(instance, _name(run_id), record.model_dump_json())
 
 
 def _name(run_id: str) -> str:

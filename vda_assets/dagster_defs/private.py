@@ -1,9 +1,10 @@
 """What Dagster 1.13 has but does not promise to keep: whatever of it we use is reached through this module.
 
+Except for what it takes to execute runs ourselves, which is in `own_runs`.
 `vda_assets_tests/dagster_defs/test_private.py` fails when an upgrade has changed one of them, and says what to check.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import dagster as dg
 
@@ -51,3 +52,16 @@ def run_group(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Sequence[dg.D
     """The run, and all runs that are retries of the same root run."""
     group = instance.get_run_group(run.run_id)
     return group[1] if group else [run]
+
+
+def keep_text(instance: dg.DagsterInstance, name: str, text: str) -> None:
+    """Keeps the text in Dagster's database.
+
+    A run's tags are no place for long ones: PostgreSQL keeps an index of their values and refuses 2,700 bytes.
+    """
+    instance.run_storage.set_cursor_values({name: text})
+
+
+def kept_texts(instance: dg.DagsterInstance, names: Collection[str]) -> Mapping[str, str]:
+    """Those of the texts that there are, by name."""
+    return instance.run_storage.get_cursor_values(set(names))

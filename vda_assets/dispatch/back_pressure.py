@@ -23,6 +23,15 @@ class BackPressure:
     def holds(self) -> bool:
         return self._clock.monotonic() < self._until
 
+    @property
+    def is_pressed(self) -> bool:
+        """Whether the last submission was not taken."""
+        return self._told is not None
+
+    def lift(self) -> None:
+        """Something ended, so there may be room: the next submission need not wait."""
+        self._until = 0.0
+
     def press(self, error: OsmoUnavailable) -> None:
         if not self.holds:
             self._until = self._clock.monotonic() + self._pauses.draw_pause()

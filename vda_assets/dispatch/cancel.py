@@ -1,4 +1,4 @@
-"""Ends workflows, several at once and in bounded time: whoever is interrupted has not much of it left."""
+"""Ends workflows, several at once and in bounded time: a process that was interrupted may be killed soon after."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LAST_ROWS_SECONDS = 10.0
 
 
 def alive_workflows(client: OsmoService, layout: RunLayout, *, except_clips: Collection[str] = ()) -> set[str]:
-    """The ids of what a run and its retries have on the pool, but for clips whose `clip_hash` is named.
+    """The ids of what a run and its retries have on the pool, except for clips whose `clip_hash` is given.
 
     Raises OsmoError when the service cannot be asked.
     """

@@ -158,7 +158,7 @@ class Dispatcher:
 
     @property
     def _open_works(self) -> Iterator[ClipWork]:
-        """The works that have not ended, whatever they are at."""
+        """The works that have not ended: on the pool, waiting to be submitted, or left to other runs."""
         yield from (one.work for one in self._in_flight.values())
         yield from (pending.work for pending in [*self._pending, *self._poster.under_way, *self._unanswered.waiting])
         yield from self._left_to_others.values()
@@ -190,6 +190,9 @@ class Dispatcher:
                 self._adopt(left, max(alive, key=lambda one: len(one.stages & set(left.stages))), tries)
             elif work.clip.key in ahead:
                 self._left_to_others[work.clip.key] = left
+            elif tries > 1:
+                # What failed is tried again first: if it is no clip's fault, that is to be known early.
+                self._pending.appendleft(Pending(left, next_attempt(left, former), tries))
             else:
                 self._pending.append(Pending(left, next_attempt(left, former), tries))
 
@@ -204,7 +207,7 @@ class Dispatcher:
             self._take_up(list(self._left_to_others.values()), tries=1)
 
     def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Stage, RunLayout]:
-        """Stages whose results a workflow that ended, well or not, left whole."""
+        """Reports stages of workflows that ended, well or not, when their results are whole in storage."""
         finished: dict[Stage, RunLayout] = {}
         for one in reversed(former):
             layout = self._layout_of(one.run_id)
@@ -230,13 +233,15 @@ class Dispatcher:
     # Submitting
 
     def _begin_posts(self) -> None:
-        """As many as `max_in_flight` and a service that is busy leave room for."""
+        """Begins as many submissions as `max_in_flight` allows, and none while the service is busy."""
         if self._systemic.cause:
             self._give_up_pending(self._systemic.cause)
         while self._pending and len(self._poster.under_way) < POSTS_AT_ONCE and not self._back_pressure.holds:
             under_way = len(self._in_flight) + len(self._poster.under_way) + len(self._unanswered.waiting)
             if under_way >= self._deployment.osmo.max_in_flight:
                 return
+            if self._back_pressure.is_pressed and self._poster.under_way:
+                return  # one is enough to find out whether there is room again
             self._poster.begin(self._pending.popleft())
 
     def _post(self, pending: Pending) -> SubmitResult:
@@ -309,7 +314,7 @@ class Dispatcher:
         return found
 
     def _settle_one(self, new: InFlight, submitted: Sequence[Submitted]) -> None:
-        """Leaves the oldest workflow of a work, should another run or a doubled delivery have sent one before."""
+        """Keeps only the oldest workflow of a work: another run, or a POST delivered twice, may have made one."""
         if all(one.workflow_id != new.workflow_id for one in submitted):
             return  # its row is not there yet
         new.is_settled = True
@@ -322,7 +327,7 @@ class Dispatcher:
         self._adopt(new.work, first, new.tries)
 
     def _left_all(self, one: Submitted, work: ClipWork) -> bool:
-        """Whether the results of a workflow that ended lie whole in storage: somebody may have deleted them."""
+        """Whether the workflow completed and its results are whole in storage: somebody may have deleted them."""
         layout = self._layout_of(one.run_id)
         return one.meaning.succeeded and all(
             self._is_whole(work, stage, layout=layout, work_hash=one.work_hash) for stage in work.stages
@@ -375,6 +380,7 @@ class Dispatcher:
                 return bool(new)
             failures = became.failures
         del self._in_flight[flying.workflow_id]
+        self._back_pressure.lift()
         if flying.left:
             self._go_on(flying, failures)
         return True
@@ -382,10 +388,11 @@ class Dispatcher:
     def _go_on(self, flying: InFlight, failures: Sequence[StageFailure]) -> None:
         """A workflow ended before its clip's work did: fails what failed for good, takes up the rest."""
         failed: set[Stage] = set()
+        for failure in failures:
+            if failure.is_systemic:
+                self._systemic.failed(failure.message)
         if failures and not worth_another_try(failures, tries=flying.tries):
             for failure in failures:
-                if failure.is_systemic:
-                    self._systemic.failed(failure.message)
                 self._fail(flying.work, failure)
             failed = {failure.stage for failure in failures}
             for stage in sorted(flying.work.selection.depending_on(failed) - failed):

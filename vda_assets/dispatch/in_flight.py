@@ -42,7 +42,7 @@ class InFlight:
             self._processing_since = now
 
     def found(self) -> None:
-        """It was asked for by name, and is there."""
+        """To be called when the service was asked for the workflow by name, and knows it."""
         self._looks_without_tasks = 0
 
     def may_be_lost(self, now: float) -> bool:

@@ -81,11 +81,11 @@ class Poster:
         return [future.result() for future in ended]
 
     def wait(self, seconds: float) -> None:
-        """Returns once one has ended, or after so many seconds."""
+        """Returns once a submission has ended, or after so many seconds."""
         wait(self._under_way, timeout=seconds, return_when=FIRST_COMPLETED)
 
     def finish(self, seconds: float) -> list[Posted]:
-        """What has ended within so many seconds; the others are as if nobody had answered."""
+        """Waits for so many seconds; a submission that has not ended by then counts as `Unanswered`."""
         wait(self._under_way, timeout=seconds)
         ended = self.take_ended()
         late = OsmoUnavailable("the run ended first", maybe_delivered=True)

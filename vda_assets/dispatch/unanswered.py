@@ -37,7 +37,7 @@ class UnansweredPosts:
         self._waiting[pending.work.clip.key] = _Waiting(pending, until)
 
     def remove(self, pending: Pending) -> None:
-        """Its workflow was found."""
+        """To be called once the workflow of the POST was found."""
         del self._waiting[pending.work.clip.key]
 
     def take_given_up(self) -> list[Pending]:

@@ -25,7 +25,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """`work` is what OSMO has to do for a clip, without any stage when nothing is left. `failed` cannot be made.
+    """`work` is what OSMO has to do for a clip, without any stage when nothing is left. `failed` are the outputs that
+    cannot be made.
 
     `compare_with` is the run whose augmented clip lies there already to be compared; None when there is nothing to
     compare, or when `work` makes the augmented clip first.
@@ -37,7 +38,7 @@ class Plan:
 
 
 def plan(item: Item, selection: Selection, finished: Mapping[Output, RunLayout]) -> Plan:
-    """`finished` names for each output of the clip that lies whole in storage the run that it lies in."""
+    """`finished`: for each output of the clip that is whole in storage, the run whose folder holds it."""
     failed: dict[Output, Failed] = {}
     needed = selection.without(stage for stage in Stage if stage in finished)
     for lacking in needed.taken_from_elsewhere() - finished.keys():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 
 import av
 from av.index import IndexEntry
@@ -25,14 +26,17 @@ _SAMPLES = 12
 
 @dataclass(frozen=True)
 class Pictures:
-    """`times` are in the order of showing and `tick` seconds long each; `keys` are the places of the key frames in the
-    order of storage, with their times as FFmpeg's seeking wants them.
+    """`times` are in order, of all pictures that are there, in ticks of `tick` seconds. `keys` are the places of the
+    key frames in the order of storage, with their times as FFmpeg's seeking wants them; `leading` pictures come before.
+
+    An MP4's edit list may leave out pictures that others are made of: they are in no count, but can be keys.
     """
 
     count: int
     times: Sequence[int]
     tick: Fraction
     keys: Sequence[tuple[int, int]]
+    leading: int
     is_cut_off: bool
     rubbish_from: float | None  # the share of the clip before something lies where a picture should be
 
@@ -63,13 +67,14 @@ def _by_index(clip: OpenClip) -> Pictures | None:
     if not stream.frames or stream.frames > count or not stream.duration or not stream.time_base:
         return None
     _check_count(clip, count)
-    # Discarded ones lie outside the clip's edit list.
-    shown = [entry for entry in stream.index_entries if not entry.is_discard]
-    whole = [entry for entry in shown if entry.pos + entry.size <= clip.file.size_bytes]
-    is_cut_off = len(whole) < len(shown)
-    keys = [number for number, entry in enumerate(shown) if entry.is_keyframe]
+    entries = list(stream.index_entries)
+    shown = [entry for entry in entries if not entry.is_discard]
+    is_cut_off = any(entry.pos + entry.size > clip.file.size_bytes for entry in shown)
+    before = list(accumulate((not entry.is_discard for entry in entries), initial=0))
+    keys = [(number, entry.timestamp) for number, entry in zip(before, entries, strict=False) if entry.is_keyframe]
     every = [*range(len(shown))]
-    samples = [] if is_cut_off else sorted({*_spread(every), *_spread(keys)})
+    among_shown = [number for number, _ in keys if number < len(shown)]
+    samples = [] if is_cut_off else sorted({*_spread(every), *_spread(among_shown)})
     rubbish = (
         number / len(shown) for number in samples if _is_rubbish(clip, _head(clip, shown[number]), shown[number].size)
     )
@@ -78,9 +83,10 @@ def _by_index(clip: OpenClip) -> Pictures | None:
     later = (stream.start_time or 0) - shown[0].timestamp if shown else 0
     return Pictures(
         count=len(shown),
-        times=sorted(entry.timestamp for entry in whole),
+        times=sorted(entry.timestamp for entry in entries if entry.pos + entry.size <= clip.file.size_bytes),
         tick=Fraction(stream.time_base),
-        keys=[(number, shown[number].timestamp + later) for number in keys],
+        keys=[(number, time + later) for number, time in keys],
+        leading=keys[0][0] if keys else 0,
         is_cut_off=is_cut_off,
         rubbish_from=next(rubbish, None),
     )
@@ -98,17 +104,19 @@ def _by_packets(clip: OpenClip) -> Pictures:
     rubbish_at: int | None = None
     for packet in container.demux(stream):
         # The last packet is PyAV's own, to flush decoders.
-        if not packet.size or packet.is_discard:
+        if not packet.size:
             continue
         clip.file.check_time()
         _check_count(clip, count)
         is_cut_off |= packet.is_corrupt
         time = packet.dts if is_avi else packet.pts
+        if time is not None and packet.is_keyframe:
+            keys.append((count, time))
+        if packet.is_discard:
+            continue
         if time is not None:
             times.append(time)
             duration = packet.duration or 0
-            if packet.is_keyframe:
-                keys.append((count, time))
         if rubbish_at is None and _is_rubbish(clip, bytes(memoryview(packet)[:_HEAD_BYTES]), packet.size):
             rubbish_at = count
         count += 1
@@ -118,7 +126,8 @@ def _by_packets(clip: OpenClip) -> Pictures:
         seconds = float((times[-1] - times[0] + duration) * tick)
         is_cut_off |= _promised_seconds(clip, tick) - seconds > _TOLERATED_GAP_SECONDS
     share = None if rubbish_at is None else rubbish_at / count
-    return Pictures(count=count, times=times, tick=tick, keys=keys, is_cut_off=is_cut_off, rubbish_from=share)
+    leading = keys[0][0] if keys else 0
+    return Pictures(count, times, tick, keys, leading, is_cut_off=is_cut_off, rubbish_from=share)
 
 
 def _promised_seconds(clip: OpenClip, tick: Fraction) -> float:

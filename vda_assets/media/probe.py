@@ -51,7 +51,7 @@ def probe(source: Source, *, name: str) -> ClipInfo:
         if not pictures.count:
             raise DamagedVideo(name, "it holds no picture. Upload the clip again.")
         fps = _fps(clip, pictures)
-        seconds = _seconds(pictures, fps)
+        seconds = float((len(pictures.times) if pictures.is_cut_off else pictures.count) / fps)
         check_whole(clip, pictures, seconds=seconds)
         first_frame = decode_samples(clip, pictures)
         if pictures.count < 2:
@@ -91,10 +91,3 @@ def _nearest_usual(fps: Fraction) -> Fraction:
     whole = Fraction(max(1, round(fps)))
     usual = min(whole, whole * 1000 / 1001, key=lambda rate: abs(rate - fps))
     return usual if abs(usual / fps - 1) < Fraction(1, 200) else fps.limit_denominator(1001)
-
-
-def _seconds(pictures: Pictures, fps: Fraction) -> float:
-    if pictures.times and (pictures.is_variable_rate or pictures.is_cut_off):
-        span = (pictures.times[-1] - pictures.times[0]) * pictures.tick
-        return float(span + 1 / fps)
-    return float(pictures.count / fps)

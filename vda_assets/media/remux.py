@@ -34,8 +34,9 @@ def remux(source: Source, target: Path, *, name: str, info: ClipInfo) -> ClipInf
     """
     check_pictures(info, name=name)
     shown = _shown_at(source, name=name, info=info)
-    if len(shown) != info.frame_count:
-        raise DamagedVideo(name, f"{info.frame_count - len(shown)} frames of it do not decode. Upload the clip again.")
+    visible = sum(time >= 0 for time in shown)
+    if visible != info.frame_count:
+        raise DamagedVideo(name, f"{info.frame_count - visible} frames of it do not decode. Upload the clip again.")
     tick = Fraction(1, info.fps.numerator * -(-_LEAST_CLOCK_HZ // info.fps.numerator))
     times = _in_ticks(shown, tick=tick, info=info)
     # A picture is decoded before it is shown, and so before those that are stored behind it and shown first.
@@ -76,14 +77,24 @@ def _pictures(clip: OpenClip) -> Iterator[Packet[VideoStream]]:
 
 
 def _shown_at(source: Source, *, name: str, info: ClipInfo) -> list[Fraction]:
-    """For each picture in the order of storage, when it is shown, in seconds; shorter when some do not decode."""
+    """For each picture in the order of storage, when it is shown, in seconds; shorter when some do not decode.
+
+    Before 0 for what an edit list leaves out, but others are made of.
+    """
     is_avi = info.format == AVI
+    noted: list[int] = []
+    visible: list[int] = []
     with open_clip(source, name=name, seconds=PROBE_SECONDS) as clip, clip.decoding():
         tick = Fraction(clip.stream.time_base or 1)
-        # AVI numbers pictures as they are stored.
-        noted = [packet.dts if is_avi else packet.pts for packet in _pictures(clip)]
+        for packet in _pictures(clip):
+            # AVI numbers pictures as they are stored.
+            time = packet.dts if is_avi else packet.pts
+            if time is not None:
+                noted.append(time)
+                visible += [] if packet.is_discard else [time]
         reorders = clip.stream.codec_context.has_b_frames
-    times = [time * tick for time in noted if time is not None]
+    begin = min(visible, default=0)
+    times = [(time - begin) * tick for time in noted]
     if not reorders or not (is_avi or len(set(times)) < len(times)):
         return times
     order = _order_of_showing(source, name=name)
@@ -107,17 +118,16 @@ def _order_of_showing(source: Source, *, name: str) -> list[int]:
 
 
 def _in_ticks(shown: Sequence[Fraction], *, tick: Fraction, info: ClipInfo) -> list[int]:
-    """The times from 0 on, no two alike; on the beat of the rate where they only miss it by Matroska's rounding."""
-    begin = min(shown)
-    in_order = sorted(range(len(shown)), key=lambda number: shown[number])
+    """The times in ticks, no two alike; on the beat of the rate where they only miss it by Matroska's rounding."""
     times = [0] * len(shown)
-    at = -1
-    for number in in_order:
-        seconds = shown[number] - begin
+    before: int | None = None
+    for number in sorted(range(len(shown)), key=lambda number: shown[number]):
+        seconds = shown[number]
         on_beat = round(seconds * info.fps) / info.fps
         if not info.is_variable_rate and abs(seconds - on_beat) <= _MATROSKA_TICK:
             seconds = on_beat
-        at = times[number] = max(at + 1, round(seconds / tick))
+        at = round(seconds / tick)
+        before = times[number] = at if before is None else max(before + 1, at)
     return times
 
 

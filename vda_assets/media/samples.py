@@ -27,12 +27,11 @@ def decode_samples(clip: OpenClip, pictures: Pictures) -> VideoFrame:
     """
     # Not every AVI says which frames are keys: then the first may be one.
     keys = pictures.keys or [(0, pictures.times[0] if pictures.times else 0)]
-    leading = keys[0][0]
-    if leading:
+    if pictures.leading:
         raise DamagedVideo(
             clip.name,
-            f"it begins without a key frame: the first {leading} of its {pictures.count} pictures cannot be shown. "
-            f"Encode what can be shown: {REENCODE}",
+            f"it begins without a key frame: the first {pictures.leading} of its {pictures.count} pictures cannot be "
+            f"shown. Encode what can be shown: {REENCODE}",
         )
     first_frames, first_packets = _decoded(clip, keys[0][1], _FIRST, is_first=True)
     if not first_frames:
@@ -115,6 +114,6 @@ def _from_key_frame(clip: OpenClip, count: int, *, is_first: bool) -> Iterator[P
         is_leading = packet.pts is not None and key.pts is not None and packet.pts < key.pts
         if is_first or not is_leading:
             yield packet
-            count -= 1
+            count -= not packet.is_discard
         if not count:
             return

@@ -17,7 +17,7 @@ from vda_assets.osmo.models import Pool
 from vda_assets.paidf.versions import ContainerVersion, version_of, why_not
 from vda_assets.readiness.finding import Finding, Level
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import Listing
+from vda_assets.storage.clips import CLIP_EXTENSIONS, Listing
 from vda_assets.storage.layout import model_cache
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
@@ -88,8 +88,10 @@ def check_dataset(dataset: Dataset, listing: Listing) -> list[Finding]:
     if listing.clips:
         findings = [_ready("dataset", f"{dataset.name}: {len(listing.clips)} clips at {dataset.dataset_url}")]
     else:
-        findings = [_blocking("dataset", f"put clips (.mp4, .avi, .mkv) into {dataset.dataset_url}: it has none")]
-    return findings + [_note("clip", f"{path} is left out: {reason}") for path, reason in listing.left_out.items()]
+        kinds = ", ".join(CLIP_EXTENSIONS)
+        findings = [_blocking("dataset", f"put clips ({kinds}) into {dataset.dataset_url}: it has none")]
+    findings += [_note("clip", f"{path} is left out: {reason}") for path, reason in listing.left_out.items()]
+    return findings + [_note("clip", line) for line in listing.skipped.lines]
 
 
 def check_data_credential(client: OsmoClient, storage_url: StorageUrl) -> Finding:

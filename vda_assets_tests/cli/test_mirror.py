@@ -142,22 +142,24 @@ def test_an_object_that_vanishes_meanwhile_is_named_and_the_rest_comes(tmp_path:
 
 def test_odd_objects_in_a_run_are_no_files_or_fail_alone(tmp_path: Path) -> None:
     with project_on("s3", tmp_path) as project:
-        expected = fill_run(project, ["street"])
-        root = project.layout.root
+        expected = fill_run(project, ["street", "night"])
+        root, unreadable = project.layout.root, project.layout.output(AUGMENTED, "night_aug0")
         filesystem, _ = project.place.storage.locate(root)
         for marker in ("", "outputs/", "outputs/pseudo_labeled/", "outputs/pseudo_labeled/street/", "display/", "new/"):
             filesystem.call_s3("put_object", Bucket=root.bucket, Key=f"{root.key}/{marker}", Body=b"")
         for name in ("notes?versionId=1", "notes//draft"):
             filesystem.call_s3("put_object", Bucket=root.bucket, Key=f"{root.key}/{name}", Body=b"odd")
-        archived = {"Key": f"{root.key}/archived.mp4", "Body": b"clip", "StorageClass": "GLACIER"}
-        filesystem.call_s3("put_object", Bucket=root.bucket, **archived)
+        for url in (root / "archived.mp4", unreadable / "outcome.json"):
+            filesystem.call_s3("put_object", Bucket=root.bucket, Key=url.key, Body=b"{}", StorageClass="GLACIER")
         done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
-        assert project.hashes_here() == expected
+        lost = str(unreadable).removeprefix(f"{root}/")
+        assert project.hashes_here() == {path: one for path, one in expected.items() if not path.startswith(lost)}
         told = sorted(done.stderr.splitlines())
-        assert (done.returncode, len(told)) == (1, 3), done.stderr
+        assert (done.returncode, len(told)) == (1, 4), done.stderr
         assert told[0].startswith(f"FAILED: {root}/archived.mp4: it lies in an archive: restore it")
         assert "notes//draft" in told[1]
         assert "rename it" in told[2]
+        assert told[3].startswith(f"FAILED: {unreadable}: {unreadable}/outcome.json: it lies in an archive")
 
 
 def test_a_run_that_does_not_exist_is_named(project: Project) -> None:

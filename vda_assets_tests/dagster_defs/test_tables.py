@@ -30,13 +30,11 @@ def test_a_failure_names_every_clip_and_cause_once_and_counts_outputs() -> None:
 
 
 def test_a_table_is_bounded_in_rows_and_in_characters_and_says_what_it_does_not_show() -> None:
-    link = "http://osmo/workflows/vda-1"
-    rows = rows_of(table(("clip", "reason"), [(f"clip{number}.mp4", "é" * 50_000 + link) for number in range(731)]))
+    rows = rows_of(table(("clip", "reason"), [(f"clip{number}.mp4", "é" * 50_000) for number in range(731)]))
     assert len(rows) == 501
     assert rows[499][0] == "clip499.mp4"
     assert rows[500][0] == "and 231 more"
     assert {len(reason) for _, reason in rows[:500]} == {300}
-    assert all(reason.endswith(link) for _, reason in rows[:500])
 
 
 def test_a_message_that_names_long_reasons_stays_short() -> None:

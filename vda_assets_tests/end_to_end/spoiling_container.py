@@ -139,10 +139,12 @@ def drops_an_answer() -> int:
 
 
 @habit
-def degrades_a_stage() -> int:
+def degrades_a_step() -> int:
     code = reference()
     degraded = {"degraded": True, "status": "completed_degraded", "degraded_stages": ["vlm_json"]}
-    change(scene() / "sidecars/pipeline_status.json", lambda content: content.update(degraded))
+    step = {"enabled": True, "status": "failed", "degraded": True, "failure_reason": "reported_failure"}
+    status = scene() / "sidecars/pipeline_status.json"
+    change(status, lambda content: (content.update(degraded), content["stages"].update(vlm_json=step)))
     return code
 
 

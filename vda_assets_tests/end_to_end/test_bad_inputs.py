@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ import yaml
 
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World
+from vda_assets_tests.media.conftest import INPUTS
 
 
 def test_unusable_clips_fail_alone(world: World) -> None:
@@ -17,6 +19,9 @@ def test_unusable_clips_fail_alone(world: World) -> None:
     cut(world.clips / "自行车 in the rain.mp4", start=100, frames=20)
     cut(world.clips / "one frame.mp4", frames=1)
     (world.clips / "text.mp4").write_text("this is no video\n" * 20)
+    shutil.copy(INPUTS / "nokey.mp4", world.clips / "nokey.mp4")
+    shutil.copy(INPUTS / "evil_ffconcat.mp4", world.clips / "list.mp4")
+    (world.clips / "film.webm").write_bytes(b"\x1a\x45\xdf\xa3")
     (world.clips / "empty.mp4").touch()
 
     done = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
@@ -26,7 +31,10 @@ def test_unusable_clips_fail_alone(world: World) -> None:
     assert sorted(accepted) == sorted(["good.mp4", "portrait.mp4", "=E8=87=AA=E8=A1=8C=E8=BD=A6=20in=20the=20rain.mp4"])
     said = done.stdout + done.stderr
     assert "left out: empty.mp4: 'empty.mp4' has zero bytes; upload it again" in said
-    assert "FAILED: text.mp4: it is not a video" in said
+    assert "FAILED: text.mp4: it is plain text, not a video" in said
+    assert "FAILED: nokey.mp4: it begins without a key frame: the first 15 of its 90 pictures cannot be shown" in said
+    assert "FAILED: list.mp4: it is a playlist that names other files or addresses, not a video" in said
+    assert len(world.workflows()) == 3
     assert "FAILED: one frame.mp4: it has 1 frame; at least 2 are needed" in said
     assert "Traceback" not in said
 

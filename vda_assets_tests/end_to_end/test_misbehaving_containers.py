@@ -45,7 +45,10 @@ JUDGED_LABELS = {
     "drops_an_answer": ("degraded", "question 2_1 'What is the weather\\?' is not answered in task/, though .*"),
     "drops_tracking": ("degraded", ".*config.yaml asks for tracking, but it did not run: check the class names .*"),
     "finds_no_vlm": ("degraded", ".*none is answered: check the VLM and the LLM; .*vlm_call_failed.*"),
-    "degrades_a_stage": ("degraded", ".*step vlm_json is degraded.*"),
+    "degrades_a_step": (
+        "degraded",
+        ".*step vlm_json is degraded \\(reported_failure\\); the labels were made without it",
+    ),
     "labels_well": ("accepted", ""),
 }
 

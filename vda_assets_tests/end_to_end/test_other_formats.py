@@ -13,10 +13,9 @@ from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World
 
 
-def with_mpeg4(source: Path, target: Path) -> Path:
-    """The clip with the codec that .avi files mostly have."""
+def encoded(source: Path, target: Path, codec: str) -> Path:
     with av.open(str(source)) as clip, av.open(str(target), "w") as made:
-        stream = made.add_stream("mpeg4", rate=25)
+        stream = made.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 640, 272, "yuv420p"
         for frame in clip.decode(video=0):
             made.mux(stream.encode(frame))
@@ -32,7 +31,9 @@ def digest(path: Path) -> str:
 def finished(world: World) -> World:
     cut(world.clips / "street.mkv", frames=20)
     cut(world.clips / "yard" / "gate.avi", start=60, frames=20)
-    with_mpeg4(world.clips / "street.mkv", world.clips / "old.avi")
+    encoded(world.clips / "street.mkv", world.clips / "old.avi", "mpeg4")
+    encoded(world.clips / "street.mkv", world.clips / "new.mp4", "libx265")
+    cut(world.clips / "IMG_0042.MOV", start=140, frames=20)
     # A Matroska file that somebody renamed.
     cut(world.clips / "renamed.mkv", start=100, frames=20).rename(world.clips / "renamed.mp4")
     done = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
@@ -41,9 +42,16 @@ def finished(world: World) -> World:
     return world
 
 
-def test_each_stage_is_made_of_mkv_and_avi(finished: World) -> None:
+def test_each_stage_is_made_of_mkv_avi_and_mov(finished: World) -> None:
     (run,) = finished.runs()
-    for name, clip in {"street": "street.mkv", "yard=2Fgate": "yard/gate.avi", "renamed": "renamed.mp4"}.items():
+    clips = {
+        "street": "street.mkv",
+        "yard=2Fgate": "yard/gate.avi",
+        "renamed": "renamed.mp4",
+        "old": "old.avi",
+        "IMG_0042": "IMG_0042.MOV",
+    }
+    for name, clip in clips.items():
         source = probe(finished.clips / clip, name=clip)
         made = probe(run / f"outputs/augmented/{name}_aug0/augmented_video.mp4", name="augmented")
         assert (made.frame_count, made.width, made.height, made.fps) == (20, 640, 272, source.fps)
@@ -55,9 +63,11 @@ def test_each_stage_is_made_of_mkv_and_avi(finished: World) -> None:
 
 def test_a_codec_that_no_container_takes_is_said_before_anything_is_submitted(finished: World) -> None:
     said = (finished.folder / "said").read_text()
-    assert said.count("FAILED: old.avi: its pictures are mpeg4 in yuv420p; the containers take 8-bit 4:2:0 H.264") == 1
-    assert len(finished.workflows()) == 3
-    assert not list(finished.runs()[0].glob("*/*/old*"))
+    assert (
+        said.count("FAILED: new.mp4: its pictures are hevc in yuv420p; the containers take H.264 in 8-bit 4:2:0") == 1
+    )
+    assert len(finished.workflows()) == 5
+    assert not list(finished.runs()[0].glob("*/*/new*"))
 
 
 def test_what_is_finished_is_not_made_again(finished: World) -> None:

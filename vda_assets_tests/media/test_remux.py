@@ -186,3 +186,28 @@ def test_an_avi_with_noise_inside_is_damaged(tmp_path: Path):
     source.write_bytes(content)
     with pytest.raises(MediaError, match=r"^c\.avi: .*decode"):
         remux(source, tmp_path / "c.mp4", name="c.avi", info=info)
+
+
+@pytest.mark.parametrize("name", ["c.mp4", "c.mov"])
+@pytest.mark.parametrize("options", [B_FRAMES, {"bf": "0", "g": "12"}])
+def test_a_clip_that_was_trimmed_without_encoding_is_taken_as_it_is_shown(
+    tmp_path: Path, name: str, options: dict[str, str]
+):
+    """It begins with pictures that its edit list leaves out, and that the first ones shown are made of."""
+    whole = timed_clip(tmp_path / "whole.mp4", at=list(range(60)), tick=Fraction(1, 30), options=options)
+    source = tmp_path / name
+    with av.open(str(whole)) as clip, av.open(str(source), "w") as made:
+        track = made.add_stream_from_template(clip.streams.video[0])
+        packets = [packet for packet in clip.demux(video=0) if packet.size]
+        begin = next(number for number, packet in enumerate(packets) if number and packet.is_keyframe)
+        first_shown = sorted(packet.pts for packet in packets[begin:])[5]
+        for packet in packets[begin:]:
+            packet.pts, packet.dts, packet.stream = packet.pts - first_shown, packet.dts - first_shown, track
+            made.mux(packet)
+    expected = pictures(source)
+    assert len(expected) < len(packets) - begin
+    info = probe(source, name=name)
+    assert (info.frame_count, info.is_variable_rate) == (len(expected), False)
+    made_info, target = remuxed(source)
+    assert made_info.frame_count == len(expected)
+    assert pictures(target) == expected

@@ -15,7 +15,7 @@ from vda_assets.config.deployment import (
     Endpoints,
     GeneratorEndpoint,
     Images,
-    OsmoService,
+    OsmoConnection,
     Role,
 )
 from vda_assets.embedded.service.server import EmbeddedOsmo
@@ -50,7 +50,7 @@ def client(tmp_path: Path) -> Iterator[OsmoClient]:
 def deployment(*, video_transfer: str | None = None, **task_credentials: dict[str, str]) -> Deployment:
     generator = GeneratorEndpoint(url=video_transfer, model="cosmos-transfer2.5") if video_transfer else None
     return Deployment(
-        osmo=OsmoService(url="http://osmo.example.com"),
+        osmo=OsmoConnection(url="http://osmo.example.com"),
         endpoints=Endpoints(video_transfer=generator),
         task_credentials=task_credentials,
     )
@@ -139,7 +139,7 @@ def test_a_generator_that_does_not_answer_makes_the_overview_cold() -> None:
 def test_a_language_model_without_a_list_of_models_is_not_ready() -> None:
     with serving(lambda asked: answered({"detail": "Not Found"}, 404)) as service:
         given = Deployment(
-            osmo=OsmoService(url="http://osmo.example.com"),
+            osmo=OsmoConnection(url="http://osmo.example.com"),
             endpoints=Endpoints(llm=Endpoint(url=f"{service.url}/v1", model="qwen")),
         )
         assert check_endpoint(given, Role.LLM).level is Level.NOTE
@@ -155,7 +155,7 @@ def test_an_image_that_runs_no_model_needs_no_weights() -> None:
 def test_labels_of_videos_that_the_labelling_cannot_decode_are_blocked_and_the_rest_is_not() -> None:
     generator = GeneratorEndpoint(url=NOBODY, model="cosmos", returns="vp9")
     newer = Deployment(
-        osmo=OsmoService(url="http://osmo.example.com"),
+        osmo=OsmoConnection(url="http://osmo.example.com"),
         images=Images(augmentation_version="1.1.0"),
         endpoints=Endpoints(video_transfer=generator),
     )

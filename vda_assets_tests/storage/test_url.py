@@ -8,7 +8,7 @@ from vda_assets.storage.errors import BadStorageUrl
 from vda_assets.storage.url import StorageUrl, split_dataset_url
 
 components = st.text(
-    st.characters(exclude_characters="/,;*", exclude_categories=["C", "Z"]) | st.just(" "), min_size=1, max_size=12
+    st.characters(exclude_characters="/,;*\\", exclude_categories=["C", "Z"]) | st.just(" "), min_size=1, max_size=12
 ).filter(lambda text: text not in {".", ".."})
 schemes = st.sampled_from(["s3", "gs", "swift", "tos", "azure", "file"])
 urls = st.builds(

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from vda_assets.base.cut import cut
 from vda_assets.base.patience import Patience
 from vda_assets.config.errors import ConfigError
 from vda_assets.dagster_defs.interrupts import interrupts_delayed
@@ -13,7 +14,7 @@ from vda_assets.dagster_defs.names import run_id_of
 from vda_assets.dagster_defs.neighbours import Neighbours
 from vda_assets.dagster_defs.production import Production, Scope
 from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.dagster_defs.tables import shortened, table
+from vda_assets.dagster_defs.tables import table
 from vda_assets.dispatch.pace import Pace
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
@@ -80,11 +81,12 @@ def produce(
 
 
 def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.Failure:
-    """What a run ends with of whose `asked` outputs some failed: a table of every clip and cause."""
+    """The failure that ends a run when some of its `asked` outputs failed, with a table of every clip and cause."""
     causes: dict[tuple[str, str], list[Output]] = defaultdict(list)
     for (key, output), reason in sorted(reasons.items()):
         causes[key, reason].append(output)
-    first = [f"{key} {output}: {_first_line(reason)}" for (key, output), reason in reasons.items()][:_NAMED_IN_MESSAGE]
+    named = [(key, output, reason.partition("\n")[0]) for (key, output), reason in reasons.items()]
+    first = [f"{key} {output}: {cut(line)}" for key, output, line in named[:_NAMED_IN_MESSAGE]]
     more = " …" if len(reasons) > _NAMED_IN_MESSAGE else ""
     rows = [(key, ", ".join(outputs), reason) for (key, reason), outputs in causes.items()]
     return dg.Failure(
@@ -94,7 +96,3 @@ def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.F
             "failures": dg.MetadataValue.int(len(reasons)),
         },
     )
-
-
-def _first_line(text: str) -> str:
-    return shortened(text.partition("\n")[0])

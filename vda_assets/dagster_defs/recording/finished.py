@@ -43,8 +43,7 @@ def newest_materializations(
 
 
 class Finished:
-    """By output and clip key, the materializations of what was made from the same clip and configuration, and lies
-    whole in storage."""
+    """The finished outputs, by output and clip key: made from the same clip and configuration, and whole in storage."""
 
     def __init__(self, storage_url: StorageUrl, dataset: str) -> None:
         self._storage_url, self._dataset = storage_url, dataset

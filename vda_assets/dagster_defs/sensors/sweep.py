@@ -9,6 +9,7 @@ from vda_assets.config.deployment import Deployment
 from vda_assets.config.names import slug_of
 from vda_assets.dagster_defs.names import asset_key, run_id_of
 from vda_assets.dagster_defs.neighbours import needed_clips
+from vda_assets.dagster_defs.private import run_group
 from vda_assets.dagster_defs.resources import OsmoResource
 from vda_assets.dispatch.cancel import alive_workflows, cancel_workflows
 from vda_assets.flows.stages import OUTPUTS
@@ -57,8 +58,7 @@ def cancel_leftovers(
 
     None while a retry of the run goes on, which has adopted them; and none of clips that another living run works on.
     """
-    group = instance.get_run_group(run.run_id)
-    if group is not None and any(not one.is_finished for one in group[1]):
+    if any(not one.is_finished for one in run_group(instance, run)):
         return []
     needed = needed_clips(instance, dataset)
     layout = RunLayout(dataset.storage_url, dataset.name, run_id_of(run))

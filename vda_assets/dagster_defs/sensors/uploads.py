@@ -59,6 +59,8 @@ def evaluate(
     """What a listing means: keys to add and clips to observe. Nothing is ever deleted."""
     for path, reason in listing.left_out.items():
         context.log.info(f"{path} is left out: {reason}")
+    for line in listing.skipped.lines:
+        context.log.info(line)
     cursor = Cursor.parse(context.cursor)
     partitions = videos_partitions(dataset)
     assert partitions.name is not None

@@ -9,11 +9,11 @@ What differs from the service:
 - `file://` URLs work. Data access is not validated before the start; a refusal shows as exit code 2010, 2012 or 2014.
 - `{{host:x}}` is an address of 127.0.0.0/8 of the task's own, in groups of one task too. Who binds 0.0.0.0
   shares its ports with all others.
-- One pool, one backend, no retries (retry_id is always 0), no label policies, no per-user limits, no exec or rsync.
+- One pool, one backend, no retries (retry_id is always 0), no exec or rsync.
 - A user without workflows is no unknown one. Configuration cannot be written, access tokens cannot be made.
 - A spec nests at most 100 levels deep and is at most 32 MiB, with its YAML aliases written out.
 - Registry and data credentials are not tried out when they are set, images get no digest.
-- Templates are rendered in this process, without limits of time and memory; secrets in base64 files are not masked.
+- Secrets in base64 files are not masked.
 - Logs are not slowed to 10 lines per second. A task's folder goes when it ends; a process that left its group and
   closed its output outlives a task that ends by itself.
 - Who reaches the port is whoever `x-osmo-user` says; web pages are turned away.
