@@ -8,7 +8,7 @@ import time
 import pytest
 
 from vda_assets.base import cut
-from vda_assets.cookbooks.question_bank import read_question_bank
+from vda_assets.cookbooks.question_bank import parse_question_bank
 from vda_assets.outcomes import limits
 from vda_assets.outcomes.augmented_video import judge_augmented_video
 from vda_assets.outcomes.labels import judge_labels
@@ -18,7 +18,8 @@ from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.outcomes.mutations import AUGMENTED, LABELLED, Kind, cases, folder_of_many
 from vda_assets_tests.worker.bench import COOKBOOK
 
-BANK = read_question_bank(COOKBOOK / "auto_labeling/question_bank.json")
+BANK_FILE = COOKBOOK / "auto_labeling/question_bank.json"
+BANK = parse_question_bank(BANK_FILE, BANK_FILE.read_bytes())
 # On a busy machine; most take a tenth of it.
 SECONDS, MIB = 10.0, 400.0
 
