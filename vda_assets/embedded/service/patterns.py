@@ -2,8 +2,8 @@
 
     python -m vda_assets.embedded.service.patterns
 
-Python's own module holds the interpreter meanwhile, so that not even a signal reaches a server that matches one. A
-process of its own does it, which its own clock ends.
+While Python's `re` matches, no other thread runs and no signal is handled. So a process of its own matches, and a timer
+of that process ends it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def compile_pattern(text: str) -> re.Pattern[str]:
 
 
 def matching(pattern: str, texts: Sequence[str], *, anywhere: bool) -> list[str]:
-    """Those of the texts that match at their beginning, or `anywhere`. Raises ValueError for a pattern without end."""
+    """The texts that match at their beginning, or `anywhere`. Raises ValueError for a pattern that takes too long."""
     if not texts:
         return []
     command = [sys.executable, "-m", __name__]
