@@ -80,6 +80,17 @@ def _provide(storage: Storage, work: ClipWork, layout: RunLayout) -> tuple[ClipW
     return replace(work, remuxed=url), Seen(seen, warnings)
 
 
+def check_clip(storage: Storage, clip: Clip, selection: Selection) -> tuple[str, ...]:
+    """Warnings for what the selected stages will make of the clip; writes nothing.
+
+    Raises MediaError for a clip that its containers cannot take, OSError, or StorageUnavailable.
+    """
+    with tempfile.TemporaryDirectory(prefix="vda-look-") as folder:
+        _, info = _probed(storage, clip, Path(folder))
+    check_pictures(info, name=clip.url.name)
+    return check_selection(info, selection, name=clip.url.name)
+
+
 def _probed(storage: Storage, clip: Clip, folder: Path) -> tuple[Path | None, ClipInfo]:
     """What the clip is, and its local copy where there is one: what has no index is read whole, more than once."""
     name = clip.url.name
