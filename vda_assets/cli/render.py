@@ -19,6 +19,7 @@ from vda_assets.cli.world import (
     video_option,
 )
 from vda_assets.config.deployment import Deployment
+from vda_assets.datasets.clips import MP4, list_clips
 from vda_assets.flows.inputs import check_clip, remuxed_url
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, output_hashes
@@ -27,7 +28,6 @@ from vda_assets.media.errors import MediaError
 from vda_assets.osmo.spec import to_yaml
 from vda_assets.readiness.checks import check_service
 from vda_assets.readiness.finding import require
-from vda_assets.storage.clips import MP4, list_clips
 from vda_assets.storage.layout import RunLayout
 
 

@@ -34,10 +34,10 @@ from vda_assets.dagster_defs.own_runs import execute_job
 from vda_assets.dagster_defs.partitions import add_clips
 from vda_assets.dagster_defs.private import failure_in, is_interrupt, listen, materialization_in
 from vda_assets.dagster_defs.recording.finished import text_of
+from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Project
-from vda_assets.storage.clips import list_clips
 
 # A clip costs four events before its run starts, and a longer run keeps the pool busy without a gap.
 CLIPS_PER_RUN = 1000

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vda_assets.base.failed import Failed
+from vda_assets.datasets.clips import MP4, Clip
 from vda_assets.flows.processes import CallFailed, Processes
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
@@ -20,7 +21,6 @@ from vda_assets.media.remux import remux
 from vda_assets.media.sniff import HEAD_BYTES, looks_like
 from vda_assets.media.suitability import check_length, check_pictures, is_mp4
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import MP4, Clip
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl

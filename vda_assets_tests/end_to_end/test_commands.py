@@ -11,8 +11,8 @@ import yaml
 
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.io_managers import OutputReference
+from vda_assets.datasets.clips import Clip
 from vda_assets.project import load_project
-from vda_assets.storage.clips import Clip
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World
 
