@@ -55,7 +55,7 @@ class Ledger:
         self._on_failed = on_failed
 
     def promote(self, workflow_id: str) -> Changes:
-        """Queues each group whose upstream groups completed, fails it when one failed; updates the workflow's status."""
+        """Queues each group whose upstream groups completed, fails it when one failed; settles the workflow."""
         changes = Changes()
         with self._store.transaction():
             self._promote(workflow_id, changes)
