@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from vda_assets.config.bounded import read_file
-from vda_assets.config.dataset import Dataset
+from vda_assets.config.dataset import Dataset, overlap
 from vda_assets.config.deployment import Deployment
 from vda_assets.config.errors import BadConfigFile, ConfigError, UnknownName
 from vda_assets.config.names import check_label, slug_of
@@ -159,6 +159,7 @@ class _Loading:
         try:
             dataset = read_model(path, Dataset, variables=self.variables)
             self._claim(path, FileKind.DATASET, dataset.name, key="url")
+            self._check_place(path, dataset)
             self._check_references(path, dataset)
         except BadConfigFile as error:
             self.broken.append(BrokenFile(path, FileKind.DATASET, self._name_in(path), error.problems))
@@ -175,6 +176,16 @@ class _Loading:
         first = self._files.setdefault((kind, slug_of(name)), path)
         if first is not path:
             raise BadConfigFile(path, [f"{key}: {kind} {name!r} has the name of {first} ({slug_of(name)}); rename one"])
+
+    def _check_place(self, path: Path, dataset: Dataset) -> None:
+        """Raises BadConfigFile when results of one dataset would be clips of another, of whatever deployments."""
+        for other in self.datasets.values():
+            if overlap(dataset, other):
+                problem = (
+                    f"url: {dataset.url} and {other.url} of {other.name!r} overlap, as clips or as <url>-outputs: "
+                    "what is made for one would be taken for clips of the other; use folders apart from each other"
+                )
+                raise BadConfigFile(path, [problem])
 
     def _check_references(self, path: Path, dataset: Dataset) -> None:
         """Raises BadConfigFile with why the dataset's deployment and its cookbook cannot be used."""

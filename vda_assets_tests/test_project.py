@@ -65,6 +65,25 @@ def test_two_datasets_that_dagster_cannot_tell_apart_are_refused(folder: Path) -
     assert "has the name of" in problems_of(folder)
 
 
+@pytest.mark.parametrize("name", ["a-outputs", "a-outputs-outputs"])
+def test_datasets_whose_folders_hold_each_other_are_refused(folder: Path, name: str) -> None:
+    (folder / "datasets" / "first.yaml").write_text("url: s3://b/datasets/a\ndeployment: local\n")
+    middle = "s3://b/datasets/a-outputs"
+    (folder / "datasets" / "second.yaml").write_text(f"url: s3://b/datasets/{name}\ndeployment: local\n")
+    if not name.endswith("outputs-outputs"):
+        assert f"url: {middle} and s3://b/datasets/a of 'a' overlap" in problems_of(folder)
+        return
+    assert load(folder).broken == ()
+    (folder / "datasets" / "third.yaml").write_text(f"url: {middle}\ndeployment: local\n")
+    assert "overlap" in problems_of(folder)
+
+
+def test_datasets_of_one_beginning_or_of_two_roots_do_not_overlap(folder: Path) -> None:
+    for name, url in {"a": "s3://b/datasets/a", "ab": "s3://b/datasets/ab", "c": "s3://d/datasets/a_outputs"}.items():
+        (folder / "datasets" / f"{name}.yaml").write_text(f"url: {url}\ndeployment: local\n")
+    assert load(folder).broken == ()
+
+
 def test_an_unset_variable_is_named(folder: Path) -> None:
     path = folder / "deployments" / "local.yaml"
     path.write_text(path.read_text().replace("${VDA_HOME}/osmo", "${VDA_STATE}/osmo"))

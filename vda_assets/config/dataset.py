@@ -90,3 +90,15 @@ class Dataset(ConfigModel):
     def slug(self) -> str:
         """The name as Dagster takes it in asset keys, groups and jobs."""
         return slug_of(self.name)
+
+
+def overlap(one: Dataset, other: Dataset) -> bool:
+    """Whether a folder of one, of its clips or of its outputs, is or holds a folder of the other."""
+    return any(
+        mine.startswith(theirs) or theirs.startswith(mine) for mine in _folders(one) for theirs in _folders(other)
+    )
+
+
+def _folders(dataset: Dataset) -> tuple[str, str]:
+    url = str(dataset.dataset_url).rstrip("/")
+    return f"{url}/", f"{url}-outputs/"

@@ -38,7 +38,7 @@ Read = TypeVar("Read")
 
 
 def bound(response: httpx.Response) -> None:
-    """Lets the reading of this answer's body end in an OsmoStrangeAnswer once it is too long.
+    """Limits the body of an answer that is about to be read: reading a longer one raises OsmoStrangeAnswer.
 
     Raises OsmoStrangeAnswer for a compressed one, which nobody asked for: one packet can unpack to gigabytes.
     """

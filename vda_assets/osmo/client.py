@@ -19,6 +19,7 @@ from vda_assets.osmo.label_selectors import label_selectors
 from vda_assets.osmo.models import (
     Answer,
     CredentialEntry,
+    Node,
     Pool,
     PoolQuota,
     Profile,
@@ -51,6 +52,10 @@ class _TaskPage(Answer):
 
 class _Pools(Answer):
     pools: dict[str, Pool]
+
+
+class _Resources(Answer):
+    resources: tuple[Node, ...]
 
 
 class _Credentials(Answer):
@@ -188,6 +193,10 @@ class OsmoClient:
     def pool_quota(self) -> PoolQuota:
         """The pools with how many GPUs are used and free."""
         return read_answer(self._transport.get("/api/pool_quota", [("all_pools", "True")]), PoolQuota)
+
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of all pools that this login may use: a task fits on one of them, or nowhere."""
+        return read_answer(self._transport.get("/api/resources", [("all_pools", "True")]), _Resources).resources
 
     def pod_templates(self) -> dict[str, dict[str, Any]]:
         """Template name -> fragment of a Kubernetes pod. Tried once; users who are no administrators are forbidden."""

@@ -28,7 +28,7 @@ _deadline: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What this thread sends and reads meanwhile takes no longer, or raises httpx.TimeoutException."""
+    """Whatever this thread sends and reads in the block ends within `seconds`, or raises httpx.TimeoutException."""
     token = _deadline.set(_Deadline(time.monotonic() + seconds, seconds))
     try:
         yield

@@ -31,7 +31,7 @@ class OsmoUnavailable(OsmoError):
 
 
 class OsmoBusy(OsmoUnavailable):
-    """Nothing was done; what makes room is time, or the end of one's own workflows."""
+    """The service did nothing. The same call works later, or once some of the user's own workflows ended."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, maybe_delivered=False)

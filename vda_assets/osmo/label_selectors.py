@@ -12,7 +12,7 @@ MAX_VALUES_PER_SELECTOR = 32
 def label_selectors(labels: Mapping[str, str | Collection[str]]) -> Iterator[tuple[str, ...]]:
     """The selectors of each list call that together find every workflow with, per key, one of the values.
 
-    One empty tuple when no label is asked for; nothing at all when a key may have no value, as nothing can match.
+    One empty tuple when no label is asked for. Nothing when a key has no values: then no workflow can match.
     """
     return product(*(_selectors(key, values) for key, values in labels.items()))
 

@@ -249,6 +249,26 @@ class PoolQuota(Answer):
         return {pool.name: pool for node_set in self.node_sets for pool in node_set.pools}
 
 
+class Allocatable(Answer):
+    """What one task could have of a node at most."""
+
+    cpu: int = 0
+    gpu: int = 0
+
+
+class Node(Answer):
+    """`allocatable` is by pool and platform."""
+
+    hostname: str
+    allocatable: Mapping[str, Mapping[str, Allocatable]] = Field(
+        default={}, validation_alias="platform_allocatable_fields"
+    )
+
+    def of(self, *, pool: str, platform: str) -> Allocatable | None:
+        """None for a node that is not in the platform."""
+        return self.allocatable.get(pool, {}).get(platform)
+
+
 class CredentialEntry(Answer):
     """`type` is GENERIC, REGISTRY or DATA; `profile` the registry's host or the bucket's URL, None for GENERIC."""
 

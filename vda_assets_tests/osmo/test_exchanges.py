@@ -65,6 +65,7 @@ CALLS: dict[str, Callable[[OsmoClient], Any]] = {
     "pool_quota": lambda client: client.pool_quota(),
     "profile": lambda client: client.profile(),
     "query_running": lambda client: client.workflow("traffic-5"),
+    "resources": lambda client: client.nodes(),
     "submit": lambda client: client.submit(spec_text("submit"), pool="default", labels={"vda-attempt": "1"}),
     "submit_dry_run": lambda client: submit(client, "submit_dry_run"),
     "submit_validate": lambda client: client.validate(spec_text("submit_validate"), pool="default"),
@@ -118,7 +119,6 @@ NOT_SPOKEN = {
     "error_logs",
     "events",
     "logs",
-    "resources",
     "restart_completed_refused",
     "restart_failed",
     "spec",
@@ -201,6 +201,12 @@ def test_pools_say_whether_they_are_online_and_how_many_gpus_are_free() -> None:
     quota = answer_to("pool_quota")
     assert quota.pools["default"].resource_usage.quota_free == 16
     assert quota.resource_sum.total_capacity == 16
+
+
+def test_nodes_say_what_one_task_could_have_of_them() -> None:
+    node, other = answer_to("resources")
+    assert (node.hostname, node.of(pool="default", platform="gpu").gpu) == ("gpu-node-00", 8)
+    assert other.of(pool="default", platform="moon") is None
 
 
 def test_pod_templates_keep_the_shape_that_kubernetes_gives_them() -> None:

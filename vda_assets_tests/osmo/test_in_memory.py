@@ -75,7 +75,7 @@ def script(one: Try) -> Fate:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     with ExitStack() as stack:
         if request.param == "embedded":
-            served = stack.enter_context(EmbeddedOsmo(settings_below(tmp_path, row_seconds=0.5)))
+            served = stack.enter_context(EmbeddedOsmo(settings_below(tmp_path, row_seconds=0.1)))
             yield World(stack.enter_context(OsmoClient(served.url)), time.sleep)
         else:
             clock = SimulatedClock()
@@ -136,17 +136,6 @@ def test_a_cancel_is_carried_out_later_and_only_once(world: World) -> None:
         world.osmo.cancel(workflow_id)
 
 
-def test_the_row_of_a_workflow_appears_after_the_answer(world: World) -> None:
-    workflow_id = world.osmo.submit(chain("echo made"), pool="default").name
-    assert list(world.osmo.workflows()) == []
-    assert list(world.osmo.tasks(workflow_id=workflow_id)) == []
-    with pytest.raises(OsmoNotFound):
-        world.osmo.workflow(workflow_id)
-    with pytest.raises(OsmoNotFound):
-        world.osmo.cancel(workflow_id)
-    world.until(lambda: list(world.osmo.workflows()))
-
-
 def test_workflows_are_found_by_labels_by_name_and_by_status_newest_first(world: World) -> None:
     for clip in ("a", "b", "c"):
         world.submit(chain("echo made", labels={"clip": clip}), labels={"run": "run-1"})
@@ -204,6 +193,18 @@ def test_a_group_that_waits_too_long_for_a_gpu_fails(world: World) -> None:
 @pytest.fixture
 def clock() -> SimulatedClock:
     return SimulatedClock()
+
+
+def test_the_row_of_a_workflow_appears_after_the_answer(clock: SimulatedClock) -> None:
+    world = World(InMemoryOsmo(clock), clock.sleep)
+    workflow_id = world.osmo.submit(chain("echo made"), pool="default").name
+    assert list(world.osmo.workflows()) == []
+    assert list(world.osmo.tasks(workflow_id=workflow_id)) == []
+    with pytest.raises(OsmoNotFound):
+        world.osmo.workflow(workflow_id)
+    with pytest.raises(OsmoNotFound):
+        world.osmo.cancel(workflow_id)
+    world.until(lambda: list(world.osmo.workflows()))
 
 
 @pytest.mark.parametrize("delivered", [False, True])

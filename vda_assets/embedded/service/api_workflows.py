@@ -16,6 +16,7 @@ from vda_assets.embedded.service.logs import (
     MAX_ERROR_LINES,
     MAX_TASK_LINES,
     MAX_WORKFLOW_LINES,
+    Keep,
     error_lines,
     follow,
     follow_events,
@@ -187,16 +188,12 @@ def error_logs(
         text = f"Specify task for error logs.\n\n{views.json_text(links)}\n"
         return PlainTextResponse(text, headers=_LOG_HEADERS)
     failed = any(task["name"] == task_name and has_error_logs(task["status"]) for task in tasks)
-    text = (
-        error_lines(
-            service.engine.workflow_folder(workflow["id"]) / LOG_FILE,
-            task_name,
-            keep=_filter(None, query),
-            last_lines=_last_lines(last_n_lines, MAX_ERROR_LINES),
-        )
-        if failed
-        else ""
-    )
+    keep, last_lines = _filter(None, query), _last_lines(last_n_lines, MAX_ERROR_LINES)
+    log_file = service.engine.workflow_folder(workflow["id"]) / LOG_FILE
+    try:
+        text = error_lines(log_file, task_name, keep=keep, last_lines=last_lines) if failed else ""
+    except ValueError as error:
+        raise ApiError(f"Invalid query: {error}") from error
     return PlainTextResponse(text, headers=_LOG_HEADERS)
 
 
@@ -250,7 +247,7 @@ def _is_over(service: Service, workflow_id: str) -> bool:
     return service.is_closing or is_finished(service.workflow(workflow_id)["status"])
 
 
-def _filter(task_name: str | None, query: str | None) -> Any:
+def _filter(task_name: str | None, query: str | None) -> Keep:
     try:
         return line_filter(task_name, query)
     except ValueError as error:

@@ -55,7 +55,7 @@ class Ledger:
         self._on_failed = on_failed
 
     def promote(self, workflow_id: str) -> Changes:
-        """Moves every group that waits for others as far as these allow, then the workflow."""
+        """Queues each group whose upstream groups completed, fails it when one failed; updates the workflow."""
         changes = Changes()
         with self._store.transaction():
             self._promote(workflow_id, changes)

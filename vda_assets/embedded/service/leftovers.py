@@ -1,4 +1,4 @@
-"""Processes that a killed server left behind, found by what only they can have: no foreign one is ever killed."""
+"""Processes that a killed server left behind; their environment or recorded start tells them from all others."""
 
 from __future__ import annotations
 

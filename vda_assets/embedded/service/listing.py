@@ -29,7 +29,7 @@ class Conditions:
 
     @classmethod
     def of_stored(cls, row_seconds: float) -> Conditions:
-        """Those workflows whose row appeared: OSMO 6.4 may answer a POST some hundred milliseconds before that."""
+        """Leaves out workflows whose row has not appeared: OSMO 6.4 may answer a POST some 100 ms before."""
         conditions = cls()
         conditions.add("(w.submit_time <= ? OR w.status = 'FAILED_SUBMISSION')", utc_time(-row_seconds))
         return conditions

@@ -6,13 +6,13 @@ import asyncio
 import re
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vda_assets.embedded.service.patterns import compile_pattern
+from vda_assets.embedded.service.patterns import compile_pattern, matching
 
 LOG_FILE = "workflow_logs.txt"
 MAX_WORKFLOW_LINES = 10_000
@@ -23,6 +23,8 @@ MAX_LINES_WRITTEN = 100_000
 # The service polls its own log queue every second.
 _FOLLOW_SECONDS = 0.2
 _SHORTEST_SECRET = 8
+
+Keep = Callable[[Sequence[str]], list[str]]
 
 
 class TaskLog:
@@ -73,23 +75,34 @@ def append_dump(file: Path, lines: list[str]) -> None:
         log.write("".join(f"{line}\n" for line in lines))
 
 
-def line_filter(task_name: str | None, query: str | None) -> Callable[[str], bool]:
-    """Raises ValueError for a bad `query`."""
+def line_filter(task_name: str | None, query: str | None) -> Keep:
+    """Lines -> those that are of the task and match the query. Raises ValueError for a bad `query`, now or then."""
     task = re.compile(rf"^[^ ]+ [^ ]+ \[{re.escape(task_name)}( retry-\d+)?\]") if task_name else None
-    wanted = compile_pattern(query) if query else None
-    return lambda line: (task is None or bool(task.search(line))) and (wanted is None or bool(wanted.search(line)))
+    if query:
+        compile_pattern(query)
+
+    def keep(lines: Sequence[str]) -> list[str]:
+        own = [line for line in lines if task is None or task.search(line)]
+        return matching(query, own, anywhere=True) if query else own
+
+    return keep
 
 
-async def follow(
-    file: Path, *, keep: Callable[[str], bool], last_lines: int, ended: Callable[[], bool]
-) -> AsyncIterator[str]:
-    """The last lines so far, then every new one, until the workflow has ended and its log is read to its end."""
+async def follow(file: Path, *, keep: Keep, last_lines: int, ended: Callable[[], bool]) -> AsyncIterator[str]:
+    """The last lines so far, then every new one, until the workflow has ended and its log is read to its end.
+
+    A query that takes too long ends them with a line that says so.
+    """
     offset = 0
     first = True
     while True:
         done = await asyncio.to_thread(ended)
         lines, offset = await asyncio.to_thread(_whole_lines, file, offset)
-        kept = filter(keep, lines)
+        try:
+            kept = await asyncio.to_thread(keep, lines)
+        except ValueError as error:
+            yield f"{error}\n"
+            return
         text = "".join(deque(kept, maxlen=last_lines) if first else kept)
         first = False
         if text:
@@ -113,11 +126,11 @@ async def follow_events(read: Callable[[], str], *, ended: Callable[[], bool]) -
         await asyncio.sleep(_FOLLOW_SECONDS)
 
 
-def error_lines(file: Path, task_name: str, *, keep: Callable[[str], bool], last_lines: int) -> str:
-    """What `error_logs` tells of a failed task: the last lines of its container."""
+def error_lines(file: Path, task_name: str, *, keep: Keep, last_lines: int) -> str:
+    """What `error_logs` tells of a failed task: the last lines of its container. Raises ValueError as `keep` does."""
     marker = f"[{task_name}] "
-    own = (line.partition(marker)[2] for line in _lines(file) if marker in line)
-    tail = "".join(deque(filter(keep, own), maxlen=last_lines))
+    own = [line.partition(marker)[2] for line in _lines(file) if marker in line]
+    tail = "".join(keep(own)[-last_lines:])
     return f"Logs for container {task_name}: user ...\n\n{tail}\n{'-' * 80}\n\n\n"
 
 

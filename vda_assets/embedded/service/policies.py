@@ -12,7 +12,7 @@ from vda_assets.osmo.spec import WorkflowSpec
 
 
 def label_warnings(spec: WorkflowSpec, settings: EmbeddedSettings) -> list[str]:
-    """A sentence for each label that will be refused one day. Raises ApiError for one that is refused now."""
+    """The warnings of policies that only warn. Raises ApiError when the labels violate one that is enforced."""
     warnings = []
     for key, policy in settings.policy.labels.items():
         value = spec.labels.get(key)
@@ -49,7 +49,7 @@ def check_maintenance(settings: EmbeddedSettings) -> None:
 def check_guarantee(
     spec: WorkflowSpec, resources: Mapping[str, Resources], settings: EmbeddedSettings, *, priority: str
 ) -> None:
-    """Raises ApiError for a group that only the priority LOW could bring onto the pool."""
+    """Raises ApiError for a group that the pool takes with the priority LOW alone."""
     guarantee = settings.policy.gpu_guarantee
     if priority == "LOW" or guarantee == -1:
         return

@@ -1,22 +1,6 @@
 """Starts the embedded OSMO, an emulator of OSMO 6.4 for one Linux machine: in the foreground, or in a thread for tests.
 
-What differs from the service:
-- Tasks are processes of this machine's user, not containers. An image is a name for a stand-in: environment, PATH.
-- /osmo/data and the paths of `files` and mounted credentials are moved into the task's folder and rewritten in command,
-  args, environment and plain file contents; not in base64 contents, and not where a program builds the path itself.
-- GPUs and CPUs are counted, not given; memory and storage are neither. Volumes, privileges, topology, checkpoints,
-  kpis and cacheSize are accepted and do nothing.
-- `file://` URLs work. Data access is not validated before the start; a refusal shows as exit code 2010, 2012 or 2014.
-- `{{host:x}}` is an address of 127.0.0.0/8 of the task's own, in groups of one task too. Who binds 0.0.0.0
-  shares its ports with all others.
-- One pool, one backend, no retries (retry_id is always 0), no exec or rsync.
-- A user without workflows is no unknown one. Configuration cannot be written, access tokens cannot be made.
-- A spec nests at most 100 levels deep and is at most 32 MiB, with its YAML aliases written out.
-- Registry and data credentials are not tried out when they are set, images get no digest.
-- Secrets in base64 files are not masked.
-- Logs are not slowed to 10 lines per second. A task's folder goes when it ends; a process that left its group and
-  closed its output outlives a task that ends by itself.
-- Who reaches the port is whoever `x-osmo-user` says; web pages are turned away.
+What differs from the service, and where it is as unkind, stands in docs/embedded-osmo.md.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class LabelPolicy(_Frozen):
 
 
 class Policy(BaseModel):
-    """What administrators of a real service set; a running one follows every change.
+    """What administrators of a real service set; a running service follows every change of it.
 
     `max_num_workflows` and `max_num_tasks` count what a user has ongoing. Groups of more than `gpu_guarantee` GPUs are
     taken with priority LOW alone (-1: any). `calls_per_second` is the gateway's limit.

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Iterable
 from pathlib import Path
 
+from vda_assets.embedded.service.patterns import matching
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import StorageUrl
 
@@ -22,7 +23,7 @@ def download(storage: Storage, url_text: str, *, regex: str, target: Path) -> in
     if not url_text.endswith("/") and _is_object(storage, url):
         storage.download(url, target / url.name)
         return 1
-    keys = [found.path for found in storage.walk(url) if _wanted(found.path, regex)]
+    keys = _wanted([found.path for found in storage.walk(url)], regex)
     storage.download_all((url / key, target / key) for key in keys)
     return len(keys)
 
@@ -30,7 +31,7 @@ def download(storage: Storage, url_text: str, *, regex: str, target: Path) -> in
 def upload(storage: Storage, folder: Path, *, url_text: str, regex: str) -> int:
     """Copies every file of the folder, dotfiles too, below the URL; returns their count. Removes nothing there."""
     url = StorageUrl.parse(url_text)
-    keys = [key for key in files_below(folder) if _wanted(key, regex)]
+    keys = _wanted(files_below(folder), regex)
     storage.upload_all((folder / key, url / key) for key in keys)
     return len(keys)
 
@@ -41,9 +42,9 @@ def files_below(folder: Path) -> list[str]:
     return sorted(path.as_posix() for path in found if (folder / path).is_file())
 
 
-def _wanted(key: str, regex: str) -> bool:
-    inside = not key.endswith("/") and ".." not in key.split("/")
-    return inside and (not regex or re.match(regex, key) is not None)
+def _wanted(keys: Iterable[str], regex: str) -> list[str]:
+    inside = [key for key in keys if not key.endswith("/") and ".." not in key.split("/")]
+    return matching(regex, inside, anywhere=False) if regex else inside
 
 
 def _is_object(storage: Storage, url: StorageUrl) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 import yaml
 
 from vda_assets.embedded.service.server import EmbeddedOsmo
-from vda_assets_tests.embedded.service.conftest import Caller, settings_below
+from vda_assets.embedded.service.settings import StandIn
+from vda_assets_tests.embedded.service.conftest import IMAGE, Caller, settings_below
 
 EXCHANGES = Path(__file__).parents[2] / "osmo" / "exchanges"
 # Told by other tests: file:// is known here; running and ending states depend on the moment.
@@ -35,7 +37,9 @@ def replay(caller: Caller, exchange: dict[str, Any]) -> httpx.Response:
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """A service with the history of the recorded one: traffic-1 completed, -2 to -4 failed, -5 canceled."""
     folder = tmp_path_factory.mktemp("recording")
-    with EmbeddedOsmo(settings_below(folder, role="osmo-admin")) as osmo:
+    # The recorded tasks start `python3`, and an administrator recorded them.
+    images = {IMAGE: StandIn(path=[str(Path(sys.executable).parent)])}
+    with EmbeddedOsmo(settings_below(folder, role="osmo-admin", images=images)) as osmo:
         caller = Caller(osmo.url)
         for name, body in {
             "s3cred": {"data_credential": {"endpoint": "s3://vda-data", "access_key_id": "id", "access_key": "key"}},

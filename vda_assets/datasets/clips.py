@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
+import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -122,13 +123,21 @@ def key_of(path: str) -> str:
 
 
 def path_of(key: str) -> str:
-    """The path under the dataset folder that a key stands for; the reverse of `key_of`."""
+    """The path under the dataset folder that a key stands for; the reverse of `key_of`.
+
+    Raises BadClipName for what `key_of` makes of no path, such as `=41.mp4`, which `A.mp4` goes by.
+    """
+    no_key = BadClipName(f"{key!r} is no key of a clip; `vda videos --dataset NAME` lists them")
     if not _KEY_PATTERN.match(key):
-        raise BadClipName(f"{key!r} is no key of a clip; `vda videos --dataset NAME` lists them")
+        raise no_key
     try:
-        return unquote_to_bytes(key.replace("=", "%")).decode()
-    except UnicodeDecodeError:
-        raise BadClipName(f"{key!r} is no key of a clip; `vda videos --dataset NAME` lists them") from None
+        path = unquote_to_bytes(key.replace("=", "%")).decode()
+        own = key_of(path)
+    except (UnicodeDecodeError, BadClipName):
+        raise no_key from None
+    if own != key:
+        raise BadClipName(f"{key!r} is no key of a clip: {path!r} goes by {own!r}")
+    return path
 
 
 def video_of(key: str) -> str:
@@ -179,10 +188,19 @@ def iterate_clips(
             namesake = kept[-1][1] if kept and kept[-1][0] == name else coming.mp4_of(found)
             if namesake:
                 result = LeftOut(found.path, f"its outputs would mix with those of {namesake!r}; rename one")
+            elif twin := _other_form(storage, dataset_url, found.path):
+                result = LeftOut(found.path, f"it reads as {twin!r}, which is there too; delete or rename one")
             else:
                 kept.append((name, found.path))
         if result.path > after:
             yield result
+
+
+def _other_form(storage: Storage, dataset_url: StorageUrl, path: str) -> str | None:
+    """The object whose name is the same text in Unicode's composed form, when `path` is in another form and there is
+    such an object: macOS writes `u` and two dots where others write `ü`."""
+    composed = unicodedata.normalize("NFC", path)
+    return composed if composed != path and storage.exists(dataset_url / composed) else None
 
 
 class _Coming(Iterator[Clip | LeftOut | Skipped]):
@@ -229,10 +247,12 @@ def _without_extension(path: str) -> str:
 
 
 def _first_namesake(path: str) -> str:
-    """What sorts before every path whose clip shares its name with `path`'s: a listing that goes on behind `path`
-    begins there, because such a clip may decide whether one behind `path` is kept."""
-    folder, slash, name = path.rpartition("/")
-    return f"{folder}{slash}{name.partition('.')[0]}" if path else ""
+    """What sorts before every path that shares its clip's name with one behind `path`: a listing that goes on behind
+    `path` begins there, because such a clip decides whether one behind `path` is kept.
+
+    A dot of a folder counts as well: behind `a.b/c.mp4` comes `a.mov`, which `a.avi` may keep out.
+    """
+    return path.partition(".")[0]
 
 
 def _clip_or_reason(

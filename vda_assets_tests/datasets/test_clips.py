@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vda_assets.datasets.clips import Clip, clip_at, iterate_clips, key_of, list_clips, path_of
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import Clip, clip_at, iterate_clips, key_of, list_clips, path_of
 from vda_assets.storage.errors import BadClipName
 from vda_assets.storage.url import StorageUrl
 
@@ -41,6 +41,22 @@ def test_a_key_is_safe_and_gives_its_path_back(path: str) -> None:
 def test_plain_names_are_their_own_keys() -> None:
     assert key_of("bikes.mp4") == "bikes.mp4"
     assert key_of("cam 1/bikes.mp4") == "cam=201=2Fbikes.mp4"
+
+
+@pytest.mark.parametrize(
+    "key", ["=41.mp4", "a=62.mp4", "=2E=2E=2Fa.mp4", "a=2F=2Fb.mp4", "=FF.mp4", "a=4.mp4", "a=.mp4"]
+)
+def test_a_key_that_no_path_goes_by_is_refused(key: str) -> None:
+    with pytest.raises(BadClipName, match="no key of a clip"):
+        path_of(key)
+
+
+def test_two_unicode_forms_of_a_name_are_one_clip_told_once(tmp_path: Path) -> None:
+    composed, decomposed = "stra\u00dfe \u00fc.mp4", "stra\u00dfe u\u0308.mp4"
+    put(tmp_path, composed, decomposed, "only u\u0308.mp4")
+    listing = list_clips(Storage(), dataset(tmp_path))
+    assert {clip.path for clip in listing.clips} == {composed, "only u\u0308.mp4"}
+    assert set(listing.left_out) == {decomposed}
 
 
 def test_a_name_that_no_key_can_carry_is_refused() -> None:
