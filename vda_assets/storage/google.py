@@ -89,7 +89,7 @@ def _described(path: str, item: dict[str, Any]) -> StoredObject:
 
 def google_filesystem(credential: StorageCredential, limits: Limits) -> AbstractFileSystem:
     """gcsfs within the limits. Without a key it enters with the ambient identity, at an emulator with none."""
-    # gcsfs 2026.10 reads this at its import: it would probe every bucket, and stalls on emulators.
+    # gcsfs 2026.10 reads this at its import, and would load what it has for a kind of bucket that we do not use.
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     import aiohttp
 

@@ -13,13 +13,15 @@ from fsspec import AbstractFileSystem
 def gcsfs_with_attempts(attempts: int) -> type[AbstractFileSystem]:
     """GCSFileSystem that makes each request so often.
 
-    gcsfs has no option for it: six attempts, with pauses that double, are in a decorator around `_request`.
+    gcsfs has no option for it: six attempts, with pauses that double to half a minute, are in a decorator. What it
+    exports under that name (2026.10) would probe every bucket first, and stalls on emulators.
     """
-    from gcsfs import GCSFileSystem
+    from gcsfs.core import GCSFileSystem
     from gcsfs.retry import retry_request
 
     class BoundedFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs is untyped
         _request = retry_request(retries=attempts)(GCSFileSystem._request.__wrapped__)
+        _get_file_request = retry_request(retries=attempts)(GCSFileSystem._get_file_request.__wrapped__)
 
     return BoundedFileSystem
 

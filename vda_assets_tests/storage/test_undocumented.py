@@ -21,23 +21,25 @@ def parameters(function: Any) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-def test_gcsfs_still_makes_its_requests_in_one_decorated_method() -> None:
-    from gcsfs import GCSFileSystem
+def test_gcsfs_still_makes_its_requests_in_two_decorated_methods() -> None:
+    from gcsfs.core import GCSFileSystem
     from gcsfs.retry import retry_request
 
     changed = "gcsfs has changed how it repeats requests: look at gcsfs_with_attempts"
-    request = getattr(GCSFileSystem._request, "__wrapped__", None)
-    assert request is not None, changed
-    assert inspect.iscoroutinefunction(request), changed
-    assert parameters(request)[:3] == ["self", "method", "path"], changed
+    wanted = {"_request": ["self", "method", "path"], "_get_file_request": ["self", "rpath", "lpath"]}
+    for name, first in wanted.items():
+        request = getattr(getattr(GCSFileSystem, name, None), "__wrapped__", None)
+        assert request is not None, changed
+        assert inspect.iscoroutinefunction(request), changed
+        assert parameters(request)[:3] == first, changed
     assert parameters(retry_request)[:2] == ["func", "retries"], changed
-    source = inspect.getsource(GCSFileSystem._call)
-    assert "self._request(" in source, "gcsfs makes requests elsewhere: look at gcsfs_with_attempts"
+    assert "self._request(" in inspect.getsource(GCSFileSystem._call), changed
+    assert "self._get_file_request(" in inspect.getsource(GCSFileSystem._get_file), changed
     assert issubclass(gcsfs_with_attempts(2), GCSFileSystem)
 
 
 def test_gcsfs_still_has_a_call_of_its_json_api() -> None:
-    from gcsfs import GCSFileSystem
+    from gcsfs.core import GCSFileSystem
 
     changed = "gcsfs has changed its call of the JSON API: look at google_page"
     assert parameters(GCSFileSystem._call)[:4] == ["self", "method", "path", "args"], changed
