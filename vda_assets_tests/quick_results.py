@@ -57,6 +57,15 @@ def use_quick_container(world: World, results: Path, *, seconds: float) -> None:
     change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
 
 
+def fail_in_quick_container(world: World, *videos: str) -> None:
+    """From now on these videos' containers fail, and no others."""
+    fails = world.folder / "quick_results/fails"
+    shutil.rmtree(fails, ignore_errors=True)
+    fails.mkdir()
+    for video in videos:
+        (fails / video).touch()
+
+
 def go_through(world: World, url: str, *, answer_seconds: float = 60.0) -> None:
     """Lets the dataset's runs find OSMO at `url`, say a proxy, while the service keeps its own address."""
     deployments = world.folder / "assets_cfg/deployments"

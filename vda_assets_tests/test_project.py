@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from vda_assets.config.errors import BadConfigFile, ConfigError, UnknownName
-from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.project import Project, load_project
 
 REPOSITORY = Path(__file__).parents[1]
@@ -286,10 +285,3 @@ def test_credentials_in_a_url_are_refused_and_never_shown(folder: Path, url: str
     said = "\n".join(str(one.error) for one in broken)
     assert "hunter2" not in said
     assert "ter2" not in said
-
-
-def test_dagster_loads_what_is_good_beside_what_is_broken(folder: Path) -> None:
-    add(folder, "datasets/bad.yaml", "url: file:///a/datasets/bad\ndeployment: local\nnightly: {cron: 99 99 * * *}\n")
-    add(folder, "deployments/cloud.yaml", "osmo: {url: ftp://x}\n")
-    graph = build_definitions(load(folder)).resolve_asset_graph()
-    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == {"vda_demo", "local"}

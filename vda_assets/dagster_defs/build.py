@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from vda_assets.dagster_defs.assets.broken import broken_assets
 from vda_assets.dagster_defs.assets.dataset import source_videos, vda_assets
 from vda_assets.dagster_defs.assets.shared import shared_assets
 from vda_assets.dagster_defs.automation import nightly_sensor
@@ -22,10 +23,10 @@ from vda_assets.project import Project
 
 
 def build_definitions(project: Project) -> dg.Definitions:
-    """Everything that the project's configuration asks for."""
+    """Everything that the project's configuration asks for; of what is broken in it, an asset that says why."""
     return dg.Definitions.merge(
         # A run is one step that waits for OSMO: a process of its own for it would cost 100 MB and seconds for nothing.
-        dg.Definitions(executor=dg.in_process_executor),
+        dg.Definitions(executor=dg.in_process_executor, assets=broken_assets(project.broken)),
         *(_deployment_definitions(project, name) for name in project.deployments),
         *(_dataset_definitions(project, name) for name in project.datasets),
     )

@@ -8,6 +8,7 @@ from vda_assets.config.names import slug_of
 from vda_assets.flows.stages import Output
 
 SOURCE_VIDEOS = "source_videos"
+BROKEN = "broken_configuration"
 
 RUN_ID = "run_id"  # text: which run's folder holds the output
 VERDICT = "verdict"  # text: accepted, rejected, degraded, unverified
