@@ -112,6 +112,15 @@ def test_an_interrupt_cancels_what_the_run_submitted() -> None:
     assert desk.osmo.alive() == []
 
 
+def test_an_interrupt_right_after_an_answer_cancels_the_workflow_whose_row_is_to_come() -> None:
+    desk = Desk(row_seconds=2.0)
+    with pytest.raises(KeyboardInterrupt):
+        desk.run(works("a.mp4"), told=after_pauses(2, KeyboardInterrupt))
+    desk.clock.sleep(5)
+    assert len(desk.osmo.workflows_taken) == 1
+    assert desk.osmo.alive() == []
+
+
 def test_an_interrupt_spares_what_another_living_run_waits_for() -> None:
     desk = Desk(lambda _: Fate(seconds=1000))
     with pytest.raises(KeyboardInterrupt):

@@ -108,9 +108,10 @@ def test_what_a_canceled_run_left_on_osmo_is_swept(world: World) -> None:
         project = load_project(world.environment)
         with world.instance() as instance, osmo_client(project.deployments["local"]) as client:
             (dead,) = instance.get_runs()
-            assert belongs(dead, list(project.datasets.values()))
+            dataset = project.dataset(DATASET)
+            assert belongs(dead, dataset)
             instance.report_run_canceled(dead)
-            (line,) = cancel_leftovers(client, instance, dead)
+            (line,) = cancel_leftovers(client, instance, dead, dataset)
         assert line.startswith("canceled workflow vda-")
         wait_for(lambda: list(world.workflows().values()) == ["FAILED_CANCELED"], "the end of the workflow")
 
