@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
+from vda_assets.datasets.clips import Clip, iterate_clips, list_clips
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import Clip, iterate_clips, list_clips
 from vda_assets.storage.url import StorageUrl
 
 # How often the process looks at its own memory.

@@ -12,8 +12,8 @@ from rich.table import Table
 from vda_assets.cli.world import dagster_instance, dataset_and_deployment, dataset_option, load
 from vda_assets.dagster_defs.names import VERDICT, asset_key
 from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
+from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.stages import OUTPUTS
-from vda_assets.storage.clips import list_clips
 
 
 @click.group(invoke_without_command=True)

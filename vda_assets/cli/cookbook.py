@@ -15,10 +15,10 @@ from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.config.deployment import Container, Images
 from vda_assets.cookbooks.cookbook import Distribution
 from vda_assets.cookbooks.draw import Draw, draws_for
+from vda_assets.datasets.clips import list_clips
 from vda_assets.paidf.cookbook_check import check_cookbook
 from vda_assets.paidf.versions import versions_of
 from vda_assets.project import config_folder, cookbook_folder
-from vda_assets.storage.clips import list_clips
 
 
 @click.group()

@@ -13,9 +13,9 @@ import yaml
 from vda_assets.base.parallel import in_order
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load, video_option
+from vda_assets.datasets.clips import CLIP_EXTENSIONS, key_of, video_of
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import CLIP_EXTENSIONS, key_of, video_of
 from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.layout import OUTCOME_FILE, RunLayout
 from vda_assets.storage.objects import StoredObject

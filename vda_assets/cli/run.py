@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from types import FrameType
-from typing import Any
 
 import click
 import dagster as dg
@@ -33,17 +32,15 @@ from vda_assets.dagster_defs.dead_runs import fail_dead_runs, process_tags
 from vda_assets.dagster_defs.names import REUSED, URI, VERDICT
 from vda_assets.dagster_defs.own_runs import execute_job
 from vda_assets.dagster_defs.partitions import add_clips
+from vda_assets.dagster_defs.private import failure_in, is_interrupt, listen, materialization_in
 from vda_assets.dagster_defs.recording.finished import text_of
+from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Project
-from vda_assets.storage.clips import list_clips
 
 # A clip costs four events before its run starts, and a longer run keeps the pool busy without a gap.
 CLIPS_PER_RUN = 1000
-# Dagster's remark on checks of partitions, which can only be logged, not yielded.
-_NOT_OURS = "did not yield or return expected outputs"
-_INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 
 
 @click.command()
@@ -98,40 +95,25 @@ class _Runs:
 
     def _run(self, keys: list[str]) -> bool:
         run_id = str(uuid.uuid4())
-        self._instance.add_event_listener(run_id, self._show)
+        listen(self._instance, run_id, self._show)
         tags = {"vda/flow": self._selection.flow or "selected outputs", **process_tags(run_id)}
         config = clips_config(self._dataset, self._selection, keys)
         config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
         with self._console.status(f"{len(keys)} clips") if self._console.is_terminal else nullcontext():
             result = execute_job(self._instance, self._job, run_id=run_id, run_config=config, tags=tags)
-        if any(_is_interrupt(event) for event in result.all_events):
+        if any(is_interrupt(event) for event in result.all_events):
             raise click.Abort
         for event in result.get_step_failure_events():
-            click.echo(f"FAILED: {_reason(event.step_failure_data)}", err=True)
+            click.echo(f"FAILED: {failure_in(event)}", err=True)
         return bool(result.success)
 
     def _show(self, entry: dg.EventLogEntry) -> None:
         """Prints what the step says and keeps what it made; Dagster's own events stay in the UI."""
-        event = entry.dagster_event
-        if event is not None and event.is_step_materialization:
-            made = event.step_materialization_data.materialization
+        if made := materialization_in(entry):
             self.materialized[output_named(made.asset_key.path[-1]), str(made.partition)] = made
-        if event is None and entry.user_message and _NOT_OURS not in entry.user_message:
+        if entry.dagster_event is None and entry.user_message:
             clock = time.strftime("%H:%M:%S", time.localtime(entry.timestamp))
             self._console.print(f"{clock} {entry.user_message}", markup=False)
-
-
-def _is_interrupt(event: dg.DagsterEvent) -> bool:
-    """Whether Ctrl-C or SIGTERM caused the failure, inside the step or while Dagster itself was busy."""
-    error = getattr(event.event_specific_data, "error", None) if event.is_failure else None
-    return error is not None and error.cls_name in _INTERRUPTS
-
-
-def _reason(failure: Any) -> str:
-    """What the step said it failed for; an unexpected exception comes with its place."""
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return str(failure.user_failure_data.description)
-    return failure.error.to_string() if failure.error else "no reason given"
 
 
 def _summarise(materialized: Mapping[tuple[Output, str], dg.AssetMaterialization]) -> None:

@@ -13,9 +13,9 @@ import click
 from vda_assets.cli.clips import datasets
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, load
+from vda_assets.datasets.clips import CLIP_EXTENSIONS, Skipped, SkippedByKind, key_of, skipped_kind, video_of
 from vda_assets.media.sniff import HEAD_BYTES, looks_like
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import CLIP_EXTENSIONS, Skipped, SkippedByKind, key_of, skipped_kind, video_of
 from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.transfer import Copy, NotCopied, only_one, upload_clips
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl

@@ -11,11 +11,11 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
+from vda_assets.datasets.clips import Clip, Listing
 from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, output_named, selection_of
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
 from vda_assets.project import Project, load_project
-from vda_assets.storage.clips import Clip, Listing
 
 dataset_option = click.option("--dataset", "dataset_name", required=True, metavar="NAME", help="A dataset's name.")
 video_option = click.option(

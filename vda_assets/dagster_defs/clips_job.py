@@ -8,9 +8,9 @@ from typing import Any
 
 import dagster as dg
 
+from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.assets.step import produce
-from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.names import asset_key, pool_name
 from vda_assets.dagster_defs.own_runs import plan_materializations
 from vda_assets.dagster_defs.production import Scope

@@ -47,7 +47,7 @@ def shared_key(deployment: str, *parts: str) -> dg.AssetKey:
 
 
 def videos_partitions(dataset: Dataset) -> dg.DynamicPartitionsDefinition:
-    """The dataset's clips; keys are those of `vda_assets.storage.clips`."""
+    """The dataset's clips; keys are those of `vda_assets.datasets.clips`."""
     return dg.DynamicPartitionsDefinition(name=f"{dataset.slug}_videos")
 
 

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Sequence
 import dagster as dg
 from pydantic import BaseModel, ValidationError
 
+from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.dead_runs import fail_dead_runs
-from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.own_runs import is_terminated
 from vda_assets.dagster_defs.private import keep_text, kept_texts
 from vda_assets.flows.selection import Selection

@@ -13,8 +13,6 @@ DATA_VERSION_TAG = "dagster/data_version"
 # Tags of a run of several partitions: those that lie between the two when the run starts.
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
-# The warning of a step whose checks were logged for partitions, which is the only way to have them there.
-CHECKS_REMARK = "did not yield or return expected outputs"
 _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 
 

@@ -19,6 +19,7 @@ from vda_assets.dagster_defs.recording.failures import Failures
 from vda_assets.dagster_defs.recording.finished import Finished, find_finished
 from vda_assets.dagster_defs.recording.materializing import reused
 from vda_assets.dagster_defs.recording.recorder import Recorder
+from vda_assets.datasets.clips import clip_at, path_of
 from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.flows.inputs import Seen, provide_inputs
@@ -31,7 +32,6 @@ from vda_assets.media.probe import ClipInfo
 from vda_assets.osmo.service import OsmoService
 from vda_assets.outcomes.whole import was_left_by
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import clip_at, path_of
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 

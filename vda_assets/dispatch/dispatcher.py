@@ -6,7 +6,6 @@ submitted twice. A stage is reported as soon as its tasks completed, while other
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
@@ -15,17 +14,16 @@ from typing import Protocol
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.patience import Patience, Waiter
 from vda_assets.config.deployment import Deployment
-from vda_assets.dispatch.back_pressure import BackPressure
 from vda_assets.dispatch.cancel import cancel_run, cancel_workflows
 from vda_assets.dispatch.company import Alone, Company
 from vda_assets.dispatch.failures import Explained, StageFailure, explain_failures, worth_another_try
 from vda_assets.dispatch.in_flight import InFlight
 from vda_assets.dispatch.pace import Heartbeat, Pace, Rhythm
-from vda_assets.dispatch.posting import POSTS_AT_ONCE, Accepted, NotNow, Pending, Posted, Poster, Refused, Unanswered
+from vda_assets.dispatch.posting import POSTS_AT_ONCE, Accepted, Pending
 from vda_assets.dispatch.progress import Progress
 from vda_assets.dispatch.submissions import Submissions, Submitted, next_attempt, work_hash_in
+from vda_assets.dispatch.submitter import Submitter
 from vda_assets.dispatch.systemic import Systemic
-from vda_assets.dispatch.unanswered import UnansweredPosts
 from vda_assets.dispatch.watching import WatchedWorkflow, first_start, look
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, remaining, without
@@ -87,20 +85,17 @@ class Dispatcher:
         self._layout, self._report, self._is_whole, self._log = layout, report, is_whole, log
         self._company, self._pace, self._clock = company, pace, clock
         self._submissions = Submissions(client, layout)
-        self._poster = Poster(self._post, executor=executor or ThreadPoolExecutor(POSTS_AT_ONCE), clock=clock)
-        self._unanswered = UnansweredPosts(clock)
-        self._pending: deque[Pending] = deque()
+        executor = executor or ThreadPoolExecutor(POSTS_AT_ONCE)
+        self._submitter = Submitter(self._post, executor=executor, clock=clock, pace=pace, log=log)
         self._in_flight: dict[str, InFlight] = {}
         self._left_to_others: dict[str, ClipWork] = {}
         self._company_asked = clock.monotonic()
         self._nothing_started_before: datetime | None = None
         self._progress = Progress(clock, queue_timeout_seconds=deployment.timeout.queue_seconds or _QUEUE_SECONDS)
-        self._warned: set[str] = set()
         self._systemic = Systemic()
         self._rhythm = Rhythm(pace)
         patience = Patience(pace.patience_seconds, first_pause_seconds=pace.shortest_seconds, longest_pause_seconds=60)
         self._waiter = Waiter(patience, whom="OSMO", worth_waiting=OsmoUnavailable, clock=clock, log=log)
-        self._back_pressure = BackPressure(pace, clock=clock, log=log)
 
     def clear_the_way(self, works: Sequence[ClipWork]) -> None:
         """Cancels workflows that are superseded: they would write beside what is made now, from another setup.
@@ -139,8 +134,7 @@ class Dispatcher:
     def _work_off(self) -> None:
         heartbeat = Heartbeat(self._pace, self._clock)
         while self._has_work:
-            changed = self._digest_posts()
-            self._begin_posts()
+            changed = self._submit()
             changed |= self._settle()
             watched = self._waiter.ask(self._look)
             changed |= self._digest(watched)
@@ -160,16 +154,14 @@ class Dispatcher:
     def _open_works(self) -> Iterator[ClipWork]:
         """The works that have not ended: on the pool, waiting to be submitted, or left to other runs."""
         yield from (one.work for one in self._in_flight.values())
-        yield from (pending.work for pending in [*self._pending, *self._poster.under_way, *self._unanswered.waiting])
+        yield from self._submitter.works
         yield from self._left_to_others.values()
 
     def _pause(self, changed: bool, watched: Mapping[str, WatchedWorkflow]) -> None:
         now = self._clock.now()
         running = [task for one in watched.values() for task in one.running(now)]
         seconds = self._rhythm.next_pause(changed=changed, running=running)
-        if self._poster.under_way:
-            self._poster.wait(seconds)
-        else:
+        if not self._submitter.wait(seconds):
             self._clock.sleep(seconds)
 
     # What there is already
@@ -190,11 +182,8 @@ class Dispatcher:
                 self._adopt(left, max(alive, key=lambda one: len(one.stages & set(left.stages))), tries)
             elif work.clip.key in ahead:
                 self._left_to_others[work.clip.key] = left
-            elif tries > 1:
-                # What failed is tried again first: if it is no clip's fault, that is to be known early.
-                self._pending.appendleft(Pending(left, next_attempt(left, former), tries))
             else:
-                self._pending.append(Pending(left, next_attempt(left, former), tries))
+                self._submitter.line_up(Pending(left, next_attempt(left, former), tries))
 
     def _ask_company(self) -> None:
         """Tells other runs which clips this one still works on; adopts what they have submitted of the clips that were
@@ -232,17 +221,20 @@ class Dispatcher:
 
     # Submitting
 
-    def _begin_posts(self) -> None:
-        """Begins as many submissions as `max_in_flight` allows, and none while the service is busy."""
-        if self._systemic.cause:
-            self._give_up_pending(self._systemic.cause)
-        while self._pending and len(self._poster.under_way) < POSTS_AT_ONCE and not self._back_pressure.holds:
-            under_way = len(self._in_flight) + len(self._poster.under_way) + len(self._unanswered.waiting)
-            if under_way >= self._deployment.osmo.max_in_flight:
-                return
-            if self._back_pressure.is_pressed and self._poster.under_way:
-                return  # one is enough to find out whether there is room again
-            self._poster.begin(self._pending.popleft())
+    def _submit(self) -> bool:
+        """Takes up what was answered and sends more; True when something was accepted or refused."""
+        accepted, refused = self._submitter.take_ended()
+        for one in accepted:
+            self._accepted(one)
+        for no in refused:
+            reason = f"the workflow was not accepted: {no.reason}"
+            self._systemic.failed(reason)
+            self._fail_all(no.pending.work, reason)
+        if cause := self._systemic.cause:
+            for work in self._submitter.drop_waiting():
+                self._fail_all(work, f"not submitted, since the clips before failed alike: {cause}")
+        self._submitter.begin(room=self._deployment.osmo.max_in_flight - len(self._in_flight))
+        return bool(accepted or refused)
 
     def _post(self, pending: Pending) -> SubmitResult:
         """Sends a submission once; called by several threads."""
@@ -257,64 +249,30 @@ class Dispatcher:
         )
         return self._client.submit(spec, pool=osmo.pool, priority=osmo.priority)
 
-    def _digest_posts(self) -> bool:
-        """True when something was accepted or refused."""
-        posted = self._poster.take_ended()
-        for one in posted:
-            self._digest_post(one)
-        return any(isinstance(one, Accepted | Refused) for one in posted)
-
-    def _digest_post(self, posted: Posted) -> None:
-        match posted:
-            case Accepted():
-                self._back_pressure.relieve()
-                self._accepted(posted.pending, posted.workflow_id)
-                for warning in set(posted.warnings) - self._warned:
-                    self._warned.add(warning)
-                    self._log(f"OSMO warns: {warning}")
-            case Refused():
-                reason = f"the workflow was not accepted: {posted.reason}"
-                self._systemic.failed(reason)
-                for stage in posted.pending.work.stages:
-                    self._fail(posted.pending.work, StageFailure(stage, reason))
-            case NotNow():
-                self._pending.appendleft(posted.pending)
-                self._back_pressure.press(posted.error)
-            case Unanswered():
-                self._back_pressure.press(posted.error)
-                self._unanswered.add(posted)
-
-    def _accepted(self, pending: Pending, workflow_id: str) -> None:
-        work = pending.work
-        self._in_flight[workflow_id] = InFlight(
-            work, workflow_id, self._layout, frozenset(work.stages), self._clock.monotonic(), pending.tries, False
+    def _accepted(self, one: Accepted) -> None:
+        work, now = one.pending.work, self._clock.monotonic()
+        self._in_flight[one.workflow_id] = InFlight(
+            work, one.workflow_id, self._layout, frozenset(work.stages), now, one.pending.tries, is_settled=False
         )
-        self._log(f"{work.clip.key}: submitted workflow {workflow_id} ({', '.join(work.stages)})")
+        self._log(f"{work.clip.key}: submitted workflow {one.workflow_id} ({', '.join(work.stages)})")
 
     def _settle(self) -> bool:
         """Looks for the workflows of POSTs that nobody answered, and for older twins of new ones; True when it finds
         some. A row appears up to some hundred milliseconds after the answer to its POST (OSMO 6.4)."""
         unsettled = [one for one in self._in_flight.values() if not one.is_settled]
-        waiting = self._unanswered.waiting
-        works = [*(one.work for one in unsettled), *(pending.work for pending in waiting)]
+        works = [*(one.work for one in unsettled), *(pending.work for pending in self._submitter.unanswered)]
         if not works:
             return False
         submitted = self._waiter.ask(lambda: self._submissions.of(works))
         for one in unsettled:
             self._settle_one(one, submitted[one.work.clip.key])
-        found = False
-        for pending in waiting:
-            former = submitted[pending.work.clip.key]
-            accepted = [one for one in former if one.does_exactly(pending.work) and one.attempt >= pending.attempt]
-            if accepted:
-                self._unanswered.remove(pending)
-                self._accepted(pending, accepted[0].workflow_id)
-                found = True
-        self._pending.extendleft(self._unanswered.take_given_up())
-        return found
+        found = self._submitter.find_unanswered(submitted)
+        for accepted in found:
+            self._accepted(accepted)
+        return bool(found)
 
     def _settle_one(self, new: InFlight, submitted: Sequence[Submitted]) -> None:
-        """Keeps only the oldest workflow of a work: another run, or a POST delivered twice, may have made one."""
+        """Leaves the oldest workflow of a work, should another run or a doubled delivery have sent one before."""
         if all(one.workflow_id != new.workflow_id for one in submitted):
             return  # its row is not there yet
         new.is_settled = True
@@ -327,18 +285,11 @@ class Dispatcher:
         self._adopt(new.work, first, new.tries)
 
     def _left_all(self, one: Submitted, work: ClipWork) -> bool:
-        """Whether the workflow completed and its results are whole in storage: somebody may have deleted them."""
+        """Whether the results of a workflow that ended lie whole in storage: somebody may have deleted them."""
         layout = self._layout_of(one.run_id)
         return one.meaning.succeeded and all(
             self._is_whole(work, stage, layout=layout, work_hash=one.work_hash) for stage in work.stages
         )
-
-    def _give_up_pending(self, cause: str) -> None:
-        reason = f"not submitted, since the clips before failed alike: {cause}"
-        while self._pending:
-            work = self._pending.popleft().work
-            for stage in work.stages:
-                self._fail(work, StageFailure(stage, reason))
 
     # Watching
 
@@ -380,7 +331,7 @@ class Dispatcher:
                 return bool(new)
             failures = became.failures
         del self._in_flight[flying.workflow_id]
-        self._back_pressure.lift()
+        self._submitter.make_room()
         if flying.left:
             self._go_on(flying, failures)
         return True
@@ -405,6 +356,10 @@ class Dispatcher:
         if left.stages:
             self._take_up([left], tries=flying.tries + bool(failures))
 
+    def _fail_all(self, work: ClipWork, reason: str) -> None:
+        for stage in work.stages:
+            self._fail(work, StageFailure(stage, reason))
+
     def _fail(self, work: ClipWork, failure: StageFailure) -> None:
         self._progress.ended(failure.stage)
         self._report.stage_failed(work, failure)
@@ -416,10 +371,9 @@ class Dispatcher:
 
     def _leave_nothing_running(self) -> None:
         """Cancels what this run submitted and nobody else needs, whatever became of POSTs that were under way."""
-        posted = self._poster.finish(_LAST_POSTS_SECONDS)
-        unanswered = [one.pending for one in posted if isinstance(one, Unanswered)] + self._unanswered.waiting
+        left = self._submitter.finish(_LAST_POSTS_SECONDS)
         works = [one.work for one in self._in_flight.values()]
-        works += [one.pending.work for one in posted] + [pending.work for pending in unanswered]
+        works += [pending.work for pending in [*(one.pending for one in left.accepted), *left.unanswered]]
         clips = {work.clip.key: work.clip for work in works}
         needed = self._company.need(list(clips))
         own = {
@@ -430,9 +384,9 @@ class Dispatcher:
         cancel_run(
             self._client,
             self._layout,
-            known=own | {one.workflow_id for one in posted if isinstance(one, Accepted)},
+            known=own | {one.workflow_id for one in left.accepted},
             except_clips={clip_hash(clips[key]) for key in needed & clips.keys()},
-            unanswered=len(unanswered),
+            unanswered=len(left.unanswered),
             message="the Dagster run was terminated",
             log=self._log,
             clock=self._clock,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vda_assets.base.failed import Failed
+from vda_assets.datasets.clips import MP4, Clip
 from vda_assets.flows.processes import CallFailed, Processes
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
@@ -20,7 +21,6 @@ from vda_assets.media.remux import remux
 from vda_assets.media.sniff import HEAD_BYTES, looks_like
 from vda_assets.media.suitability import check_length, check_pictures, is_mp4
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import MP4, Clip
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
@@ -78,6 +78,17 @@ def _provide(storage: Storage, work: ClipWork, layout: RunLayout) -> tuple[ClipW
             return work, Seen(info, warnings)
         url, seen = container_input(storage, clip, info, layout=layout, source=source)
     return replace(work, remuxed=url), Seen(seen, warnings)
+
+
+def check_clip(storage: Storage, clip: Clip, selection: Selection) -> tuple[str, ...]:
+    """Warnings for what the selected stages will make of the clip; writes nothing.
+
+    Raises MediaError for a clip that its containers cannot take, OSError, or StorageUnavailable.
+    """
+    with tempfile.TemporaryDirectory(prefix="vda-look-") as folder:
+        _, info = _probed(storage, clip, Path(folder))
+    check_pictures(info, name=clip.url.name)
+    return check_selection(info, selection, name=clip.url.name)
 
 
 def _probed(storage: Storage, clip: Clip, folder: Path) -> tuple[Path | None, ClipInfo]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from vda_assets.base.failed import Failed
 from vda_assets.cookbooks.draw import Draw
+from vda_assets.datasets.clips import Clip
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output, Rendered, Stage
 from vda_assets.flows.work import ClipWork
-from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from vda_assets.config.deployment import Images
 from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.cookbooks.draw import Draw, draws_for
+from vda_assets.datasets.clips import Clip
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output, Rendered, Stage
-from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 

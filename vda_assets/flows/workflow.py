@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from vda_assets.config.deployment import Container, Deployment
 from vda_assets.cookbooks.draw import Draw
+from vda_assets.datasets.clips import Clip, path_of
 from vda_assets.flows.setup import files_for
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, digest, stage_outputs
@@ -21,7 +22,6 @@ from vda_assets.osmo.spec import (
     WorkflowSpec,
 )
 from vda_assets.paidf.generate import known_version
-from vda_assets.storage.clips import Clip, path_of
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, OUTCOME_FILE, RunLayout, model_cache
 from vda_assets.storage.url import StorageUrl
 

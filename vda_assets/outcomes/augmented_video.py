@@ -13,7 +13,7 @@ from vda_assets.media.probe import ClipInfo
 from vda_assets.outcomes import limits
 from vda_assets.outcomes.clips import probe_marked
 from vda_assets.outcomes.gates import Finding, gate_findings, hallucination_score
-from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
+from vda_assets.outcomes.marker import UNREADABLE, Marker, OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Judgement, Verdict, worst_verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import AUGMENTATION_METADATA_FILE, AUGMENTED_VIDEO_FILE
@@ -36,7 +36,7 @@ def judge_augmented_video(
         marker = read_marker(storage, folder)
         info = probe_marked(storage, folder, marker, AUGMENTED_VIDEO_FILE)
         metadata = _metadata(storage, folder, marker)
-    except (OutputMissing, FileNotFoundError) as error:
+    except (OutputMissing, *UNREADABLE) as error:
         return Judgement(Verdict.MISSING, (str(error),))
     findings = [
         *(Finding(Verdict.REJECTED, reason) for reason in _mismatches(info, source)),

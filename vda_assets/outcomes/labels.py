@@ -18,7 +18,7 @@ from vda_assets.media.probe import ClipInfo
 from vda_assets.outcomes.answers import answer_problems
 from vda_assets.outcomes.clips import probe_marked
 from vda_assets.outcomes.doubts import Drawn, doubts_about
-from vda_assets.outcomes.marker import Marker, OutputMissing, read_marker
+from vda_assets.outcomes.marker import UNREADABLE, Marker, OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Judgement, Verdict
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
@@ -43,7 +43,7 @@ def judge_labels(
         with local_scene(storage, folder, marker) as local:
             scene = read_scene(local)
             problems = list(scene_problems(scene, clip=clip, frame_count=frame_count))
-    except (OutputMissing, LabelError, FileNotFoundError) as error:
+    except (OutputMissing, LabelError, *UNREADABLE) as error:
         return Judgement(Verdict.MISSING, (str(error),))
     reasons = [*strays, *(f"{problem.file}: {problem.message}" for problem in problems if _degrades(problem))]
     reasons += answer_problems(scene, bank)

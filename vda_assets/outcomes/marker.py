@@ -11,9 +11,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from vda_assets.base.cut import cut
 from vda_assets.outcomes import limits
 from vda_assets.storage.access import Storage
-from vda_assets.storage.errors import ObjectUnusable
+from vda_assets.storage.errors import BadStorageUrl, ObjectUnusable
 from vda_assets.storage.layout import OUTCOME_FILE
 from vda_assets.storage.url import StorageUrl
+
+# What reading one object of an output may say of that object; that storage does not answer is another matter.
+UNREADABLE = (FileNotFoundError, ObjectUnusable, BadStorageUrl)
 
 
 class OutputMissing(Exception):

@@ -9,6 +9,7 @@ import httpx
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Container, Deployment, Role
+from vda_assets.datasets.clips import CLIP_EXTENSIONS, Listing
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
 from vda_assets.osmo.client import OsmoClient
@@ -17,7 +18,6 @@ from vda_assets.osmo.models import Pool
 from vda_assets.paidf.versions import ContainerVersion, version_of, why_not
 from vda_assets.readiness.finding import Finding, Level
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import CLIP_EXTENSIONS, Listing
 from vda_assets.storage.layout import model_cache
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
+from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.selection import Selection
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.readiness.checks import (
@@ -22,7 +23,6 @@ from vda_assets.readiness.checks import (
 from vda_assets.readiness.finding import Finding, Level
 from vda_assets.readiness.overview import Overview, time_overview
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import list_clips
 
 
 @dataclass(frozen=True)

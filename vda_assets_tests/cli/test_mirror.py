@@ -151,7 +151,7 @@ def test_odd_objects_in_a_run_are_no_files_or_fail_alone(tmp_path: Path) -> None
             filesystem.call_s3("put_object", Bucket=root.bucket, Key=f"{root.key}/{name}", Body=b"odd")
         for url in (root / "archived.mp4", unreadable / "outcome.json"):
             filesystem.call_s3("put_object", Bucket=root.bucket, Key=url.key, Body=b"{}", StorageClass="GLACIER")
-        done = project.vda("stage", "--dataset", DATASET, "--run-id", RUN)
+        done = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN)
         lost = str(unreadable).removeprefix(f"{root}/")
         assert project.hashes_here() == {path: one for path, one in expected.items() if not path.startswith(lost)}
         told = sorted(done.stderr.splitlines())

@@ -10,6 +10,7 @@ from typing import Any
 
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.draw import Draw
+from vda_assets.datasets.clips import Clip
 from vda_assets.dispatch.company import Alone, Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.dispatch.failures import StageFailure
@@ -19,7 +20,6 @@ from vda_assets.flows.stages import OUTPUTS, Stage, stage_of_task
 from vda_assets.flows.work import ClipWork, digest
 from vda_assets.flows.workflow import LABEL_CLIP, LABEL_RUN, LABEL_WORK, clip_hash
 from vda_assets.osmo.statuses import TaskStatus
-from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.osmo.in_memory import InMemoryOsmo

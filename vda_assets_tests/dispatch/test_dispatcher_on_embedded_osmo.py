@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from vda_assets.cli.world import osmo_client
+from vda_assets.datasets.clips import Clip
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.dispatch.failures import Blame, Explained, GoesOn, StageFailure, explain_failures
 from vda_assets.dispatch.pace import Pace
@@ -19,7 +20,6 @@ from vda_assets.flows.work import ClipWork, output_hashes
 from vda_assets.flows.worker_files import START_SCRIPT, worker_files
 from vda_assets.flows.workflow import build_workflow
 from vda_assets.project import Project, load_project
-from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving, wait_for

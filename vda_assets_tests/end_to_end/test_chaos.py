@@ -14,7 +14,7 @@ import pytest
 
 from vda_assets_tests.chaos_proxy import Proxy, Trouble, proxying
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving, stop
-from vda_assets_tests.quick_results import add_clips, go_through, make_quick_results, use_quick_container
+from vda_assets_tests.quick_results import add_clips, go_through, use_quick_container
 
 CLIPS = 40
 OUTPUTS = ("original_labels", "augmented_videos", "augmented_labels")
@@ -28,12 +28,11 @@ COMMAND = (
 
 
 @pytest.mark.timeout(420)
-def test_every_clip_is_finished_exactly_once_whatever_breaks_on_the_way(tmp_path: Path) -> None:
-    results = make_quick_results(tmp_path)
+def test_every_clip_is_finished_exactly_once_whatever_breaks_on_the_way(quick_results: Path, tmp_path: Path) -> None:
     (tmp_path / "chaos").mkdir()
     world = make_world(tmp_path / "chaos")
-    use_quick_container(world, results, seconds=0.3)
-    add_clips(world, results, CLIPS)
+    use_quick_container(world, quick_results, seconds=0.3)
+    add_clips(world, quick_results, CLIPS)
     chance = random.Random(20261122)
     trouble = Trouble(
         seed=7, unavailable=0.04, dropped=0.04, lost_answer=0.02, late_error=0.03, doubled=0.05, slow_seconds=0.05

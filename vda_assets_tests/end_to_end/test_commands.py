@@ -11,8 +11,8 @@ import yaml
 
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.io_managers import OutputReference
+from vda_assets.datasets.clips import Clip
 from vda_assets.project import load_project
-from vda_assets.storage.clips import Clip
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World
 
@@ -140,6 +140,7 @@ def test_the_shared_assets_are_cheap_checks_that_say_what_they_stand_for(finishe
     }
     assert set(made) == {name[-1] for name in names}
     assert all(one.metadata["stand_in"].value for one in made.values())
-    assert "a stand-in that answers no prompt" in made["qwen3_vl"].metadata["findings"].value
-    assert "default is ONLINE" in made["preflight"].metadata["findings"].value
+    found = {name: [one.data for one in made[name].metadata["findings"].records] for name in ("qwen3_vl", "preflight")}
+    assert ["a stand-in that answers no prompt" in one["found"] for one in found["qwen3_vl"]] == [True]
+    assert any("default" in one["found"] and "ONLINE" in one["found"] for one in found["preflight"])
     assert "Time overview for 2 clips" in made["preflight"].metadata["time overview"].value

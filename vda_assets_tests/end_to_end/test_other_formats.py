@@ -90,10 +90,11 @@ def test_the_users_own_clips_are_mirrored_as_they_are(finished: World) -> None:
 
 
 def test_super_resolution_takes_them_too(finished: World) -> None:
+    cut(finished.clips / "yard" / "lane.avi", start=30, frames=20)
     before = set(finished.runs())
-    done = finished.vda("run", "--dataset", DATASET, "--flow", "e2e_super_resolution", "--video", "yard/gate.avi")
+    done = finished.vda("run", "--dataset", DATASET, "--flow", "e2e_super_resolution", "--video", "yard/lane.avi")
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = set(finished.runs()) - before
-    enhanced = probe(run / "outputs/pseudo_labeled/yard=2Fgate/raw/yard=2Fgate.mp4", name="enhanced")
-    made = probe(run / "outputs/augmented/yard=2Fgate_aug0/augmented_video.mp4", name="augmented")
+    enhanced = probe(run / "outputs/pseudo_labeled/yard=2Flane/raw/yard=2Flane.mp4", name="enhanced")
+    made = probe(run / "outputs/augmented/yard=2Flane_aug0/augmented_video.mp4", name="augmented")
     assert (made.width, made.height) == (640, 272) != (enhanced.width, enhanced.height)

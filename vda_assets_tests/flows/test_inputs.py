@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from vda_assets.base.failed import Failed
+from vda_assets.datasets.clips import Clip, clip_at
 from vda_assets.flows.inputs import Seen, check_selection, container_input, provide_inputs
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.work import ClipWork
 from vda_assets.media.errors import MediaError, UnsuitableVideo
 from vda_assets.media.probe import ClipInfo, probe
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import Clip, clip_at
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.clips import cut

@@ -6,10 +6,10 @@ import pytest
 
 from vda_assets.base.failed import Failed
 from vda_assets.cookbooks.draw import Draw
+from vda_assets.datasets.clips import Clip
 from vda_assets.flows.planning import Item, plan
 from vda_assets.flows.selection import FLOWS, Selection, selection_of
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
-from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 

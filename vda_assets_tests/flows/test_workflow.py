@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vda_assets.datasets.clips import Clip
 from vda_assets.flows.selection import FLOWS, output_named, selection_of
 from vda_assets.flows.setup import setup_files, write_setup
 from vda_assets.flows.stages import Stage, stage_of_task
@@ -16,7 +17,6 @@ from vda_assets.flows.workflow import build_workflow, workflow_name
 from vda_assets.osmo.spec import VersionedWorkflowSpec, check_finished, to_yaml
 from vda_assets.project import Project, load_project
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import Clip
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 

@@ -95,7 +95,7 @@ def question_that_broke(metadata: dict[str, Any]) -> None:
             "its checks belong to different attempts: [1, 2]",
         ),
         (drop_question, "attribute_verification did not ask for weather"),
-        (question_that_broke, "attribute_verification could not ask for time_of_day"),
+        (question_that_broke, "attribute_verification could not ask for time of day"),
         (lambda it: it.update(prompt=None), "its prompt is empty"),
     ],
 )

@@ -169,3 +169,15 @@ def test_a_marker_of_nothing_is_a_missing_scene(judge: Callable[[], Judgement], 
     judgement = judge()
     assert judgement.verdict is Verdict.MISSING
     assert "holds no label scene" in judgement.reasons[0]
+
+
+def test_a_clip_with_a_name_that_no_url_can_have_makes_the_scene_count_as_missing(
+    judge: Callable[[], Judgement], labelled: Output
+) -> None:
+    (clip,) = (labelled.folder / "raw").iterdir()
+    content = clip.read_bytes()
+    labelled.remove(f"raw/{clip.name}")
+    labelled.write("raw/yard,cam.mp4", content)
+    judgement = judge()
+    assert judgement.verdict is Verdict.MISSING
+    assert "yard,cam.mp4" in judgement.reasons[0]

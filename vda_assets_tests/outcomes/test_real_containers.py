@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from vda_assets.cookbooks.question_bank import QuestionBank, read_question_bank
+from vda_assets.cookbooks.cookbook import read_cookbook
+from vda_assets.cookbooks.question_bank import QuestionBank
 from vda_assets.outcomes.augmented_video import judge_augmented_video
 from vda_assets.outcomes.gates import excluded_variables
 from vda_assets.outcomes.labels import judge_labels
@@ -19,7 +20,7 @@ from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.outcomes.mutations import BCQ, MCQ, METADATA, OBJECTS, STATUS, change, mark, put
 from vda_assets_tests.worker.bench import COOKBOOK
 
-BANK = read_question_bank(COOKBOOK / "auto_labeling/question_bank.json")
+BANK = read_cookbook(COOKBOOK, name="any").question_bank
 HALLUCINATION, ATTRIBUTES = "hallucination_check", "attribute_verification"
 
 
@@ -61,7 +62,7 @@ def test_an_llm_that_is_down_while_it_makes_questions_fails_nobody(
 def test_the_llm_names_variables_in_its_own_wording(video: Callable[[], Judgement], augmented: Output) -> None:
     def reword(metadata: dict[str, Any]) -> None:
         for result in metadata[ATTRIBUTES]["details"]["results"]:
-            result["variable"] = {"time_of_day": "Time of Day", "weather": "WEATHER"}[result["variable"]]
+            result["variable"] = f" {result['variable'].title()}".replace("_", "-")
 
     change(augmented, "metadata.json", reword)
     assert video().verdict is Verdict.ACCEPTED
@@ -70,7 +71,7 @@ def test_the_llm_names_variables_in_its_own_wording(video: Callable[[], Judgemen
 def test_an_excluded_variable_is_not_verified_by_design(video: Callable[..., Judgement], augmented: Output) -> None:
     def leave_out(metadata: dict[str, Any]) -> None:
         details = metadata[ATTRIBUTES]["details"]
-        details["results"] = [one for one in details["results"] if one["variable"] != "time_of_day"]
+        details["results"] = [one for one in details["results"] if one["variable"] == "weather"]
 
     change(augmented, "metadata.json", leave_out)
     config = {"evaluators": [{ATTRIBUTES: {"exclude_variables": ["Time of day"]}}, {HALLUCINATION: {}}]}

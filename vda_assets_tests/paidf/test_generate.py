@@ -15,6 +15,7 @@ from vda_assets.config.deployment import Container, Endpoints, GeneratorEndpoint
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.cookbooks.cookbook import Cookbook, read_cookbook
 from vda_assets.cookbooks.draw import Draw, draws_for
+from vda_assets.datasets.clips import key_of, video_of
 from vda_assets.embedded.containers.augmentation.schema import Config as ReferenceAugmentation
 from vda_assets.embedded.containers.auto_labeling.schema import Config as ReferenceAutoLabeling
 from vda_assets.embedded.containers.auto_labeling.settings import load_config
@@ -23,7 +24,6 @@ from vda_assets.paidf.augmentation_1_0 import AugmentationConfig10
 from vda_assets.paidf.auto_labeling_1_0 import AutoLabelingConfig
 from vda_assets.paidf.dead_keys import dead_keys_1_0
 from vda_assets.paidf.generate import known_version, sift_augmentation
-from vda_assets.storage.clips import key_of, video_of
 from vda_assets_tests.unknown_keys import unknown_keys
 
 SCENES = sorted((Path(__file__).parents[2] / "assets_cfg/cookbooks").iterdir())

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from vda_assets.datasets.clips import list_clips
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import list_clips
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.storage.emulators import BUCKET, Place
 

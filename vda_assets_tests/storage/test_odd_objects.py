@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from vda_assets.datasets.clips import list_clips
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import list_clips
 from vda_assets.storage.credentials import StorageCredential
 from vda_assets.storage.errors import BadStorageUrl, ObjectArchived, ObjectTooLarge
 from vda_assets.storage.transfer import Copy, Done, NotCopied, mirror, upload_clips

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
+from vda_assets.datasets.clips import Clip, iterate_clips, key_of
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import Clip, iterate_clips, key_of
 from vda_assets_tests.http_serving import serving_http
 from vda_assets_tests.storage.emulators import Place
 

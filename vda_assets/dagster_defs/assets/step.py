@@ -7,9 +7,9 @@ from typing import Any
 import dagster as dg
 
 from vda_assets.base.cut import cut
+from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.base.patience import Patience
 from vda_assets.config.errors import ConfigError
-from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.names import run_id_of
 from vda_assets.dagster_defs.neighbours import Neighbours
 from vda_assets.dagster_defs.production import Production, Scope

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
+from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.base.parallel import in_order
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.interrupts import interrupts_delayed
 from vda_assets.dagster_defs.names import RUN_ID, VERDICT, asset_key
 from vda_assets.dagster_defs.private import DATA_VERSION_TAG
 from vda_assets.flows.planning import Item

@@ -247,10 +247,12 @@ def _without_extension(path: str) -> str:
 
 
 def _first_namesake(path: str) -> str:
-    """What sorts before every path whose clip shares its name with `path`'s: a listing that goes on behind `path`
-    begins there, because such a clip may decide whether one behind `path` is kept."""
-    folder, slash, name = path.rpartition("/")
-    return f"{folder}{slash}{name.partition('.')[0]}" if path else ""
+    """What sorts before every path that shares its clip's name with one behind `path`: a listing that goes on behind
+    `path` begins there, because such a clip decides whether one behind `path` is kept.
+
+    A dot of a folder counts as well: behind `a.b/c.mp4` comes `a.mov`, which `a.avi` may keep out.
+    """
+    return path.partition(".")[0]
 
 
 def _clip_or_reason(

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from vda_assets.dagster_defs.interrupts import interrupts_delayed
+from vda_assets.base.interrupts import interrupts_delayed
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vda_assets.datasets.clips import Clip, clip_at, iterate_clips, key_of, list_clips, path_of
 from vda_assets.storage.access import Storage
-from vda_assets.storage.clips import Clip, clip_at, iterate_clips, key_of, list_clips, path_of
 from vda_assets.storage.errors import BadClipName
 from vda_assets.storage.url import StorageUrl
 
