@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -65,6 +65,11 @@ class DispatcherMachine(RuleBasedStateMachine):
         except Paused:
             pass
 
+    @rule(seconds=st.integers(1, 60))
+    def time_passes(self, seconds: int) -> None:
+        """Also when the run is done: a machine needs something that it can always do."""
+        self.desk.clock.sleep(seconds)
+
     @rule(seconds=st.integers(1, 300))
     @precondition(lambda self: not self.done)
     def the_service_goes_away(self, seconds: int) -> None:
@@ -121,6 +126,11 @@ class DispatcherMachine(RuleBasedStateMachine):
 
 
 DispatcherMachine.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=20,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    phases=[Phase.generate],
 )
 TestDispatcherUnderRandomTrouble = DispatcherMachine.TestCase
