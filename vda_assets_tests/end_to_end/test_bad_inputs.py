@@ -30,28 +30,33 @@ def test_unusable_clips_fail_alone(world: World) -> None:
     accepted = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("comparisons ")]
     assert sorted(accepted) == sorted(["good.mp4", "portrait.mp4", "=E8=87=AA=E8=A1=8C=E8=BD=A6=20in=20the=20rain.mp4"])
     said = done.stdout + done.stderr
-    assert "left out: empty.mp4: 'empty.mp4' has zero bytes; upload it again" in said
-    assert "FAILED: text.mp4: it is plain text, not a video" in said
-    assert "FAILED: nokey.mp4: it begins without a key frame: the first 15 of its 90 pictures cannot be shown" in said
-    assert "FAILED: list.mp4: it is a playlist that names other files or addresses, not a video" in said
+    facts = {
+        "empty.mp4": ("left out", "zero bytes"),
+        "text.mp4": ("FAILED", "plain text"),
+        "nokey.mp4": ("FAILED", "key frame", "15", "90"),
+        "list.mp4": ("FAILED", "playlist"),
+        "one frame.mp4": ("FAILED", "1 frame", "2"),
+    }
+    for clip, told in facts.items():
+        assert any(clip in line and all(fact in line for fact in told) for line in said.splitlines()), (clip, said)
     assert len(world.workflows()) == 3
-    assert "FAILED: one frame.mp4: it has 1 frame; at least 2 are needed" in said
     assert "Traceback" not in said
 
 
 def test_unknown_names_are_answered_with_those_that_exist(world: World) -> None:
     dataset = world.vda("run", "--dataset", "nope")
-    assert (dataset.returncode, dataset.stderr) == (2, "Error: unknown dataset 'nope'; choose from: vda-demo\n")
+    assert dataset.returncode == 2
+    assert dataset.stderr.count("\n") == 1
+    assert "'nope'" in dataset.stderr
+    assert "vda-demo" in dataset.stderr
 
     flow = world.vda("run", "--dataset", DATASET, "--flow", "e3e")
     assert flow.returncode == 2
-    assert (
-        "unknown flow 'e3e'; choose from: augmentation_and_al, augmentation_and_pl, auto_labeling, e2e" in flow.stderr
-    )
+    assert all(name in flow.stderr for name in ("'e3e'", "augmentation_and_al", "augmentation_and_pl", "e2e"))
 
     clip = world.vda("run", "--dataset", DATASET, "--video", "nope.mp4")
     assert clip.returncode == 2
-    assert "has no clip 'nope.mp4'" in clip.stderr
+    assert "'nope.mp4'" in clip.stderr
 
 
 def test_a_cookbook_whose_weights_do_not_sum_to_one_is_named_with_its_sum(world: World) -> None:
@@ -65,13 +70,15 @@ def test_a_cookbook_whose_weights_do_not_sum_to_one_is_named_with_its_sum(world:
     finally:
         path.write_text(good)
     assert done.returncode == 2
-    assert f"{path}: augmentation.variables.weather: the weights sum to 1.2, not to 1" in done.stderr
+    assert f"{path}: augmentation.variables.weather: " in done.stderr
+    assert "1.2" in done.stderr
 
 
 def test_a_taken_port_is_named(world: World) -> None:
     port = urlsplit(world.osmo_url).port
     done = world.vda("osmo-local", "serve")
     assert done.returncode == 1
-    assert f"port {port} of 127.0.0.1 is taken" in done.stderr
+    assert str(port) in done.stderr
+    assert "taken" in done.stderr
     with socket.create_connection(("127.0.0.1", port)):
         pass
