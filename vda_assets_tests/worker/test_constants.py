@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from vda_assets.config.deployment import Container
+from vda_assets.datasets import clips
 from vda_assets.dispatch.failures import WORKER_REASON
 from vda_assets.labels import scene
 from vda_assets.paidf.versions import VERSIONS
-from vda_assets.storage import clips, layout
+from vda_assets.storage import layout
 from vda_assets.worker import arguments, barrier, container, ended, inputs, marker, outputs
 from vda_assets.worker.failure import say
 
