@@ -213,7 +213,11 @@ class VersionedWorkflowSpec(SpecModel):
     version: Literal[2] | None = None
 
 
-class _Dumper(yaml.SafeDumper):
+# A spec holds files of tens of kB, on which the pure Python class spends a tenth of a second.
+_BASE: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_BASE):  # type: ignore[valid-type, misc]  # which of the two it is depends on the installed PyYAML
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the service takes no anchors well, people less
         return True
 

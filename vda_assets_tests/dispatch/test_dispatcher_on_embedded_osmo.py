@@ -125,6 +125,8 @@ def test_a_workflow_that_goes_on_or_completed_has_no_failures_to_explain(world: 
     )
     with osmo_client(deployment) as client:
         workflow_id = client.submit(spec, pool=deployment.osmo.pool).name
+        # Its row shows up some time after the answer.
+        wait_for(lambda: workflow_id in world.workflows(), "the workflow")
         assert explain_failures(client, workflow_id, work.stages) == GoesOn()
         (world.folder / "go").touch()
         wait_for(lambda: world.workflows()[workflow_id] == "COMPLETED", "the end of the workflow")
