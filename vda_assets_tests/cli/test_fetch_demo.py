@@ -17,13 +17,15 @@ from vda_assets_tests.cli.project import (
 )
 from vda_assets_tests.http_serving import serving_http
 
+# Enough of an MP4 to be taken for one at the door.
+MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
 # The hub's answers to its own library: the files of a commit, and each file by its hash.
 HUB_FILES = {
     "README.md": b"about",
-    "clips/one.mp4": b"one",
-    "more/Two.MP4": b"two",
-    "day/same.mp4": b"day",
-    "night/same.mp4": b"night",
+    "clips/one.mp4": MP4 + b"one",
+    "more/Two.MP4": MP4 + b"two",
+    "day/same.mp4": MP4 + b"day",
+    "night/same.mp4": MP4 + b"night",
 }
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -72,7 +74,7 @@ def test_the_demo_clips_are_fetched_flat_and_shared_names_are_refused(project: P
     assert f"nvidia/video-data-augmentation-demo at {COMMIT}: 4 clips" in done.stderr
     assert "2 clips of nvidia/video-data-augmentation-demo are called same.mp4; none of them is taken" in done.stderr
     found = {path: project.place.storage.read_bytes(project.clips / path) for path in ("one.mp4", "Two.MP4")}
-    assert found == {"one.mp4": b"one", "Two.MP4": b"two"}
+    assert found == {"one.mp4": MP4 + b"one", "Two.MP4": MP4 + b"two"}
 
 
 def test_another_repository_is_taken_only_when_it_is_named(project: Project) -> None:
