@@ -107,12 +107,12 @@ def run_here(clips: int, report: Path) -> None:
 
     from vda_assets.dagster_defs.build import build_definitions
     from vda_assets.dagster_defs.jobs import run_config
-    from vda_assets.dagster_defs.names import asset_key
     from vda_assets.datasets.clips import list_clips
     from vda_assets.dispatch import dispatcher
     from vda_assets.flows.selection import output_named, selection_of
     from vda_assets.flows.workflow import clip_hash
     from vda_assets.project import load_project
+    from vda_assets.runs.names import asset_key
 
     project = load_project(os.environ)
     dataset = project.dataset(DATASET)

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from vda_assets.cli.world import dagster_instance, load
-from vda_assets.dagster_defs.names import URI, asset_key
-from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
 from vda_assets.flows.stages import Rendered, Stage
+from vda_assets.runs.names import URI, asset_key
+from vda_assets.runs.recording.finished import newest_materializations, text_of
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE
 
 DATASET = "vda-demo"

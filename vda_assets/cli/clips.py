@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from vda_assets.cli.world import dagster_instance, dataset_and_deployment, dataset_option, load
-from vda_assets.dagster_defs.names import VERDICT, asset_key
-from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
 from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.stages import OUTPUTS
+from vda_assets.runs.names import VERDICT, asset_key
+from vda_assets.runs.recording.finished import newest_materializations, text_of
 
 
 @click.group(invoke_without_command=True)

@@ -28,16 +28,16 @@ from vda_assets.cli.world import (
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
-from vda_assets.dagster_defs.dead_runs import fail_dead_runs, process_tags
-from vda_assets.dagster_defs.names import REUSED, URI, VERDICT
-from vda_assets.dagster_defs.own_runs import execute_job
 from vda_assets.dagster_defs.partitions import add_clips
-from vda_assets.dagster_defs.private import failure_in, is_interrupt, listen, materialization_in
-from vda_assets.dagster_defs.recording.finished import text_of
 from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Project
+from vda_assets.runs.dead_runs import fail_dead_runs, process_tags
+from vda_assets.runs.names import REUSED, URI, VERDICT
+from vda_assets.runs.own_runs import execute_job
+from vda_assets.runs.private import failure_in, is_interrupt, listen, materialization_in
+from vda_assets.runs.recording.finished import text_of
 
 # A clip costs four events before its run starts, and a longer run keeps the pool busy without a gap.
 CLIPS_PER_RUN = 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -56,8 +57,20 @@ def ensure_dagster_home(project: Project) -> None:
 
 
 def dagster_instance(project: Project) -> dg.DagsterInstance:
+    """Processes open it one after the other: two that make the tables of a new SQLite database at once spoil it for
+    good, since each writes its own row of the schema's version (Dagster 1.13)."""
     ensure_dagster_home(project)
-    return dg.DagsterInstance.get()
+    name = os.environ["DAGSTER_HOME"]
+    try:
+        home = os.open(Path(name).expanduser(), os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        reason = f"DAGSTER_HOME={name}: {error.strerror}; it has to be a folder that exists"
+        raise click.ClickException(reason) from None
+    try:
+        fcntl.flock(home, fcntl.LOCK_EX)
+        return dg.DagsterInstance.get()
+    finally:
+        os.close(home)
 
 
 def osmo_client(deployment: Deployment) -> OsmoClient:

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset, Nightly
-from vda_assets.dagster_defs.names import asset_key
 from vda_assets.flows.stages import OUTPUTS
+from vda_assets.runs.names import asset_key
 
 _EVALUATION_SECONDS = 60
 

@@ -9,17 +9,17 @@ from vda_assets.dagster_defs.automation import nightly_sensor
 from vda_assets.dagster_defs.clips_job import clips_job
 from vda_assets.dagster_defs.io_managers import dataset_io_manager
 from vda_assets.dagster_defs.jobs import flow_jobs
-from vda_assets.dagster_defs.production import Scope
-from vda_assets.dagster_defs.resources import (
+from vda_assets.dagster_defs.sensors.sweep import sweep_sensor
+from vda_assets.dagster_defs.sensors.uploads import upload_sensor
+from vda_assets.project import Project
+from vda_assets.runs.production import Scope
+from vda_assets.runs.resources import (
     OsmoResource,
     StorageResource,
     deployment_resources,
     osmo_resource_key,
     storage_resource_key,
 )
-from vda_assets.dagster_defs.sensors.sweep import sweep_sensor
-from vda_assets.dagster_defs.sensors.uploads import upload_sensor
-from vda_assets.project import Project
 
 
 def build_definitions(project: Project) -> dg.Definitions:

@@ -15,14 +15,14 @@ import dagster as dg
 
 from vda_assets.base.parallel import as_they_come
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.names import PARENT_VERDICT, RUN_ID, SOURCE_VIDEOS, URI, VERDICT, io_manager_key
-from vda_assets.dagster_defs.recording.finished import newest_materializations, text_of
-from vda_assets.dagster_defs.resources import StorageResource
 from vda_assets.datasets.clips import clip_at, video_of
 from vda_assets.flows.selection import output_named
 from vda_assets.flows.stages import OUTPUTS, Output, Stage
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Verdict
+from vda_assets.runs.names import PARENT_VERDICT, RUN_ID, SOURCE_VIDEOS, URI, VERDICT, io_manager_key
+from vda_assets.runs.recording.finished import newest_materializations, text_of
+from vda_assets.runs.resources import StorageResource
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout

@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.names import asset_key, step_name
 from vda_assets.flows.selection import FLOWS, Selection
+from vda_assets.runs.names import asset_key, step_name
 
 
 def job_name(dataset: Dataset, flow: str) -> str:

@@ -8,7 +8,7 @@ import dagster as dg
 from sqlalchemy.exc import IntegrityError
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.names import videos_partitions
+from vda_assets.runs.names import videos_partitions
 
 _TRIES = 5
 

@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 
 from vda_assets.dagster_defs.build import build_definitions
-from vda_assets.dagster_defs.recording.finished import newest_materializations
 from vda_assets.dagster_defs.sensors.uploads import Cursor, evaluate
 from vda_assets.datasets.clips import list_clips
 from vda_assets.project import load_project
+from vda_assets.runs.recording.finished import newest_materializations
 from vda_assets.storage.access import Storage
 from vda_assets_tests.dagster_defs import snapshot
 

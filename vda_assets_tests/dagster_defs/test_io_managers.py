@@ -8,8 +8,8 @@ import pytest
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.io_managers import dataset_io_manager
-from vda_assets.dagster_defs.private import RANGE_END_TAG, RANGE_START_TAG
-from vda_assets.dagster_defs.resources import StorageResource
+from vda_assets.runs.private import RANGE_END_TAG, RANGE_START_TAG
+from vda_assets.runs.resources import StorageResource
 
 DAYS = dg.StaticPartitionsDefinition(["clip=201.mp4", "a/b,c", "third"])
 

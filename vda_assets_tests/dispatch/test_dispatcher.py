@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 import pytest
@@ -317,6 +318,21 @@ def test_a_workflow_that_the_service_forgot_is_submitted_again() -> None:
     told.at_pause = lose
     assert desk.run(works("a.mp4"), told=told).completed == all_of("a.mp4")
     assert len(desk.osmo.workflows_taken) == 2
+
+
+def test_a_long_run_says_how_far_it_is_and_how_long_it_will_take() -> None:
+    log: list[str] = []
+    deployment = Deployment.model_validate({**DEPLOYMENT, "osmo": {"url": "http://osmo", "max_in_flight": 2}})
+    clips = works("a.mp4", "b.mp4", "c.mp4")
+    told = Desk().run(clips, log=log, deployment=deployment, pace=Pace(heartbeat_seconds=0))
+
+    assert told.completed.total() == 9
+    beats = [line for line in log if " workflows on the pool" in line]
+    stages = "ended: augmented_labels {0} of 3, augmented_videos {0} of 3, original_labels {0} of 3"
+    assert beats[0] == f"0 workflows on the pool, 3 waiting; {stages.format(0)}"
+    assert any(re.match(r"2 workflows on the pool \(tasks: \d [A-Z]+.*\), 1 waiting; ", line) for line in beats)
+    assert re.match(rf"0 workflows on the pool .*, 0 waiting; {stages.format(3)}", beats[-1])
+    assert any(re.search(r", about \d+ min left$", line) for line in beats)
 
 
 def test_a_workflow_that_no_clock_of_osmo_ends_is_named_in_the_sign_of_life() -> None:

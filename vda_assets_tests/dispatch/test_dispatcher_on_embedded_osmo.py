@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from vda_assets.cli.world import osmo_client
 from vda_assets.datasets.clips import Clip
-from vda_assets.dispatch.dispatcher import Dispatcher
-from vda_assets.dispatch.failures import Blame, Explained, GoesOn, StageFailure, explain_failures
-from vda_assets.dispatch.pace import Pace
+from vda_assets.dispatch.failures import Blame, Explained, GoesOn, explain_failures
 from vda_assets.flows.selection import FLOWS
-from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, output_hashes
 from vda_assets.flows.worker_files import START_SCRIPT, worker_files
 from vda_assets.flows.workflow import build_workflow
@@ -24,27 +19,6 @@ from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving, wait_for
 from vda_assets_tests.quick_results import change_yaml
-
-
-@dataclass
-class Told:
-    """Lets the workers go after a few pauses."""
-
-    folder: Path
-    pauses: int = 0
-    completed: list[tuple[str, Stage]] = field(default_factory=list)
-    failed: list[tuple[str, Stage]] = field(default_factory=list)
-
-    def stage_completed(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
-        self.completed.append((work.clip.key, stage))
-
-    def stage_failed(self, work: ClipWork, failure: StageFailure) -> None:
-        self.failed.append((work.clip.key, failure.stage))
-
-    def while_waiting(self) -> None:
-        self.pauses += 1
-        if self.pauses == 20:
-            (self.folder / "go").touch()
 
 
 @pytest.fixture
@@ -87,33 +61,6 @@ def works_of(project: Project, world: World, count: int) -> list[ClipWork]:
 def layout_of(project: Project) -> RunLayout:
     dataset = project.dataset(DATASET)
     return RunLayout(dataset.storage_url, dataset.name, "run-0a1b2c3d")
-
-
-def test_a_long_run_says_how_far_it_is_and_how_long_it_will_take(world: World) -> None:
-    project = load_project(world.environment)
-    deployment = project.deployments["local"]
-    told, log = Told(world.folder), []
-
-    with osmo_client(deployment) as client:
-        Dispatcher(
-            client=client,
-            deployment=deployment,
-            gpu_platform="cpu-stand-in",
-            layout=layout_of(project),
-            report=told,
-            is_whole=lambda *_, **__: False,
-            log=log.append,
-            pace=Pace(shortest_seconds=0.05, heartbeat_seconds=0),
-        ).run(works_of(project, world, 3))
-
-    assert told.failed == []
-    assert len(told.completed) == 9
-    beats = [line for line in log if " workflows on the pool" in line]
-    stages = "ended: augmented_labels {0} of 3, augmented_videos {0} of 3, original_labels {0} of 3"
-    assert beats[0] == f"0 workflows on the pool, 3 waiting; {stages.format(0)}"
-    assert any(re.match(r"2 workflows on the pool \(tasks: \d [A-Z]+.*\), 1 waiting; ", line) for line in beats)
-    assert re.match(rf"0 workflows on the pool .*, 0 waiting; {stages.format(3)}", beats[-1])
-    assert any(re.search(r", about \d+ min left$", line) for line in beats)
 
 
 def test_a_workflow_that_goes_on_or_completed_has_no_failures_to_explain(world: World) -> None:

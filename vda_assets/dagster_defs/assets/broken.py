@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import dagster as dg
 
 from vda_assets.config.names import slug_of
-from vda_assets.dagster_defs.names import BROKEN
 from vda_assets.project import BrokenFile
+from vda_assets.runs.names import BROKEN
 
 _LONGEST_TAG = 63
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vda_assets.dagster_defs.assets.step import produce
 from vda_assets.dagster_defs.automation import nightly
-from vda_assets.dagster_defs.checks import check_specs
-from vda_assets.dagster_defs.names import (
+from vda_assets.flows.selection import selection_of
+from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
+from vda_assets.runs.checks import check_specs
+from vda_assets.runs.names import (
     SOURCE_VIDEOS,
     URI,
     asset_key,
@@ -16,11 +17,10 @@ from vda_assets.dagster_defs.names import (
     step_name,
     videos_partitions,
 )
-from vda_assets.dagster_defs.own_runs import asked_for
-from vda_assets.dagster_defs.production import Scope
-from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.flows.selection import selection_of
-from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
+from vda_assets.runs.own_runs import asked_for
+from vda_assets.runs.production import Scope
+from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
+from vda_assets.runs.step import produce
 
 # Planned events cost 8 to 35 ms per partition and asset before a run starts (Dagster 1.13).
 CLIPS_PER_RUN = 200

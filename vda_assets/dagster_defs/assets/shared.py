@@ -7,13 +7,13 @@ import dagster as dg
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment, Role
 from vda_assets.config.names import slug_of
-from vda_assets.dagster_defs.names import STAND_IN, shared_key
-from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.dagster_defs.tables import table
 from vda_assets.flows.selection import FLOWS
 from vda_assets.readiness.checks import MODEL_CACHES, check_endpoint, check_model_cache
 from vda_assets.readiness.finding import Finding, Level, NotReady, require
 from vda_assets.readiness.preflight import check_everything
+from vda_assets.runs.names import STAND_IN, shared_key
+from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
+from vda_assets.runs.tables import table
 
 # Asset of an endpoint -> its role in the deployment; the names are those of the cluster's own NIMs.
 NIMS = {"qwen3_vl": Role.VLM, "qwen25_14b": Role.LLM}

@@ -7,13 +7,13 @@ import dagster as dg
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.config.names import slug_of
-from vda_assets.dagster_defs.names import asset_key, run_id_of
-from vda_assets.dagster_defs.neighbours import needed_clips
-from vda_assets.dagster_defs.private import run_group
-from vda_assets.dagster_defs.resources import OsmoResource
 from vda_assets.dispatch.cancel import alive_workflows, cancel_workflows
 from vda_assets.flows.stages import OUTPUTS
 from vda_assets.osmo.client import OsmoClient
+from vda_assets.runs.names import asset_key, run_id_of
+from vda_assets.runs.neighbours import needed_clips
+from vda_assets.runs.private import run_group
+from vda_assets.runs.resources import OsmoResource
 from vda_assets.storage.layout import RunLayout
 
 _INTERVAL_SECONDS = 30

@@ -7,10 +7,10 @@ import dagster as dg
 from pydantic import BaseModel, ValidationError
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.names import SIZE_BYTES, SOURCE_VIDEOS, URI, asset_key, videos_partitions
-from vda_assets.dagster_defs.private import DATA_VERSION_TAG
-from vda_assets.dagster_defs.resources import StorageResource, storage_resource_key
 from vda_assets.datasets.clips import Clip, Listing, list_clips
+from vda_assets.runs.names import SIZE_BYTES, SOURCE_VIDEOS, URI, asset_key, videos_partitions
+from vda_assets.runs.private import DATA_VERSION_TAG
+from vda_assets.runs.resources import StorageResource, storage_resource_key
 
 _INTERVAL_SECONDS = 30
 # One request adds its keys in one statement; SQLite bounds how many variables that may have.

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from vda_assets.dagster_defs.assets.step import failure_of
-from vda_assets.dagster_defs.tables import table
 from vda_assets.flows.stages import Rendered, Stage
+from vda_assets.runs.step import failure_of
+from vda_assets.runs.tables import table
 
 
 def rows_of(value) -> list[tuple[str, ...]]:

@@ -10,7 +10,7 @@ import socket
 import dagster as dg
 import psutil
 
-from vda_assets.dagster_defs.private import end_as_failed
+from vda_assets.runs.private import end_as_failed
 
 # Which process on which machine a run belongs to. A copy of the run that is executed elsewhere has its own.
 HOST_TAG, PROCESS_TAG, RUN_TAG = ".dagster/vda_host", ".dagster/vda_process", ".dagster/vda_run"

@@ -7,9 +7,9 @@ import dagster as dg
 
 from vda_assets.base.cut import cut_lines
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.names import PARENT_VERDICT, REASONS, asset_key
 from vda_assets.flows.stages import Stage
 from vda_assets.outcomes.verdict import Judgement, parent_verdict
+from vda_assets.runs.names import PARENT_VERDICT, REASONS, asset_key
 
 VERDICT_CHECK = "verdict"
 LOOK_CHECK = "looks_as_drawn"

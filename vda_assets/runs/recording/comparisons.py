@@ -10,13 +10,13 @@ import dagster as dg
 
 from vda_assets.base.clock import Clock
 from vda_assets.base.failed import Failed
-from vda_assets.dagster_defs.recording.failures import Failures
-from vda_assets.dagster_defs.recording.materializing import comparison_materialization
 from vda_assets.dispatch.pace import Heartbeat, Pace
 from vda_assets.flows.comparisons import ComparisonPool
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Rendered, Stage
 from vda_assets.flows.work import stage_outputs
+from vda_assets.runs.recording.failures import Failures
+from vda_assets.runs.recording.materializing import comparison_materialization
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
 

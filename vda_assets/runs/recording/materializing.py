@@ -8,10 +8,10 @@ import dagster as dg
 
 from vda_assets.base.cut import cut_lines
 from vda_assets.cookbooks.draw import Draw
-from vda_assets.dagster_defs import names
-from vda_assets.dagster_defs.private import DATA_VERSION_TAG
 from vda_assets.flows.comparisons import Comparison
 from vda_assets.outcomes.verdict import Judgement, parent_verdict, worst
+from vda_assets.runs import names
+from vda_assets.runs.private import DATA_VERSION_TAG
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 

@@ -9,13 +9,13 @@ import dagster as dg
 import pytest
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs import names
-from vda_assets.dagster_defs.checks import stage_checks
 from vda_assets.dagster_defs.io_managers import OutputReference, dataset_io_manager
-from vda_assets.dagster_defs.recording.materializing import stage_materialization
-from vda_assets.dagster_defs.resources import StorageResource
 from vda_assets.flows.stages import Stage
 from vda_assets.outcomes.verdict import Judgement, Verdict, of_labelled_clip
+from vda_assets.runs import names
+from vda_assets.runs.checks import stage_checks
+from vda_assets.runs.recording.materializing import stage_materialization
+from vda_assets.runs.resources import StorageResource
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 

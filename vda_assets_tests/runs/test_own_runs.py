@@ -1,7 +1,7 @@
 """Runs that a process of ours executes, as Dagster's books have them afterwards.
 
 What this takes is private of Dagster: when a test fails after an upgrade, the remedy belongs into
-`vda_assets/dagster_defs/own_runs.py`.
+`vda_assets/runs/own_runs.py`.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ import pytest
 
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
-from vda_assets.dagster_defs.own_runs import execute_job, plan_materializations
 from vda_assets.flows.selection import FLOWS
 from vda_assets.project import load_project
+from vda_assets.runs.own_runs import execute_job, plan_materializations
 
 REPOSITORY = Path(__file__).parents[2]
 MADE = dg.AssetKey("made")

@@ -7,12 +7,12 @@ import dagster as dg
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.base.parallel import in_order
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.names import RUN_ID, VERDICT, asset_key
-from vda_assets.dagster_defs.private import DATA_VERSION_TAG
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import OUTPUTS, Output, Stage
 from vda_assets.outcomes.verdict import Verdict
 from vda_assets.outcomes.whole import is_whole
+from vda_assets.runs.names import RUN_ID, VERDICT, asset_key
+from vda_assets.runs.private import DATA_VERSION_TAG
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl

@@ -8,11 +8,6 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.dagster_defs.checks import stage_checks
-from vda_assets.dagster_defs.names import asset_key
-from vda_assets.dagster_defs.recording.comparisons import Comparisons
-from vda_assets.dagster_defs.recording.failures import Failures
-from vda_assets.dagster_defs.recording.materializing import stage_materialization
 from vda_assets.dispatch.failures import StageFailure
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Rendered, Stage
@@ -20,6 +15,11 @@ from vda_assets.flows.work import ClipWork, stage_outputs
 from vda_assets.media.probe import ClipInfo
 from vda_assets.outcomes.stage import judge_stage
 from vda_assets.outcomes.verdict import Verdict, worst
+from vda_assets.runs.checks import stage_checks
+from vda_assets.runs.names import asset_key
+from vda_assets.runs.recording.comparisons import Comparisons
+from vda_assets.runs.recording.failures import Failures
+from vda_assets.runs.recording.materializing import stage_materialization
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 

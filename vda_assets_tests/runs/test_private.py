@@ -1,7 +1,7 @@
 """What Dagster does not promise to keep, as it is today.
 
 A test that fails after an upgrade says what has changed and who relies on it; the remedy belongs into
-`vda_assets/dagster_defs/private.py`, the one module that reaches for such things.
+`vda_assets/runs/private.py`, the one module that reaches for such things.
 """
 
 import ast
@@ -14,10 +14,10 @@ import pytest
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from vda_assets.dagster_defs import private
+from vda_assets.runs import private
 
 PACKAGE = Path(__file__).parents[2] / "vda_assets"
-OURS = {PACKAGE / "dagster_defs/private.py", PACKAGE / "dagster_defs/own_runs.py"}
+OURS = {PACKAGE / "runs/private.py", PACKAGE / "runs/own_runs.py"}
 METHODS = {"add_event_listener", "get_run_group", "report_run_failed", "report_dagster_event", "run_storage"}
 
 

@@ -1,7 +1,7 @@
 """What Dagster 1.13 has but does not promise to keep: whatever of it we use is reached through this module.
 
 Except for what it takes to execute runs ourselves, which is in `own_runs`.
-`vda_assets_tests/dagster_defs/test_private.py` fails when an upgrade has changed one of them, and says what to check.
+`vda_assets_tests/runs/test_private.py` fails when an upgrade has changed one of them, and says what to check.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -10,11 +10,6 @@ from vda_assets.base.cut import cut
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.base.patience import Patience
 from vda_assets.config.errors import ConfigError
-from vda_assets.dagster_defs.names import run_id_of
-from vda_assets.dagster_defs.neighbours import Neighbours
-from vda_assets.dagster_defs.production import Production, Scope
-from vda_assets.dagster_defs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.dagster_defs.tables import table
 from vda_assets.dispatch.pace import Pace
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
@@ -22,6 +17,11 @@ from vda_assets.osmo.errors import OsmoError
 from vda_assets.readiness.finding import NotReady, require
 from vda_assets.readiness.overview import time_overview
 from vda_assets.readiness.preflight import check_gate
+from vda_assets.runs.names import run_id_of
+from vda_assets.runs.neighbours import Neighbours
+from vda_assets.runs.production import Production, Scope
+from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
+from vda_assets.runs.tables import table
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 

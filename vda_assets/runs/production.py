@@ -13,12 +13,6 @@ from vda_assets.base.parallel import in_order
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.dagster_defs.names import asset_key
-from vda_assets.dagster_defs.recording.comparisons import Comparisons
-from vda_assets.dagster_defs.recording.failures import Failures
-from vda_assets.dagster_defs.recording.finished import Finished, find_finished
-from vda_assets.dagster_defs.recording.materializing import reused
-from vda_assets.dagster_defs.recording.recorder import Recorder
 from vda_assets.datasets.clips import clip_at, path_of
 from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
@@ -31,6 +25,12 @@ from vda_assets.flows.work import ClipWork, output_hashes
 from vda_assets.media.probe import ClipInfo
 from vda_assets.osmo.service import OsmoService
 from vda_assets.outcomes.whole import was_left_by
+from vda_assets.runs.names import asset_key
+from vda_assets.runs.recording.comparisons import Comparisons
+from vda_assets.runs.recording.failures import Failures
+from vda_assets.runs.recording.finished import Finished, find_finished
+from vda_assets.runs.recording.materializing import reused
+from vda_assets.runs.recording.recorder import Recorder
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.dead_runs import fail_dead_runs
-from vda_assets.dagster_defs.own_runs import is_terminated
-from vda_assets.dagster_defs.private import keep_text, kept_texts
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.workflow import clip_hash_at
+from vda_assets.runs.dead_runs import fail_dead_runs
+from vda_assets.runs.own_runs import is_terminated
+from vda_assets.runs.private import keep_text, kept_texts
 
 _LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
