@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from vda_assets.cli.world import dagster_instance, load
+from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.world import load
 from vda_assets.flows.stages import Rendered, Stage
 from vda_assets.runs.names import URI, asset_key
 from vda_assets.runs.recording.finished import newest_materializations, text_of

@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from vda_assets.cli.world import dagster_instance, dataset_and_deployment, dataset_option, load
+from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.stages import OUTPUTS
 from vda_assets.runs.names import VERDICT, asset_key

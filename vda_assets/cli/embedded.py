@@ -22,7 +22,8 @@ import httpx
 import psutil
 from pydantic import SecretStr, ValidationError
 
-from vda_assets.cli.world import ensure_dagster_home, load
+from vda_assets.cli.dagster_home import ensure_dagster_home
+from vda_assets.cli.world import load
 from vda_assets.config.deployment import Deployment, EmbeddedOsmoConfig
 from vda_assets.config.errors import ConfigError
 from vda_assets.embedded.service.errors import EmbeddedOsmoError, EmptyToken

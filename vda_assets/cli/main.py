@@ -6,33 +6,48 @@ Exit codes: 0 everything asked for is there · 1 something failed · 2 the comma
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
-from vda_assets.cli.clips import datasets, videos
-from vda_assets.cli.cookbook import cookbook
-from vda_assets.cli.embedded import osmo_local
-from vda_assets.cli.mirror import mirror_run
-from vda_assets.cli.preflight import preflight
-from vda_assets.cli.render import render
-from vda_assets.cli.run import run
-from vda_assets.cli.transfer import upload
 from vda_assets.config.errors import ConfigError
 from vda_assets.osmo.errors import OsmoError
 from vda_assets.storage.errors import StorageError
 
+# Each command's module is loaded when it is asked for: Dagster alone takes a second, and few commands need it.
+_COMMANDS = {
+    "datasets": "clips.datasets",
+    "videos": "clips.videos",
+    "cookbook": "cookbook.cookbook",
+    "preflight": "preflight.preflight",
+    "run": "run.run",
+    "render": "render.render",
+    "mirror": "mirror.mirror_run",
+    "upload": "transfer.upload",
+    "osmo-local": "embedded.osmo_local",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(".")
+        command = getattr(import_module(f"vda_assets.cli.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="vda-assets", message="vda %(version)s")
 def vda() -> None:
     """Labels and augments whole datasets of video clips on OSMO GPU pools.
 
     Reads assets_cfg/ in the current folder, or the folder that VDA_ASSETS_CFG names.
     """
-
-
-for command in (datasets, videos, cookbook, preflight, run, render, mirror_run, upload, osmo_local):
-    vda.add_command(command)
 
 
 def main() -> None:

@@ -14,10 +14,10 @@ import click
 import dagster as dg
 from rich.console import Console
 
+from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.world import (
     chosen_clips,
     chosen_selection,
-    dagster_instance,
     dataset_and_deployment,
     dataset_option,
     flow_option,

@@ -1,14 +1,11 @@
-"""What every command needs: the project, and the Dagster instance that the UI shows too."""
+"""What every command needs: the project, what is chosen of a dataset, and the way to its OSMO."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 from pathlib import Path
 
 import click
-import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
@@ -40,37 +37,6 @@ def chosen_selection(flow: str | None, outputs: tuple[str, ...]) -> Selection:
     if flow and outputs:
         raise click.UsageError("--flow and --select exclude each other: a flow is a choice of outputs")
     return selection_of(map(output_named, outputs)) if outputs else flow_named(flow or DEFAULT_FLOW)
-
-
-def ensure_dagster_home(project: Project) -> None:
-    """Keeps DAGSTER_HOME; without it, sets one in the project's home with the project's dagster.yaml."""
-    if os.environ.get("DAGSTER_HOME"):
-        return
-    home = project.home / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    settings = project.folder.parent / "dagster.yaml"
-    if settings.is_file():
-        shutil.copyfile(settings, home / "dagster.yaml")
-    elif not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
-    os.environ["DAGSTER_HOME"] = str(home)
-
-
-def dagster_instance(project: Project) -> dg.DagsterInstance:
-    """Processes open it one after the other: two that make the tables of a new SQLite database at once spoil it for
-    good, since each writes its own row of the schema's version (Dagster 1.13)."""
-    ensure_dagster_home(project)
-    name = os.environ["DAGSTER_HOME"]
-    try:
-        home = os.open(Path(name).expanduser(), os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        reason = f"DAGSTER_HOME={name}: {error.strerror}; it has to be a folder that exists"
-        raise click.ClickException(reason) from None
-    try:
-        fcntl.flock(home, fcntl.LOCK_EX)
-        return dg.DagsterInstance.get()
-    finally:
-        os.close(home)
 
 
 def osmo_client(deployment: Deployment) -> OsmoClient:

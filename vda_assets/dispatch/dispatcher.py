@@ -115,8 +115,10 @@ class Dispatcher:
                 return
             self._clock.sleep(1.0)
 
-    def run(self, works: Sequence[ClipWork]) -> None:
+    def run(self, works: Sequence[ClipWork], *, more: Callable[[], Sequence[ClipWork]] = tuple) -> None:
         """Returns when every stage of every work was reported.
+
+        `more` is asked every few seconds for works that have come up meanwhile; the way is clear for them.
 
         An interrupt cancels what this run submitted and no other living run waits for. Raises OsmoUnavailable when the
         service stays away; the workflows go on then, and a retried run adopts them.
@@ -124,21 +126,21 @@ class Dispatcher:
         self._progress.begin(works)
         try:
             self._take_up(works, tries=1)
-            self._work_off()
+            self._work_off(more)
         except Exception:
             raise
         except BaseException:
             self._leave_nothing_running()
             raise
 
-    def _work_off(self) -> None:
+    def _work_off(self, more: Callable[[], Sequence[ClipWork]]) -> None:
         heartbeat = Heartbeat(self._pace, self._clock)
         while self._has_work:
             changed = self._submit()
             changed |= self._settle()
             watched = self._waiter.ask(self._look)
             changed |= self._digest(watched)
-            self._ask_company()
+            self._look_around(more)
             if heartbeat.is_due():
                 waiting = sum(1 for _ in self._open_works) - len(self._in_flight)
                 self._log(self._progress.line(self._in_flight.values(), waiting=waiting))
@@ -185,15 +187,18 @@ class Dispatcher:
             else:
                 self._submitter.line_up(Pending(left, next_attempt(left, former), tries))
 
-    def _ask_company(self) -> None:
+    def _look_around(self, more: Callable[[], Sequence[ClipWork]]) -> None:
         """Tells other runs which clips this one still works on; adopts what they have submitted of the clips that were
-        left to them, or takes these clips back."""
+        left to them, or takes these clips back; takes up works that have come up meanwhile."""
         if self._clock.monotonic() - self._company_asked < _COMPANY_SECONDS:
             return
         self._company_asked = self._clock.monotonic()
         self._company.work_on({work.clip.key for work in self._open_works})
         if self._left_to_others:
             self._take_up(list(self._left_to_others.values()), tries=1)
+        if works := more():
+            self._progress.begin(works)
+            self._take_up(works, tries=1)
 
     def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Stage, RunLayout]:
         """Reports stages of workflows that ended, well or not, when their results are whole in storage."""

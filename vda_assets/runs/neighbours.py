@@ -54,6 +54,15 @@ class Neighbours:
             self._record = self._record.model_copy(update={"keys": frozenset(keys)})
             _write(self._instance, self._run_id, self._record)
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The clips that this run has not done with."""
+        return self._record.keys
+
+    def take_on(self, keys: Collection[str]) -> None:
+        """Tells the others of clips that this run works on besides."""
+        self.work_on(self._record.keys | frozenset(keys))
+
     def ahead(self, keys: Collection[str]) -> frozenset[str]:
         me = (self._record.began, self._run_id)
         earlier = [

@@ -52,7 +52,7 @@ def plan_materializations(
                 str(context.op_handle),
                 AssetMaterializationPlannedData(asset_key=asset_key, partition=partition),
             )
-            context.instance.report_dagster_event(event, context.run_id)
+            context.instance.report_dagster_event(event, context.run.run_id)
 
 
 def asked_for(context: dg.AssetExecutionContext, asset_key: dg.AssetKey) -> list[str]:
@@ -61,11 +61,20 @@ def asked_for(context: dg.AssetExecutionContext, asset_key: dg.AssetKey) -> list
     A run holds a range of partitions, which is read when it starts: a clip that was forgotten and found again stands
     at another place then. What was meant is in the event log as planned materializations.
     """
+    planned = planned_partitions(context.instance, context.run.run_id, asset_key)
+    if not planned:
+        return list(context.partition_keys)
+    known = context.instance.get_dynamic_partitions(str(context.assets_def.partitions_def.name))
+    return [key for key in known if key in planned]
+
+
+def planned_partitions(instance: dg.DagsterInstance, run_id: str, asset_key: dg.AssetKey) -> set[str]:
+    """The asset's partitions that Dagster planned to materialize when it made the run."""
     planned: set[str] = set()
     cursor: str | None = None
     while True:
-        page = context.instance.get_records_for_run(
-            context.run_id, cursor=cursor, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, limit=1000
+        page = instance.get_records_for_run(
+            run_id, cursor=cursor, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, limit=1000
         )
         for record in page.records:
             event = record.event_log_entry.dagster_event
@@ -73,13 +82,8 @@ def asked_for(context: dg.AssetExecutionContext, asset_key: dg.AssetKey) -> list
             if isinstance(data, AssetMaterializationPlannedData) and data.asset_key == asset_key and data.partition:
                 planned.add(data.partition)
         if not page.has_more:
-            break
+            return planned
         cursor = page.cursor
-    keys = list(context.partition_keys)
-    if not planned:
-        return keys
-    known = context.instance.get_dynamic_partitions(str(context.assets_def.partitions_def.name))
-    return [key for key in known if key in planned]
 
 
 def is_terminated(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -13,6 +13,8 @@ DATA_VERSION_TAG = "dagster/data_version"
 # Tags of a run of several partitions: those that lie between the two when the run starts.
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+# Tag of every run of a backfill: the backfill's id.
+BACKFILL_TAG = "dagster/backfill"
 _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 
 
@@ -44,6 +46,16 @@ def failure_in(event: dg.DagsterEvent) -> str:
 def end_as_failed(instance: dg.DagsterInstance, run: dg.DagsterRun, reason: str) -> None:
     """Ends a run in Dagster's books whose process is known to be gone."""
     instance.report_run_failed(run, reason)
+
+
+def say_in(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str) -> None:
+    """Adds a line to the run's log that is about the run as a whole."""
+    instance.report_engine_event(message, run)
+
+
+def take_out_of_queue(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Ends a queued run as canceled."""
+    instance.run_coordinator.cancel_run(run_id)
 
 
 def run_group(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Sequence[dg.DagsterRun]:

@@ -13,6 +13,7 @@ from vda_assets.base.parallel import in_order
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import clip_at, path_of
 from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
@@ -20,7 +21,7 @@ from vda_assets.flows.inputs import Seen, provide_inputs
 from vda_assets.flows.planning import Item, Plan, plan
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.setup import setup_files, write_setup
-from vda_assets.flows.stages import Rendered, Stage
+from vda_assets.flows.stages import Output, Rendered, Stage
 from vda_assets.flows.work import ClipWork, output_hashes
 from vda_assets.media.probe import ClipInfo
 from vda_assets.osmo.service import OsmoService
@@ -71,19 +72,76 @@ class Production:
         self._scope, self._selection, self._layout = scope, selection, layout
         self._storage, self._instance, self._clock = storage, instance, clock
         self._log_event, self._log = log_event, log
+        self._draws: dict[str, tuple[Draw, ...]] = {}
+        self._made: set[tuple[str, str]] = set()
+        self.keys: list[str] = []
         self.failures = Failures(log)
         self._comparisons = Comparisons(
             asset_key(scope.dataset, Rendered.COMPARISONS),
             storage=storage,
             layout=layout,
             failures=self.failures,
-            log_event=log_event,
+            log_event=self._log_made,
             log=log,
             clock=clock,
         )
+        self._recorder = Recorder(
+            dataset=scope.dataset,
+            cookbook=scope.cookbook,
+            storage=storage,
+            comparisons=self._comparisons if selection.comparisons else None,
+            failures=self.failures,
+            log_event=self._log_made,
+            log=log,
+        )
 
-    def run(self, keys: Sequence[str], *, client: OsmoService, gpu_platform: str) -> None:
-        """Returns when every selected output of every key is materialized or in `failures`."""
+    def run(
+        self, keys: Sequence[str], *, client: OsmoService, gpu_platform: str, more: Callable[[], Sequence[str]] = tuple
+    ) -> None:
+        """Returns when every selected output of every key is materialized or in `failures`. `more` is asked now and
+        again for keys of further clips."""
+        dispatcher = Dispatcher(
+            client=client,
+            deployment=self._scope.deployment,
+            gpu_platform=gpu_platform,
+            layout=self._layout,
+            report=self._recorder,
+            is_whole=self._was_left_by,
+            log=self._log,
+            company=self._company,
+            clock=self._clock,
+        )
+
+        def begin(keys: Sequence[str]) -> list[ClipWork]:
+            works = self._begin(keys) if keys else []
+            if works:
+                dispatcher.clear_the_way(works)
+                self._write_setup(works)
+            return works
+
+        with self._comparisons:
+            works = begin(keys)
+            while works:
+                dispatcher.run(works, more=lambda: begin(more()))
+                works = begin(more())
+            self._comparisons.finish()
+
+    def is_done(self, key: str) -> bool:
+        """Whether each selected output of the clip is in Dagster's books or has failed."""
+        return all((key, output) in self._made or (key, output) in self.failures.reasons for output in self.outputs)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        return self._selection.outputs
+
+    def _log_made(self, event: dg.AssetMaterialization | dg.AssetCheckEvaluation) -> None:
+        self._log_event(event)
+        if isinstance(event, dg.AssetMaterialization):
+            self._made.add((str(event.partition), event.asset_key.path[-1]))
+
+    def _begin(self, keys: Sequence[str]) -> list[ClipWork]:
+        """What is left for OSMO to do; what is finished is logged, and what cannot be made fails."""
+        self.keys += keys
         items = self._find(keys)
         finished = find_finished(self._instance, self._storage, self._scope.dataset, items)
         plans = {key: plan(item, self._selection, finished.runs(key)) for key, item in items.items()}
@@ -91,16 +149,10 @@ class Production:
             for output, why in one.failed.items():
                 self.failures.add(key, {output}, why.reason)
         works, seen = self._usable(one.work for one in plans.values() if one.work.stages)
-        with self._comparisons:
-            self._keep(finished)
-            self._compare(items, plans)
-            if works:
-                recorder = self._recorder(items, seen, finished)
-                dispatcher = self._dispatcher(recorder, client=client, gpu_platform=gpu_platform)
-                dispatcher.clear_the_way(works)
-                self._write_setup(works)
-                dispatcher.run(works)
-            self._comparisons.finish()
+        self._recorder.expect(items, seen=seen, verdicts=finished.verdicts())
+        self._keep(finished)
+        self._compare(items, plans)
+        return works
 
     def _find(self, keys: Sequence[str]) -> dict[str, Item]:
         """Asks storage for every clip; one that is not there fails alone."""
@@ -145,7 +197,7 @@ class Production:
         """Logs what is finished once more: a backfill counts only what its own runs materialized."""
         kept = [made for output in self._selection.outputs for made in finished.materializations(output)]
         for materialization in kept:
-            self._log_event(reused(materialization))
+            self._log_made(reused(materialization))
         if kept:
             self._log(f"{len(kept)} outputs were finished before and are kept as they are")
 
@@ -155,8 +207,10 @@ class Production:
                 self._comparisons.begin(items[key], one.compare_with)
 
     def _write_setup(self, works: Sequence[ClipWork]) -> None:
+        """Also of the works before: the folder's manifest lists all clips."""
+        self._draws |= {path_of(work.clip.key): work.draws for work in works}
         files = setup_files(
-            {path_of(work.clip.key): work.draws for work in works},
+            self._draws,
             cookbook=self._scope.cookbook,
             endpoints=self._scope.deployment.endpoints,
             super_resolution=self._selection.super_resolution,
@@ -164,33 +218,6 @@ class Production:
         )
         write_setup(self._storage, self._layout, files)
         self._log(f"setup for {len(works)} clips written to {self._layout.setup}")
-
-    def _recorder(self, items: Mapping[str, Item], seen: Mapping[str, ClipInfo], finished: Finished) -> Recorder:
-        return Recorder(
-            dataset=self._scope.dataset,
-            cookbook=self._scope.cookbook,
-            storage=self._storage,
-            items=items,
-            seen=seen,
-            verdicts=finished.verdicts(),
-            comparisons=self._comparisons if self._selection.comparisons else None,
-            failures=self.failures,
-            log_event=self._log_event,
-            log=self._log,
-        )
-
-    def _dispatcher(self, recorder: Recorder, *, client: OsmoService, gpu_platform: str) -> Dispatcher:
-        return Dispatcher(
-            client=client,
-            deployment=self._scope.deployment,
-            gpu_platform=gpu_platform,
-            layout=self._layout,
-            report=recorder,
-            is_whole=self._was_left_by,
-            log=self._log,
-            company=self._company,
-            clock=self._clock,
-        )
 
     def _was_left_by(self, work: ClipWork, stage: Stage, *, layout: RunLayout, work_hash: str) -> bool:
         return was_left_by(self._storage, stage, layout=layout, draws=work.draws, work_hash=work_hash)

@@ -17,14 +17,17 @@ from vda_assets.osmo.errors import OsmoError
 from vda_assets.readiness.finding import NotReady, require
 from vda_assets.readiness.overview import time_overview
 from vda_assets.readiness.preflight import check_gate
-from vda_assets.runs.names import run_id_of
+from vda_assets.runs.names import run_id_of, videos_partitions
 from vda_assets.runs.neighbours import Neighbours
 from vda_assets.runs.production import Production, Scope
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
+from vda_assets.runs.siblings import Siblings
 from vda_assets.runs.tables import table
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 
+# Planned events cost 8 to 35 ms per partition and asset before a run starts (Dagster 1.13).
+CLIPS_PER_RUN = 200
 _NAMED_IN_MESSAGE = 5
 # How long a run waits for storage that does not answer just now; OSMO is waited for as long.
 _PATIENCE = Patience(Pace().patience_seconds, first_pause_seconds=0.5, longest_pause_seconds=60.0)
@@ -42,6 +45,7 @@ def produce(
     storage = getattr(context.resources, storage_resource_key(deployment_name)).storage(patience=_PATIENCE, log=log)
     layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
     log_event: Callable[[Any], None] = context.log_event  # in an op it takes evaluations as well (Dagster 1.13)
+    company = Neighbours(context.instance, context.run.run_id, dataset=scope.dataset, selection=selection, keys=keys)
     production = Production(
         scope,
         selection=selection,
@@ -50,7 +54,7 @@ def produce(
         instance=context.instance,
         log_event=interrupts_delayed()(log_event),
         log=log,
-        company=Neighbours(context.instance, context.run_id, dataset=scope.dataset, selection=selection, keys=keys),
+        company=company,
     )
     if not keys:
         reason = "the clips that this run was asked for are no partitions any more: ask for them anew"
@@ -60,6 +64,15 @@ def produce(
         with getattr(context.resources, osmo_resource_key(deployment_name)).client() as client:
             gate = check_gate(client, storage, dataset=scope.dataset, deployment=scope.deployment, selection=selection)
             require(gate.findings)
+            siblings = Siblings(
+                context.instance,
+                context.run,
+                company=company,
+                partitions=str(videos_partitions(scope.dataset).name),
+                most=max(CLIPS_PER_RUN, scope.deployment.osmo.max_in_flight),
+                log=log,
+            )
+            keys = [*keys, *siblings.take_over()]
             overview = time_overview(
                 selection,
                 gate.findings,
@@ -69,7 +82,13 @@ def produce(
             )
             context.log.info("\n".join(overview.lines()))
             assert gate.gpu_platform is not None
-            production.run(keys, client=client, gpu_platform=gate.gpu_platform)
+
+            def more() -> list[str]:
+                siblings.settle(production)
+                return siblings.take_over()
+
+            production.run(keys, client=client, gpu_platform=gate.gpu_platform, more=more)
+            siblings.settle(production)
     except (NotReady, ConfigError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     except StorageError as error:
@@ -77,7 +96,7 @@ def produce(
     except OsmoError as error:
         raise dg.Failure(f"OSMO at {scope.deployment.osmo.url}: {error}") from error
     if reasons := production.failures.reasons:
-        raise failure_of(reasons, asked=len(keys) * len(selection.outputs))
+        raise failure_of(reasons, asked=len(production.keys) * len(selection.outputs))
 
 
 def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.Failure:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from vda_assets.cli.world import dagster_instance
+from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.project import load_project
 from vda_assets_tests.end_to_end.world import REPOSITORY
 

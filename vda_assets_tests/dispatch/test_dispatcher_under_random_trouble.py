@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.stages import Stage
+from vda_assets.flows.work import ClipWork
 from vda_assets.osmo.errors import OsmoBusy
 from vda_assets.osmo.statuses import TaskStatus
 from vda_assets_tests.dispatch.desk import DEPLOYMENT, Desk, Told, works
@@ -31,6 +32,8 @@ class DispatcherMachine(RuleBasedStateMachine):
         self.failing: Counter[str] = Counter()
         self.desk = Desk(lambda one: self._fate(one, seconds))
         self.works = works(*(f"clip{number}.mp4" for number in range(count)), selection=FLOWS["e2e"])
+        self.count = count
+        self.coming: list[ClipWork] = []
         self.told = Told()
         self.done = False
         self.dispatcher = self.desk.dispatcher(told=self.told)
@@ -58,12 +61,26 @@ class DispatcherMachine(RuleBasedStateMachine):
         try:
             if self.is_new:
                 self.is_new = False
-                self.dispatcher.run(self.works)
+                self.dispatcher.run(self.works[: self.count], more=self._more)
             else:
-                self.dispatcher._work_off()
+                self.dispatcher._work_off(self._more)
+            while late := self._more():
+                self.dispatcher.run(late, more=self._more)
             self.done = True
         except Paused:
             pass
+
+    def _more(self) -> list[ClipWork]:
+        come, self.coming = self.coming, []
+        return come
+
+    @rule(count=st.integers(1, 3))
+    @precondition(lambda self: not self.done and len(self.works) < 12)
+    def clips_come_up(self, count: int) -> None:
+        there = len(self.works)
+        come = works(*(f"clip{number}.mp4" for number in range(there, there + count)), selection=FLOWS["e2e"])
+        self.works += come
+        self.coming += come
 
     @rule(seconds=st.integers(1, 60))
     def time_passes(self, seconds: int) -> None:

@@ -20,10 +20,7 @@ from vda_assets.runs.names import (
 from vda_assets.runs.own_runs import asked_for
 from vda_assets.runs.production import Scope
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.runs.step import produce
-
-# Planned events cost 8 to 35 ms per partition and asset before a run starts (Dagster 1.13).
-CLIPS_PER_RUN = 200
+from vda_assets.runs.step import CLIPS_PER_RUN, produce
 
 _DESCRIPTIONS = {
     Stage.ORIGINAL_LABELS: "Tracks, events and answered questions of each clip (paidf-auto-labeling).",

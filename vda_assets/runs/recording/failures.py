@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from vda_assets.base.cut import cut
 from vda_assets.flows.stages import Output
 
 
@@ -19,3 +20,11 @@ class Failures:
         for output in outputs:
             self.reasons[key, output] = reason
         self._log(f"{key}: {', '.join(sorted(outputs))} FAILED: {reason}")
+
+    def of(self, keys: Collection[str]) -> list[str]:
+        """A line for each output that failed of these clips."""
+        return [
+            f"{key} {output}: {cut(reason.splitlines()[0])}"
+            for (key, output), reason in self.reasons.items()
+            if key in keys
+        ]

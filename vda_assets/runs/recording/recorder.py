@@ -25,8 +25,7 @@ from vda_assets.storage.layout import RunLayout
 
 
 class Recorder:
-    """The dispatcher's `Report`. `seen` is what the containers see of each clip, by key; `verdicts` are those of stages
-    that were finished before, by key and stage: labels of a rejected clip say that it is one."""
+    """The dispatcher's `Report`, of clips that it was told to expect."""
 
     def __init__(
         self,
@@ -34,18 +33,29 @@ class Recorder:
         dataset: Dataset,
         cookbook: Cookbook,
         storage: Storage,
-        items: Mapping[str, Item],
-        seen: Mapping[str, ClipInfo],
-        verdicts: Mapping[tuple[str, Stage], Verdict],
         comparisons: Comparisons | None,
         failures: Failures,
         log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None],
         log: Callable[[str], None],
     ) -> None:
         self._dataset, self._cookbook, self._storage = dataset, cookbook, storage
-        self._items, self._seen, self._comparisons = items, seen, comparisons
-        self._failures, self._log_event, self._log = failures, log_event, log
-        self._verdicts = dict(verdicts)
+        self._comparisons, self._failures, self._log_event, self._log = comparisons, failures, log_event, log
+        self._items: dict[str, Item] = {}
+        self._seen: dict[str, ClipInfo] = {}
+        self._verdicts: dict[tuple[str, Stage], Verdict] = {}
+
+    def expect(
+        self,
+        items: Mapping[str, Item],
+        *,
+        seen: Mapping[str, ClipInfo],
+        verdicts: Mapping[tuple[str, Stage], Verdict],
+    ) -> None:
+        """`seen` is what the containers see of each clip, by key; `verdicts` are those of stages that were finished
+        before, by key and stage: labels of a rejected clip say that it is one."""
+        self._items |= items
+        self._seen |= seen
+        self._verdicts |= verdicts
 
     def stage_completed(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
         try:

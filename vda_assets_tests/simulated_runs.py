@@ -1,0 +1,218 @@
+"""A dataset's Dagster runs at an OSMO in memory, on a simulated clock: hours of a backfill pass in seconds.
+
+Dagster's books, the clips, the setup and the results are real ones on disk. Simulated are OSMO, what is ready on it,
+and the daemons: runs are made as a backfill makes them, and executed here one after the other, as a pool of one allows.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from unittest.mock import patch
+
+import dagster as dg
+from dagster._core.definitions.automation_tick_evaluation_context import build_run_requests_with_backfill_policies
+from dagster._core.definitions.events import AssetKeyPartitionKey
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+
+from vda_assets.dagster_defs.build import build_definitions
+from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
+from vda_assets.dagster_defs.partitions import add_clips as add_partitions
+from vda_assets.flows.selection import FLOWS
+from vda_assets.flows.stages import OUTPUTS, Output, stage_of_task
+from vda_assets.osmo.statuses import TaskStatus
+from vda_assets.project import load_project
+from vda_assets.readiness.preflight import Gate
+from vda_assets.runs.names import asset_key
+from vda_assets.runs.production import Production
+from vda_assets.runs.resources import OsmoResource
+from vda_assets_tests.end_to_end.world import DATASET, World, make_world
+from vda_assets_tests.osmo.in_memory import InMemoryOsmo
+from vda_assets_tests.osmo.in_memory_rows import Fate, Script, TaskRow, Try, WorkflowRow
+from vda_assets_tests.quick_results import add_clips, use_quick_container
+from vda_assets_tests.simulated_clock import SimulatedClock
+
+SECONDS_OF_A_TASK = (600.0, 1500.0)
+
+
+def varied(one: Try) -> Fate:
+    """Every task takes 10 to 25 minutes, the same in each run of a test."""
+    return Fate(seconds=random.Random(one.task.name + one.workflow_id).uniform(*SECONDS_OF_A_TASK))
+
+
+@dataclass
+class SimulatedRuns:
+    """`samples` fill while `measuring`: every simulated second, how many workflows have not ended and how many were
+    submitted so far."""
+
+    world: World
+    results: Path
+    instance: dg.DagsterInstance
+    script: Script = varied
+    samples: list[tuple[int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = SimulatedClock()
+        self.osmo = InMemoryOsmo(self.clock, lambda one: self.script(one), gpus=1000, on_end=self._leave_results)
+        project = load_project(self.world.environment)
+        self.dataset = project.dataset(DATASET)
+        self.max_in_flight = project.deployment_of(self.dataset).osmo.max_in_flight
+        self.definitions = build_definitions(project)
+        self.keys = sorted(path.name for path in self.world.clips.iterdir())
+        self.outputs = {output: asset_key(self.dataset, output) for output in OUTPUTS}
+        add_partitions(self.instance, self.dataset, self.keys)
+
+    # Three ways to ask for clips
+
+    def ask_by_command(self, keys: Collection[str]) -> None:
+        """What `vda run` executes."""
+        name = clips_job_name(self.dataset)
+        config = clips_config(self.dataset, FLOWS["e2e"], sorted(keys))
+        run = self.instance.create_run_for_job(self.definitions.resolve_job_def(name), run_config=config)
+        self.execute(run)
+
+    def ask_by_backfill(
+        self, keys: Collection[str], *, backfill: str = "asked", outputs: Collection[Output] = OUTPUTS
+    ) -> None:
+        """The runs of a backfill of these clips, queued."""
+        wanted = {AssetKeyPartitionKey(self.outputs[output], key) for output in outputs for key in keys}
+        graph = self.definitions.resolve_asset_graph()
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        location = RegisteredCodeLocationOrigin("vda_assets")
+        with partition_loading_context(dynamic_partitions_store=self.instance):
+            requests = build_run_requests_with_backfill_policies(wanted, graph, self.instance)
+        for request in requests:
+            selection = frozenset(request.asset_selection or ())
+            self.instance.create_run_for_job(
+                job.get_subset(asset_selection=selection),
+                asset_selection=selection,
+                tags={**request.tags, "dagster/backfill": backfill},
+                status=dg.DagsterRunStatus.QUEUED,
+                remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job.name),
+            )
+
+    def ask_at_night(self) -> None:
+        """The backfill of what the nightly condition asks for."""
+        evening = datetime(2026, 11, 22, 12, tzinfo=UTC)
+        before = dg.evaluate_automation_conditions(self.definitions, self.instance, evaluation_time=evening)
+        evaluated = dg.evaluate_automation_conditions(
+            self.definitions, self.instance, evaluation_time=evening + timedelta(days=1), cursor=before.cursor
+        )
+        (keys,) = {frozenset(evaluated.get_requested_partitions(one)) for one in self.outputs.values()}
+        self.ask_by_backfill([str(key) for key in keys], backfill="nightly")
+
+    def finish(self, keys: Collection[str]) -> None:
+        """Dagster's books have everything of these clips from now on."""
+        for asset in self.outputs.values():
+            for key in keys:
+                self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key))
+
+    # What the daemon does
+
+    @property
+    def queued(self) -> list[dg.DagsterRun]:
+        queued = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
+        return list(self.instance.get_runs(queued, ascending=True))
+
+    def work_off(self) -> list[str]:
+        """Executes what is queued, the oldest first; returns the runs that were started."""
+        started = []
+        while queued := self.queued:
+            started.append(queued[0].run_id)
+            self.execute(queued[0])
+        return started
+
+    def execute(self, run: dg.DagsterRun) -> None:
+        """In this process, as one that the daemon started would."""
+        with self._at_the_simulated_osmo():
+            run = self.start(run)
+            job = self.definitions.resolve_job_def(run.job_name)
+            if run.asset_selection:
+                job = job.get_subset(asset_selection=run.asset_selection)
+            execute_run(InMemoryJob(job), run, self.instance)
+
+    def start(self, run: dg.DagsterRun) -> dg.DagsterRun:
+        """The run, no longer in the queue."""
+        if run.status is dg.DagsterRunStatus.QUEUED:
+            starting = dg.DagsterEvent(dg.DagsterEventType.PIPELINE_STARTING.value, run.job_name)
+            self.instance.report_dagster_event(starting, run.run_id)
+        started = self.instance.get_run_by_id(run.run_id)
+        assert started is not None
+        return started
+
+    def made(self) -> dict[str, set[str]]:
+        """Output -> the clips that Dagster's books have it of."""
+        return {output: self.instance.get_materialized_partitions(key) for output, key in self.outputs.items()}
+
+    # How full the pool is
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Samples are taken meanwhile."""
+        is_over = False
+
+        def sample() -> None:
+            if not is_over:
+                self.samples.append((len(self.osmo.alive()), len(self.osmo.workflows_taken)))
+                self.clock.after(1.0, sample)
+
+        self.clock.after(1.0, sample)
+        try:
+            yield
+        finally:
+            is_over = True
+
+    @property
+    def busy_share(self) -> float:
+        """Of what the run may have on the pool, the share that is there, from the first submission to the last."""
+        last = len(self.osmo.workflows_taken)
+        waiting = [min(alive, self.max_in_flight) for alive, taken in self.samples if 0 < taken < last]
+        return sum(waiting) / (len(waiting) * self.max_in_flight)
+
+    def _at_the_simulated_osmo(self) -> AbstractContextManager[object]:
+        stack = ExitStack()
+        ready = Gate((), "cpu-stand-in")
+        stack.enter_context(patch.object(OsmoResource, "client", lambda _: nullcontext(self.osmo)))
+        stack.enter_context(patch("vda_assets.runs.step.check_gate", lambda *_, **__: ready))
+        stack.enter_context(patch("vda_assets.runs.step.Production", partial(Production, clock=self.clock)))
+        return stack
+
+    def _leave_results(self, _: WorkflowRow, task: TaskRow) -> None:
+        """What the worker and its container would have left."""
+        if task.status != TaskStatus.COMPLETED or stage_of_task(task.name) is None:
+            return
+        arguments = task.spec.args
+        container, options = arguments[1], dict(pairwise(arguments[2:]))
+        (output,) = task.spec.outputs
+        folder = Path(output.url.removeprefix("file://"))
+        shutil.copytree(self.results / container, folder, copy_function=link, dirs_exist_ok=True)
+        outcome = json.loads((self.results / f"{container}.outcome.json").read_text())
+        outcome.update(name=options["--name"], work=options["--work"], attempt=int(options["--attempt"]))
+        (folder / "outcome.json").write_text(json.dumps(outcome))
+
+
+def link(source: str, target: str) -> None:
+    Path(target).unlink(missing_ok=True)
+    Path(target).hardlink_to(source)
+
+
+@contextmanager
+def simulated_runs(
+    folder: Path, results: Path, *, clips: int, script: Callable[[Try], Fate] = varied
+) -> Iterator[SimulatedRuns]:
+    world = make_world(folder)
+    use_quick_container(world, results, seconds=0)
+    add_clips(world, results, clips)
+    with world.instance() as instance:
+        yield SimulatedRuns(world, results, instance, script)
