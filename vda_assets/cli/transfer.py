@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from vda_assets.cli.clips import datasets
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, load
 from vda_assets.datasets.clips import CLIP_EXTENSIONS, Skipped, SkippedByKind, key_of, skipped_kind, video_of
@@ -39,7 +38,7 @@ def upload(dataset_name: str, paths: tuple[Path, ...]) -> None:
     finish(put_clips(storage, dataset_url, _clip_files(paths)))
 
 
-@datasets.command("fetch-demo")
+@click.command("fetch-demo")
 @click.option("--dataset", "dataset_name", default=DEMO_DATASET, show_default=True, metavar="NAME", help="Where to.")
 @click.option("--revision", default="main", show_default=True, help="A branch, tag or commit; resolved to a commit.")
 @click.option("--repository", default=DEMO_REPOSITORY, show_default=True, help="Another dataset repository instead.")
