@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from vda_assets.storage.access import Storage
@@ -51,9 +52,9 @@ class Clip:
     def video(self) -> str:
         return video_of(self.key)
 
-    @property
+    @cached_property
     def path(self) -> str:
-        """The real object's path under the dataset's folder."""
+        """The real object's path under the dataset's folder. A listing asks for it again and again."""
         return path_of(self.key)
 
     @property

@@ -28,7 +28,7 @@ _INTERVAL_SECONDS = 30
 LISTING_SECONDS = 20.0
 MOST_OBSERVATIONS = 500
 # So many paths are compared with Dagster's books in one question.
-_PAGE = 500
+_PAGE = 1000
 _LONGEST_CURSOR_BYTES = 4000
 
 
