@@ -8,7 +8,7 @@ from http import HTTPStatus
 import httpx
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.config.deployment import Container, Deployment, Role
+from vda_assets.config.deployment import SYSTEM, Container, Deployment, Role
 from vda_assets.datasets.clips import CLIP_EXTENSIONS, Listing
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
@@ -41,7 +41,7 @@ def check_service(client: OsmoClient, deployment: Deployment) -> PoolReadiness:
     pools = client.pools()
     pool = pools.get(deployment.osmo.pool)
     if pool is None:
-        known = ", ".join(sorted(pools)) or "none"
+        known = ", ".join(sorted(pools.keys() - {SYSTEM})) or "none"
         message = f"osmo.pool {deployment.osmo.pool!r} does not exist; this login may use: {known}"
         return PoolReadiness((*findings, _blocking("pool", message)), None)
     if not pool.online:
@@ -56,14 +56,15 @@ def check_service(client: OsmoClient, deployment: Deployment) -> PoolReadiness:
 
 
 def _platform(pool: Pool, wanted: str | None) -> tuple[str | None, Finding]:
-    platforms = sorted(pool.platforms)
+    platforms = sorted(pool.platforms.keys() - {SYSTEM})
     if wanted is None and len(platforms) == 1:
         return platforms[0], _ready("platform", f"{platforms[0]}, the only one of its pool")
     if wanted in platforms:
         return wanted, _ready("platform", f"{wanted}")
-    choice = ", ".join(platforms) or "none: the pool has no platform"
+    if not platforms:
+        return None, _blocking("platform", "the pool has no platform with GPUs; choose another osmo.pool")
     reason = f"{wanted!r} is not in the pool" if wanted else "the pool has several"
-    return None, _blocking("platform", f"set osmo.gpu_platform ({reason}); choose from: {choice}")
+    return None, _blocking("platform", f"set osmo.gpu_platform ({reason}); choose from: {', '.join(platforms)}")
 
 
 def _pod_templates(client: OsmoClient) -> Finding:
