@@ -23,6 +23,7 @@ from vda_assets.readiness.checks import (
 from vda_assets.readiness.finding import Finding, Level
 from vda_assets.readiness.nodes import check_nodes
 from vda_assets.readiness.overview import Overview, time_overview
+from vda_assets.readiness.writing import check_writing
 from vda_assets.storage.access import Storage
 
 
@@ -54,6 +55,7 @@ def check_gate(
         *service.findings,
         *(check_nodes(client, deployment, selection=selection, gpu_platform=platform) if platform else ()),
         *check_images(deployment, selection),
+        check_writing(storage, dataset),
         check_data_credential(client, dataset.storage_url),
         *check_task_credentials(client, deployment),
         *(
