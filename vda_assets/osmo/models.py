@@ -28,6 +28,7 @@ def _bytes_of(value: Any) -> Any:
     return parse_bytes(value) if isinstance(value, str) else value
 
 
+_LABELS_SINCE = (6, 4)
 UtcDatetime = Annotated[datetime, AfterValidator(_in_utc)]
 Number = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 SizeBytes = Annotated[float, BeforeValidator(_bytes_of)]
@@ -56,6 +57,11 @@ class Version(Answer):
     def number(self) -> tuple[int, int]:
         """Major and minor, to be compared."""
         return int(self.major), int(self.minor)
+
+    @property
+    def keeps_labels(self) -> bool:
+        """Whether workflows have labels; an older service refuses a spec with some."""
+        return self.number >= _LABELS_SINCE
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.revision}"

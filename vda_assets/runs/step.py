@@ -15,8 +15,8 @@ from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
 from vda_assets.osmo.errors import OsmoError
 from vda_assets.readiness.finding import NotReady, require
+from vda_assets.readiness.gate import check_gate
 from vda_assets.readiness.overview import time_overview
-from vda_assets.readiness.preflight import check_gate
 from vda_assets.runs.names import run_id_of, videos_partitions
 from vda_assets.runs.neighbours import Neighbours
 from vda_assets.runs.production import Production, Scope

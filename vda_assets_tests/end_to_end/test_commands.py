@@ -41,6 +41,9 @@ def test_preflight_finds_everything_ready_and_says_how_long_it_takes(finished: W
     assert "ok   pool: default is ONLINE" in done.stdout
     assert "ok   platform: cpu-stand-in, the only one of its pool" in done.stdout
     assert "2 clips at file://" in done.stdout
+    assert "ok   nodes: pool default, platform cpu-stand-in has 1, and a worker fits on one" in done.stdout
+    assert f"ok   writing: file://{finished.outputs} takes results" in done.stdout
+    assert "ok   workflow: OSMO would take that of night/late show.mp4" in done.stdout
     assert "Time overview for 2 clips" in done.stdout
     assert "STOP" not in done.stdout
 
