@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
+from vda_assets.osmo.sizes import parse_bytes
 from vda_assets.osmo.statuses import Meaning, meaning_of
 
 
@@ -23,8 +24,13 @@ def _nothing_to_empty(value: Any) -> Any:
     return () if value is None else value
 
 
+def _bytes_of(value: Any) -> Any:
+    return parse_bytes(value) if isinstance(value, str) else value
+
+
 UtcDatetime = Annotated[datetime, AfterValidator(_in_utc)]
 Number = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+SizeBytes = Annotated[float, BeforeValidator(_bytes_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_nothing_to_empty)]
 
 
@@ -250,10 +256,12 @@ class PoolQuota(Answer):
 
 
 class Allocatable(Answer):
-    """What one task could have of a node at most."""
+    """What one task could have of a node at most; None for what the service does not say."""
 
-    cpu: int = 0
-    gpu: int = 0
+    cpu: int | None = None
+    gpu: int | None = None
+    memory_bytes: SizeBytes | None = Field(default=None, validation_alias="memory")
+    storage_bytes: SizeBytes | None = Field(default=None, validation_alias="storage")
 
 
 class Node(Answer):

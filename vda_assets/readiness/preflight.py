@@ -21,7 +21,9 @@ from vda_assets.readiness.checks import (
     endpoints_of,
 )
 from vda_assets.readiness.finding import Finding, Level
+from vda_assets.readiness.nodes import check_nodes
 from vda_assets.readiness.overview import Overview, time_overview
+from vda_assets.readiness.writing import check_writing
 from vda_assets.storage.access import Storage
 
 
@@ -48,9 +50,12 @@ def check_gate(
 ) -> Gate:
     """The checks that do not depend on how large the dataset is. Raises OsmoError when the service does not answer."""
     service = check_service(client, deployment)
+    platform = service.gpu_platform
     findings = [
         *service.findings,
+        *(check_nodes(client, deployment, selection=selection, gpu_platform=platform) if platform else ()),
         *check_images(deployment, selection),
+        check_writing(storage, dataset),
         check_data_credential(client, dataset.storage_url),
         *check_task_credentials(client, deployment),
         *(
@@ -58,7 +63,7 @@ def check_gate(
             for name in caches_of(deployment, selection)
         ),
     ]
-    return Gate(tuple(findings), service.gpu_platform)
+    return Gate(tuple(findings), platform)
 
 
 def check_everything(
