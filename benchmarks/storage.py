@@ -159,9 +159,9 @@ def scale_of(backend: str, place: Place, load: Load) -> Iterator[dict[str, Any]]
         for number in range(objects):
             (path / f"{number:06}.mp4").write_bytes(b"x")
     few = place.root / ("clips" if backend == "file" else "small")
-    middle_key = f"{objects // 2:06}.mp4"
+    middle = f"{objects // 2:06}.mp4"
     yield from scale_figures(
-        backend, place.storage, few=few, many=place.root / folder, middle_key=middle_key, rounds=load.rounds
+        backend, place.storage, few=few, many=place.root / folder, middle=middle, rounds=load.rounds
     )
 
 

@@ -1,4 +1,4 @@
-"""How listing the clips of a dataset grows with it: time, memory, and what is saved by going on behind a key."""
+"""How listing the clips of a dataset grows with it: time, memory, and what is saved by going on behind a clip."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Listed:
 
 
 def scale_figures(
-    backend: str, storage: Storage, *, few: StorageUrl, many: StorageUrl, middle_key: str, rounds: int
+    backend: str, storage: Storage, *, few: StorageUrl, many: StorageUrl, middle: str, rounds: int
 ) -> Iterator[dict[str, Any]]:
     """Ratios of listings of the two folders; each listing has a process of its own, so that its memory is its own."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as processes:
 
-        def least(folder: StorageUrl, after: str | None = None, *, hold: bool = False) -> Listed:
+        def least(folder: StorageUrl, after: str = "", *, hold: bool = False) -> Listed:
             lists = [processes.submit(listed, storage, folder, after, hold=hold).result() for _ in range(rounds)]
             return min(lists, key=lambda one: one.wall_seconds)
 
         small, large = least(few), least(many)
-        half = least(many, middle_key)
+        half = least(many, middle)
         # Of an emulator's few pages the buffers of connections would be most.
         held = least(many, hold=True) if backend == "file" else None
     name = f"{backend}.clips_{large.clips}"
@@ -60,14 +60,14 @@ def scale_figures(
     yield figure("wall_resumed_at_half", half.wall_seconds / large.wall_seconds, "all of them")
 
 
-def listed(storage: Storage, folder: StorageUrl, after: str | None, *, hold: bool) -> Listed:
+def listed(storage: Storage, folder: StorageUrl, after: str, *, hold: bool) -> Listed:
     process = psutil.Process()
     next(iterate_clips(storage, folder))  # connects, and loads what is loaded late
     gc.collect()
     before_bytes = most_bytes = process.memory_info().rss
     clips = 0
     started = time.perf_counter()
-    found = list_clips(storage, folder).clips if hold else iterate_clips(storage, folder, after_key=after)
+    found = list_clips(storage, folder).clips if hold else iterate_clips(storage, folder, after=after)
     for clip in found:
         assert isinstance(clip, Clip)
         clips += 1

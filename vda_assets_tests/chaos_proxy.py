@@ -1,4 +1,4 @@
-"""A real HTTP proxy in front of an OSMO service that counts calls and, when told to, breaks them on purpose."""
+"""A real HTTP proxy in front of an OSMO service or a bucket that counts calls and, when told to, breaks them."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def proxying(proxy: Proxy) -> Iterator[Proxy]:
             else:
                 self.pass_on(body, trouble)
 
-        do_GET = do_POST = do_DELETE = answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
 
         def answer_as_before_labels(self, kind: str, body: bytes) -> bool:
             if kind == "GET version":
@@ -126,6 +126,8 @@ def proxying(proxy: Proxy) -> Iterator[Proxy]:
                 self.give(504, b"{}", {})
             else:
                 kept = {name: value for name, value in response.headers.items() if name not in HOP_BY_HOP}
+                if self.command == "HEAD":  # how long an object is that is not sent
+                    kept["content-length"] = response.headers.get("content-length", "0")
                 self.give(response.status_code, response.content, kept)
 
         def give(self, status: int, content: bytes, headers: dict[str, str]) -> None:
@@ -133,7 +135,8 @@ def proxying(proxy: Proxy) -> Iterator[Proxy]:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", str(len(content)))
+                if "content-length" not in headers:
+                    self.send_header("content-length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
             except OSError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -64,6 +65,17 @@ def fail_in_quick_container(world: World, *videos: str) -> None:
     fails.mkdir()
     for video in videos:
         (fails / video).touch()
+
+
+@contextmanager
+def held_quick_container(world: World) -> Iterator[None]:
+    """No container ends meanwhile."""
+    hold = world.folder / "quick_results/hold"
+    hold.touch()
+    try:
+        yield
+    finally:
+        hold.unlink()
 
 
 def go_through(world: World, url: str, *, answer_seconds: float = 60.0) -> None:

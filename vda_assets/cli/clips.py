@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.transfer import fetch_demo
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.stages import OUTPUTS
@@ -31,6 +32,9 @@ def datasets(context: click.Context) -> None:
     show(["dataset", "deployment", "cookbook", "clips at"], rows)
     for broken in project.broken:
         click.echo(f"broken {broken.kind} {broken.name}:\n{broken.error}", err=True)
+
+
+datasets.add_command(fetch_demo)
 
 
 @click.command()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from vda_assets.cli.clips import datasets
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, load
 from vda_assets.datasets.clips import CLIP_EXTENSIONS, Skipped, SkippedByKind, key_of, skipped_kind, video_of
 from vda_assets.media.sniff import HEAD_BYTES, looks_like
+from vda_assets.project import Project
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.transfer import Copy, NotCopied, only_one, upload_clips
@@ -34,27 +34,35 @@ def upload(dataset_name: str, paths: tuple[Path, ...]) -> None:
 
     Example: vda upload vda-demo clips/ street.mp4
     """
-    storage, dataset_url = _storage_and_url(dataset_name)
+    storage, dataset_url = _storage_and_url(load(), dataset_name)
     finish(put_clips(storage, dataset_url, _clip_files(paths)))
 
 
-@datasets.command("fetch-demo")
+@click.command("fetch-demo")
 @click.option("--dataset", "dataset_name", default=DEMO_DATASET, show_default=True, metavar="NAME", help="Where to.")
 @click.option("--revision", default="main", show_default=True, help="A branch, tag or commit; resolved to a commit.")
 @click.option("--repository", default=DEMO_REPOSITORY, show_default=True, help="Another dataset repository instead.")
 def fetch_demo(dataset_name: str, revision: str, repository: str) -> None:
     """Fetch the public demo clips into a dataset. A Hugging Face token is used when there is one.
 
+    What comes is kept: when some did not come, or when killed, the same command goes on where it was.
+
     Example: vda datasets fetch-demo
     """
     # The hub's library takes a fifth of a second to load; no other command needs it.
-    from vda_assets.cli.hub import HubClips
+    from vda_assets.cli.hub import HubClips, NotFetched
 
-    storage, dataset_url = _storage_and_url(dataset_name)
+    project = load()
+    storage, dataset_url = _storage_and_url(project, dataset_name)
     clips = HubClips.find(repository, revision)
     click.echo(f"{repository} at {clips.commit}: {len(clips.names)} clips", err=True)
-    with tempfile.TemporaryDirectory(prefix="vda-demo-") as folder:
-        finish(put_clips(storage, dataset_url, clips.fetch(Path(folder))))
+    folder = project.home / "fetched" / repository.replace("/", "--")
+    with only_one(folder):
+        problems = put_clips(storage, dataset_url, clips.fetch(folder))
+        # As long as some are missing, those that came need not come again.
+        if not any(isinstance(problem, NotFetched) for problem in problems):
+            shutil.rmtree(folder)
+    finish(problems)
 
 
 def put_clips(
@@ -150,7 +158,6 @@ def _size_bytes(file: Path) -> int:
         return 0
 
 
-def _storage_and_url(dataset_name: str) -> tuple[Storage, StorageUrl]:
-    project = load()
+def _storage_and_url(project: Project, dataset_name: str) -> tuple[Storage, StorageUrl]:
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     return project.storage_of(deployment, os.environ), dataset.dataset_url

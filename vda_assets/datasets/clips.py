@@ -30,6 +30,8 @@ _KEY_PATTERN = re.compile(r"^[A-Za-z0-9=][A-Za-z0-9._=-]{0,199}$")
 SETTLE_SECONDS = 3.0
 # How many paths that begin with a clip's name and a dot are looked through for its .mp4 before the clip is taken.
 _LOOK_AHEAD = 1000
+# A dot that does not begin a component.
+_NAMING_DOT = re.compile(r"(?<=[^/])\.")
 # What is skipped is counted by kind; names without end must not make kinds without end.
 _MOST_KINDS = 20
 _LONGEST_EXTENSION = 10
@@ -144,15 +146,12 @@ def video_of(key: str) -> str:
     return key.rsplit(".", 1)[0]
 
 
-def list_clips(storage: Storage, dataset_url: StorageUrl, *, settled: bool = False) -> Listing:
-    """Lists a dataset's folder, nested ones too, sorted by key.
-
-    With `settled`, files of a local folder that changed within `SETTLE_SECONDS` are left out for now.
-    """
+def list_clips(storage: Storage, dataset_url: StorageUrl) -> Listing:
+    """Lists a dataset's folder, nested ones too, sorted by key."""
     clips: list[Clip] = []
     left_out: dict[str, str] = {}
     skipped = SkippedByKind()
-    for found in iterate_clips(storage, dataset_url, settled=settled):
+    for found in iterate_clips(storage, dataset_url):
         if isinstance(found, Clip):
             clips.append(found)
         elif isinstance(found, LeftOut):
@@ -163,13 +162,13 @@ def list_clips(storage: Storage, dataset_url: StorageUrl, *, settled: bool = Fal
 
 
 def iterate_clips(
-    storage: Storage, dataset_url: StorageUrl, *, after_key: str | None = None, settled: bool = False
+    storage: Storage, dataset_url: StorageUrl, *, after: str = "", settled: bool = False
 ) -> Iterator[Clip | LeftOut | Skipped]:
     """Lists the same clips one by one, in the order of their paths, in memory that does not grow with the dataset.
 
-    Goes on behind the clip `after_key`, whether that still exists or not.
+    Goes on behind the path `after`, whether anything lies there or not. With `settled`, files of a local folder that
+    changed within `SETTLE_SECONDS` are left out for now.
     """
-    after = path_of(after_key) if after_key is not None else ""
     now = time.time()
     grows_since = now - SETTLE_SECONDS if settled and dataset_url.scheme == FILE_SCHEME else math.inf
     # Clips that differ only in their extension would write into the same folders. All paths that begin with one's name
@@ -250,9 +249,10 @@ def _first_namesake(path: str) -> str:
     """What sorts before every path that shares its clip's name with one behind `path`: a listing that goes on behind
     `path` begins there, because such a clip decides whether one behind `path` is kept.
 
-    A dot of a folder counts as well: behind `a.b/c.mp4` comes `a.mov`, which `a.avi` may keep out.
+    A dot of a folder counts as well: behind `a.b/c.mp4` comes `a.mov`, which `a.avi` may keep out. One that hides a
+    file or folder does not: no clip's name ends before it.
     """
-    return path.partition(".")[0]
+    return _NAMING_DOT.split(path, maxsplit=1)[0]
 
 
 def _clip_or_reason(

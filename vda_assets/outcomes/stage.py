@@ -11,7 +11,7 @@ from vda_assets.outcomes.augmented_video import judge_augmented_video
 from vda_assets.outcomes.doubts import Drawn
 from vda_assets.outcomes.gates import excluded_variables
 from vda_assets.outcomes.labels import judge_labels
-from vda_assets.outcomes.verdict import Judgement, Verdict, named_by_index, of_labelled_clip
+from vda_assets.outcomes.verdict import Judgement, Verdict, named_by_index, of_labelled_clip, of_variable_rate
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
@@ -41,6 +41,8 @@ def judge_stage(
     bank, frames = cookbook.question_bank, seen.frame_count
     labelled = zip(urls, drawn, strict=True)
     judgements = [judge_labels(storage, url, frame_count=frames, bank=bank, drawn=one) for url, one in labelled]
+    if stage is Stage.ORIGINAL_LABELS and seen.is_variable_rate:
+        judgements = [of_variable_rate(judgement) for judgement in judgements]
     if stage.row.upstream is not None and parent is not None:
         judgements = [of_labelled_clip(judgement, parent) for judgement in judgements]
     return named_by_index(judgements)

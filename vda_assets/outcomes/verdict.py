@@ -73,3 +73,12 @@ def of_labelled_clip(judgement: Judgement, parent: Verdict) -> Judgement:
     said = () if parent in (Verdict.ACCEPTED, Verdict.DEGRADED) else (f"the clip that is labelled is {parent}",)
     facts = {**judgement.facts, "parent_verdict": parent.value}
     return replace(judgement, reasons=(*said, *judgement.reasons), facts=facts)
+
+
+def of_variable_rate(judgement: Judgement) -> Judgement:
+    """The judgement of labels of a clip whose frame rate varies: at best degraded. The containers take a frame's number
+    by the average rate for its time (auto-labelling 1.0.0), so that times of events drift from the clip's clock."""
+    reason = "the clip's frame rate varies: times of events in the labels drift from the clip's clock"
+    verdict = worst_verdict([judgement.verdict, Verdict.DEGRADED])
+    facts = {**judgement.facts, "variable_frame_rate": True}
+    return replace(judgement, verdict=verdict, reasons=(*judgement.reasons, reason), facts=facts)

@@ -12,6 +12,7 @@ BROKEN = "broken_configuration"
 
 RUN_ID = "run_id"  # text: which run's folder holds the output
 VERDICT = "verdict"  # text: accepted, rejected, degraded, unverified
+VARIABLE_RATE = "variable_frame_rate"  # bool: of the clip that is labelled; only where it is so
 PARENT_VERDICT = "parent_verdict"  # text: the verdict of the augmented clip, on the labels of it
 REASONS = "reasons"  # text
 DOUBTS = "doubts"  # text: answers that do not fit what was drawn

@@ -1,12 +1,10 @@
 """The body of a dataset's step: readiness, then the production of clips, then one failure that names what failed."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from vda_assets.base.cut import cut
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.base.patience import Patience
 from vda_assets.config.errors import ConfigError
@@ -20,6 +18,7 @@ from vda_assets.readiness.overview import time_overview
 from vda_assets.runs.names import run_id_of, videos_partitions
 from vda_assets.runs.neighbours import Neighbours
 from vda_assets.runs.production import Production, Scope
+from vda_assets.runs.recording.failures import by_cause, lines
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
 from vda_assets.runs.siblings import Siblings
 from vda_assets.runs.tables import table
@@ -101,17 +100,12 @@ def produce(
 
 def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.Failure:
     """The failure that ends a run when some of its `asked` outputs failed, with a table of every clip and cause."""
-    causes: dict[tuple[str, str], list[Output]] = defaultdict(list)
-    for (key, output), reason in sorted(reasons.items()):
-        causes[key, reason].append(output)
-    named = [(key, output, reason.partition("\n")[0]) for (key, output), reason in reasons.items()]
-    first = [f"{key} {output}: {cut(line)}" for key, output, line in named[:_NAMED_IN_MESSAGE]]
-    more = " …" if len(reasons) > _NAMED_IN_MESSAGE else ""
-    rows = [(key, ", ".join(outputs), reason) for (key, reason), outputs in causes.items()]
+    said = [line for _, line in lines(reasons)]
+    more = " …" if len(said) > _NAMED_IN_MESSAGE else ""
     return dg.Failure(
-        f"{len(reasons)} of {asked} outputs failed: {'; '.join(first)}{more}",
+        f"{len(reasons)} of {asked} outputs failed: {'; '.join(said[:_NAMED_IN_MESSAGE])}{more}",
         metadata={
-            "failed": table(("clip", "outputs", "reason"), rows),
+            "failed": table(("clip", "outputs", "reason"), by_cause(reasons)),
             "failures": dg.MetadataValue.int(len(reasons)),
         },
     )

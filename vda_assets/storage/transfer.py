@@ -28,7 +28,7 @@ _CHUNK_BYTES = 1024 * 1024
 # What a time loses on its way through a floating-point number.
 _SAME_TIME_SECONDS = 1e-5
 _STALE_PART = re.compile(rf"^\..*\.\d+{re.escape(PART_SUFFIX)}$")
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -234,4 +234,4 @@ def _is_same(storage: Storage, copy: Copy, found: StoredObject) -> bool:
 def _reason(error: OSError, place: Path) -> str:
     if isinstance(error, (NotADirectoryError, IsADirectoryError, FileExistsError)):
         return "its name is taken by a folder, or its folder's by a file"
-    return f"the disk of {place} is full" if error.errno in _NO_SPACE else str(error.strerror or error)
+    return f"the disk of {place} is full" if error.errno in NO_SPACE else str(error.strerror or error)

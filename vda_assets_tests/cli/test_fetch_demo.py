@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
@@ -30,9 +30,37 @@ HUB_FILES = {
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
+Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
+
+
+def refusing(status: int, code: str = "") -> Answer:
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("X-Error-Code", code)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    return answer
+
+
+def breaking_off(request: http.server.BaseHTTPRequestHandler) -> None:
+    """Says what there is, and sends nothing of it."""
+    request.send_response(200)
+    for name, value in {"ETag": '"e"', "X-Repo-Commit": COMMIT, "Content-Length": "100"}.items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.close_connection = True
+
+
 @contextmanager
-def hub(repository: str) -> Iterator[str]:
-    """A hub with one dataset repository; its URL."""
+def hub(
+    repository: str,
+    *,
+    files: Mapping[str, bytes] = HUB_FILES,
+    faults: Mapping[str, Answer] | None = None,
+    asked: list[str] | None = None,
+) -> Iterator[str]:
+    """A hub with one dataset repository; its URL. Files of `faults` are answered so; `asked` gets each GET's file."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -40,16 +68,20 @@ def hub(repository: str) -> Iterator[str]:
             file = path.removeprefix(f"/datasets/{repository}/resolve/{COMMIT}/")
             if path.startswith(f"/api/datasets/{repository}"):
                 self.answer(json.dumps(self.description()).encode(), {})
-            elif file in HUB_FILES:
-                headers = {"ETag": f'"{hashlib.sha1(HUB_FILES[file]).hexdigest()}"', "X-Repo-Commit": COMMIT}
-                self.answer(HUB_FILES[file], headers)
+            elif faults and file in faults:
+                faults[file](self)
+            elif file in files:
+                if asked is not None and self.command == "GET":
+                    asked.append(file)
+                headers = {"ETag": f'"{hashlib.sha1(files[file]).hexdigest()}"', "X-Repo-Commit": COMMIT}
+                self.answer(files[file], headers)
             else:
                 self.answer(b"{}", {"X-Error-Code": "RepoNotFound"}, status=404)
 
         do_HEAD = do_GET  # noqa: N815 - the base class says so
 
         def description(self) -> dict[str, object]:
-            return {"id": repository, "sha": COMMIT, "siblings": [{"rfilename": name} for name in HUB_FILES]}
+            return {"id": repository, "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
 
         def answer(self, body: bytes, headers: dict[str, str], status: int = 200) -> None:
             self.send_response(status)
@@ -85,6 +117,61 @@ def test_another_repository_is_taken_only_when_it_is_named(project: Project) -> 
     assert refused.returncode == 1
     assert "there is no dataset repository nvidia/video-data-augmentation-demo" in refused.stderr
     assert f"{project.clips}/one.mp4" in named.stdout
+
+
+ONE, TWO = "clips/one.mp4", "more/Two.MP4"
+TWO_FILES = {name: HUB_FILES[name] for name in (ONE, TWO)}
+FAULTS = {
+    "gone": (refusing(404, "EntryNotFound"), "the Hugging Face hub does not have it (404)"),
+    "no token": (refusing(401), "HF_TOKEN"),
+    "forbidden": (refusing(403), "the Hugging Face hub refuses it (403): HF_TOKEN must be a token that may read"),
+    "gated": (refusing(403, "GatedRepo"), "wants its terms accepted"),
+    "refused": (refusing(400), "the Hugging Face hub answers 400; run the command again later"),
+    "broken off": (breaking_off, "the Hugging Face hub cannot be reached (RemoteProtocolError); run the command again"),
+}
+
+
+@pytest.mark.parametrize(("fault", "said"), FAULTS.values(), ids=FAULTS)
+def test_a_clip_that_does_not_come_is_named_and_alone_asked_for_again(
+    project: Project, fault: Answer, said: str
+) -> None:
+    repository, hf_home = "somebody/else", str(project.folder / "hf")
+    fetch = ("datasets", "fetch-demo", "--repository", repository)
+    with hub(repository, files=TWO_FILES, faults={TWO: fault}) as url:
+        failed = project.vda(*fetch, HF_ENDPOINT=url, HF_HOME=hf_home)
+    assert failed.returncode == 1
+    assert failed.stdout.splitlines() == [f"{project.clips}/one.mp4"]
+    (line,) = [line for line in failed.stderr.splitlines() if line.startswith("FAILED")]
+    assert line.startswith(f"FAILED: {TWO}: ")
+    assert said in line
+    assert "Traceback" not in failed.stderr
+
+    asked: list[str] = []
+    with hub(repository, files=TWO_FILES, asked=asked) as url:
+        whole = project.vda(*fetch, HF_ENDPOINT=url, HF_HOME=hf_home)
+    assert whole.returncode == 0, whole.stderr
+    assert asked == [TWO]
+    assert f"{project.clips}/Two.MP4" in whole.stdout.splitlines()
+    assert not [path for path in (project.folder / "home/fetched").rglob("*") if path.is_file()]
+
+
+def test_a_hub_that_falls_silent_is_not_asked_for_each_of_the_rest(project: Project) -> None:
+    with hub("somebody/else", files=TWO_FILES, faults=dict.fromkeys((ONE, TWO), breaking_off)) as url:
+        hub_of_somebody = {"HF_ENDPOINT": url, "HF_HOME": str(project.folder / "hf")}
+        done = project.vda("datasets", "fetch-demo", "--repository", "somebody/else", **hub_of_somebody)
+    assert done.returncode == 1
+    assert f"FAILED: {ONE} (and 1 more): the Hugging Face hub cannot be reached" in done.stderr
+
+
+def test_a_full_disk_is_named(project: Project) -> None:
+    with hub("somebody/else", files={**TWO_FILES, TWO: MP4 + bytes(200_000)}) as url:
+        hub_of_somebody = {"HF_ENDPOINT": url, "HF_HOME": str(project.folder / "hf")}
+        fetch = ("datasets", "fetch-demo", "--repository", "somebody/else")
+        done = project.vda(*fetch, largest_file_bytes=100_000, **hub_of_somebody)
+        assert done.returncode == 1
+        assert f"FAILED: {TWO}: the disk of {project.folder}/home/fetched/somebody--else is full" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert project.vda(*fetch, **hub_of_somebody).returncode == 0
 
 
 @pytest.mark.parametrize("environment", [{"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}])

@@ -7,11 +7,8 @@ import dagster as dg
 import pytest
 
 from vda_assets.dagster_defs.build import build_definitions
-from vda_assets.dagster_defs.sensors.uploads import Cursor, evaluate
-from vda_assets.datasets.clips import list_clips
 from vda_assets.project import load_project
 from vda_assets.runs.recording.finished import newest_materializations
-from vda_assets.storage.access import Storage
 from vda_assets_tests.dagster_defs import snapshot
 
 REPOSITORY = Path(__file__).parents[2]
@@ -26,13 +23,6 @@ def project(tmp_path: Path):
 @pytest.fixture
 def definitions(project) -> dg.Definitions:
     return build_definitions(project)
-
-
-@pytest.fixture
-def clips(project) -> Path:
-    folder = Path("/" + project.dataset("vda-demo").dataset_url.key)
-    folder.mkdir(parents=True)
-    return folder
 
 
 def test_every_asset_says_whose_it_is_and_what(definitions: dg.Definitions) -> None:
@@ -53,44 +43,6 @@ def test_the_definitions_are_those_of_the_snapshot() -> None:
 def test_definitions_load_without_a_service_a_bucket_or_a_folder(definitions: dg.Definitions, tmp_path: Path) -> None:
     dg.Definitions.validate_loadable(definitions)
     assert list(tmp_path.iterdir()) == []
-
-
-def tick(project, instance: dg.DagsterInstance, cursor: str | None = None):
-    dataset = project.dataset("vda-demo")
-    context = dg.build_sensor_context(instance=instance, cursor=cursor)
-    result = evaluate(context, dataset, list_clips(Storage(), dataset.dataset_url))
-    if isinstance(result, dg.SensorResult):
-        for request in result.dynamic_partitions_requests or []:
-            instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
-    return result
-
-
-def test_the_upload_sensor_adds_new_clips_once_and_observes_what_changed(project, clips: Path) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        (clips / "a.mp4").write_bytes(b"one")
-        (clips / "notes.txt").write_text("no clip")
-        first = tick(project, instance)
-        assert [event.partition for event in first.asset_events] == ["a.mp4"]
-        assert instance.get_dynamic_partitions("vda_demo_videos") == ["a.mp4"]
-
-        assert isinstance(tick(project, instance, first.cursor), dg.SkipReason)
-
-        (clips / "b.mp4").write_bytes(b"two")
-        second = tick(project, instance, first.cursor)
-        assert [event.partition for event in second.asset_events] == ["b.mp4"]
-
-        (clips / "a.mp4").write_bytes(b"changed")
-        third = tick(project, instance, second.cursor)
-        assert [event.partition for event in third.asset_events] == ["a.mp4"]
-        assert instance.get_dynamic_partitions("vda_demo_videos") == ["a.mp4", "b.mp4"]
-
-
-def test_an_empty_listing_removes_no_partition_and_a_bad_cursor_starts_over(project, clips: Path) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("vda_demo_videos", ["gone.mp4"])
-        assert isinstance(tick(project, instance, "no JSON"), dg.SkipReason)
-        assert instance.get_dynamic_partitions("vda_demo_videos") == ["gone.mp4"]
-    assert Cursor.parse('{"version": 99, "newest": 5}').newest == 0.0
 
 
 def test_the_nightly_condition_asks_for_what_is_missing_and_for_nothing_else(definitions: dg.Definitions) -> None:

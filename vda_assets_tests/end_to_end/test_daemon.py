@@ -5,15 +5,28 @@ Of some clips the containers fail: those alone count as failed, and those alone 
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import PartitionBackfill
 
+from vda_assets.dagster_defs.build import build_definitions
+from vda_assets.project import load_project
+from vda_assets.runs.own_runs import planned_partitions
 from vda_assets_tests.end_to_end.world import DATASET, WORKSPACE, World, make_world, running, serving, wait_for
-from vda_assets_tests.quick_results import change_yaml, fail_in_quick_container, use_quick_container
+from vda_assets_tests.quick_results import (
+    change_yaml,
+    fail_in_quick_container,
+    held_quick_container,
+    use_quick_container,
+)
 
 GOOD = {"clip000.mp4", "clip002.mp4", "clip003.mp4", "clip006.mp4"}
 # Scattered: alone, two side by side, and one whose file is no video, so that it never gets to a container.
@@ -26,9 +39,10 @@ KEYS = {
     output: dg.AssetKey(["vda_demo", output])
     for output in ("original_labels", "augmented_videos", "augmented_labels", "comparisons")
 }
+NOT_ENDED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 BESIDE_OSMO = ("osmo-local", "exec", "--")
 
-pytestmark = pytest.mark.timeout(480)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +53,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, quick_results: Path) -> Iter
     fail_in_quick_container(world, *(clip.removesuffix(".mp4") for clip in FAILING))
     dataset = world.folder / f"assets_cfg/datasets/{DATASET}.yaml"
     change_yaml(dataset, lambda one: one["nightly"].update(cron="* * * * *"))
+    change_yaml(
+        world.folder / "dagster/dagster.yaml", lambda one: one["run_monitoring"].update(poll_interval_seconds=5)
+    )
     with serving(world):
         yield world
 
@@ -166,3 +183,66 @@ def test_asked_again_only_the_failed_clips_are_asked_for_and_made_once_they_can_
     )
     for output in KEYS:
         assert statuses(instance, output) == {"MATERIALIZED": EVERY}
+
+
+def test_when_the_run_that_makes_the_clips_of_a_scattered_backfill_is_killed_the_next_one_does(
+    world: World, instance: dg.DagsterInstance, nightly: None
+) -> None:
+    ended_backfill(instance, number=1)
+    stopped = world.vda(*BESIDE_OSMO, "dagster", "sensor", "stop", "vda_demo__nightly", "-w", WORKSPACE)
+    assert stopped.returncode == 0, stopped.stderr
+    wait_for(lambda: not instance.get_runs(dg.RunsFilter(statuses=NOT_ENDED)), "the end of all runs", seconds=120)
+    shutil.rmtree(world.outputs)
+    before = world.workflows()
+    scattered = instance.get_dynamic_partitions(PARTITIONS)[::2]
+
+    with held_quick_container(world):
+        backfill = ask_for(world, instance, scattered)
+        leader = wait_for_leader(instance, backfill)
+        own = planned_partitions(instance, leader.run_id, KEYS["comparisons"])
+        wait_for(lambda: len(world.workflows()) == len(before) + len(scattered), "a workflow of each clip", seconds=60)
+        os.kill(process_of(instance, leader), signal.SIGKILL)
+
+    wait_for(lambda: instance.get_backfill(backfill).status.value == "COMPLETED_FAILED", "its end", seconds=180)
+    new = {name: status for name, status in world.workflows().items() if name not in before}
+    assert list(new.values()) == ["COMPLETED"] * len(scattered), "none is sent twice, none is canceled"
+    left = statuses(instance, "comparisons")
+    assert left == {"MATERIALIZED": EVERY - own, "FAILED": own}
+    assert len({path.parents[1].name for path in world.outputs.glob("run-*/outputs/*/*")}) <= 2
+
+
+def ask_for(world: World, instance: dg.DagsterInstance, keys: Sequence[str]) -> str:
+    """What "Launch backfill" does in the UI; returns the backfill's id."""
+    asked = PartitionBackfill.from_asset_partitions(
+        backfill_id="scattered",
+        asset_graph=build_definitions(load_project(world.environment)).resolve_asset_graph(),
+        partition_names=keys,
+        asset_selection=list(KEYS.values()),
+        backfill_timestamp=time.time(),
+        tags={},
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        title=None,
+        description=None,
+        run_config=None,
+    )
+    instance.add_backfill(asked)
+    return asked.backfill_id
+
+
+def wait_for_leader(instance: dg.DagsterInstance, backfill: str) -> dg.DagsterRun:
+    """The run that has said that it makes the clips of others."""
+    found: list[dg.DagsterRun] = []
+
+    def has_said_so() -> bool:
+        runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill}))
+        found[:] = [run for run in runs if any("made here too" in one.message for one in instance.all_logs(run.run_id))]
+        return bool(found)
+
+    wait_for(has_said_so, "a run that makes the clips of others", seconds=120)
+    return found[0]
+
+
+def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
+    said = [re.search(r"\(pid: (\d+)\)", one.message) for one in instance.all_logs(run.run_id)]
+    return int(next(one[1] for one in said if one))

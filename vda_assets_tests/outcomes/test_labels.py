@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vda_assets.cookbooks.cookbook import read_cookbook
+from vda_assets.datasets.clips import Clip
+from vda_assets.flows.selection import FLOWS
+from vda_assets.flows.stages import Stage
+from vda_assets.flows.work import ClipWork, stage_outputs
 from vda_assets.outcomes.labels import judge_labels
-from vda_assets.outcomes.verdict import Judgement, Verdict
+from vda_assets.outcomes.stage import judge_stage
+from vda_assets.outcomes.verdict import Judgement, Verdict, of_variable_rate
 from vda_assets.storage.access import Storage
+from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.outcomes.conftest import Made, Output
 from vda_assets_tests.worker.bench import COOKBOOK
@@ -181,3 +188,29 @@ def test_a_clip_with_a_name_that_no_url_can_have_makes_the_scene_count_as_missin
     judgement = judge()
     assert judgement.verdict is Verdict.MISSING
     assert "yard,cam.mp4" in judgement.reasons[0]
+
+
+@pytest.mark.parametrize("stage", [Stage.ORIGINAL_LABELS, Stage.AUGMENTED_LABELS])
+def test_labels_of_a_clip_whose_rate_varies_are_degraded_and_those_of_its_augmented_clip_are_not(
+    made: Made, tmp_path: Path, stage: Stage
+) -> None:
+    layout = RunLayout(StorageUrl.parse(f"file://{tmp_path}"), "demo", "run-0a1b2c3d")
+    clip = Clip("yardcam07.mp4", StorageUrl.parse(f"file://{tmp_path}/yardcam07.mp4"), 1, "v", 0.0)
+    work = ClipWork(clip, FLOWS["e2e"], (made.draw,), {})
+    (url,) = stage_outputs(layout, stage, work.draws)
+    shutil.copytree(made.labelled, Path("/", url.key))
+    cookbook = read_cookbook(COOKBOOK, name="any")
+    seen = replace(made.source, is_variable_rate=True)
+    (judgement,) = judge_stage(Storage(), work, stage, layout=layout, seen=seen, cookbook=cookbook)
+    if stage is Stage.ORIGINAL_LABELS:
+        assert judgement.verdict is Verdict.DEGRADED
+        assert judgement.reasons == (
+            "the clip's frame rate varies: times of events in the labels drift from the clip's clock",
+        )
+    else:
+        assert (judgement.verdict, judgement.reasons) == (Verdict.ACCEPTED, ())
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNVERIFIED, Verdict.REJECTED])
+def test_a_rate_that_varies_betters_no_verdict(verdict: Verdict) -> None:
+    assert of_variable_rate(Judgement(verdict, ("because",))).verdict is verdict

@@ -11,7 +11,7 @@ import pytest
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.io_managers import OutputReference, dataset_io_manager
 from vda_assets.flows.stages import Stage
-from vda_assets.outcomes.verdict import Judgement, Verdict, of_labelled_clip
+from vda_assets.outcomes.verdict import Judgement, Verdict, of_labelled_clip, of_variable_rate
 from vda_assets.runs import names
 from vda_assets.runs.checks import stage_checks
 from vda_assets.runs.recording.materializing import stage_materialization
@@ -64,6 +64,11 @@ def test_the_record_and_the_check_carry_it(dataset: Dataset) -> None:
     assert verdict.metadata[names.PARENT_VERDICT].value == "unverified"
     assert verdict.metadata[names.REASONS].value == "the clip that is labelled is unverified"
     assert names.PARENT_VERDICT not in materialization(dataset, [GOOD]).metadata
+
+
+def test_a_rate_that_varies_stands_in_the_record(dataset: Dataset) -> None:
+    assert materialization(dataset, [of_variable_rate(GOOD)]).metadata[names.VARIABLE_RATE].value is True
+    assert names.VARIABLE_RATE not in materialization(dataset, [GOOD]).metadata
 
 
 def test_many_reasons_are_few_and_short_when_they_are_stored(dataset: Dataset) -> None:

@@ -18,7 +18,14 @@ from vda_assets.runs import private
 
 PACKAGE = Path(__file__).parents[2] / "vda_assets"
 OURS = {PACKAGE / "runs/private.py", PACKAGE / "runs/own_runs.py"}
-METHODS = {"add_event_listener", "get_run_group", "report_run_failed", "report_dagster_event", "run_storage"}
+METHODS = {
+    "add_event_listener",
+    "event_log_storage",
+    "get_run_group",
+    "report_run_failed",
+    "report_dagster_event",
+    "run_storage",
+}
 
 
 @pytest.fixture
@@ -147,3 +154,13 @@ def test_a_text_of_any_length_is_kept_and_kept_anew(instance: dg.DagsterInstance
         assert private.kept_texts(instance, ["vda/run/1", "vda/run/2"]) == {"vda/run/1": text}, (
             "runs tell each other by it which clips they work on"
         )
+
+
+def test_the_newest_observed_version_of_each_partition_is_known(instance: dg.DagsterInstance) -> None:
+    for partition, version in (("a", "1"), ("b", "1"), ("a", "2"), ("c", "1")):
+        tags = {private.DATA_VERSION_TAG: version}
+        instance.report_runless_asset_event(dg.AssetObservation("seen", partition=partition, tags=tags))
+    instance.report_runless_asset_event(dg.AssetMaterialization("seen", partition="b", tags=tags))
+    instance.report_runless_asset_event(dg.AssetObservation("seen", partition="d"))
+    versions = private.observed_versions(instance, dg.AssetKey("seen"), ["a", "b", "d", "e"])
+    assert versions == {"a": "2", "b": "1"}, "the upload sensor would observe every clip anew at every tick, or none"

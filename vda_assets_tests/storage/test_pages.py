@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from vda_assets.datasets.clips import Clip, iterate_clips, key_of
+from vda_assets.datasets.clips import Clip, iterate_clips
 from vda_assets.storage.access import Storage
 from vda_assets_tests.http_serving import serving_http
 from vda_assets_tests.storage.emulators import Place
@@ -55,8 +55,8 @@ def test_pages_are_asked_for_when_they_are_needed_and_only_behind_the_key(s3: Pl
         assert pages == CLIPS // PAGE
 
         queries.clear()
-        middle = key_of(names[CLIPS // 2 - 1])
-        rest = [found.key for found in iterate_clips(storage, folder, after_key=middle) if isinstance(found, Clip)]
+        middle = names[CLIPS // 2 - 1]
+        rest = [found.key for found in iterate_clips(storage, folder, after=middle) if isinstance(found, Clip)]
         assert rest == names[CLIPS // 2 :]
         assert len(queries) <= pages // 2 + 1
         assert queries[0]["start-after"][0] >= f"{folder.key}/{middle.rpartition('.')[0]}"

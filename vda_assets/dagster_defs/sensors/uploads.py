@@ -1,36 +1,53 @@
-"""The upload sensor of a dataset: new clips become partitions, and each is observed with its etag and size."""
+"""The upload sensor of a dataset: new clips become partitions, and each is observed with its version and size.
 
-from collections.abc import Sequence
+One tick is bounded in time and events, so it may see only a part of the dataset; the next one goes on behind that. A
+clip has changed when its version is not the one last observed, which Dagster's event log knows: nothing is remembered
+besides, and a cursor that is lost costs one more listing.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import dagster as dg
 from pydantic import BaseModel, ValidationError
 
+from vda_assets.base.clock import SYSTEM_CLOCK, Clock
+from vda_assets.base.cut import LINES, cut
 from vda_assets.config.dataset import Dataset
-from vda_assets.datasets.clips import Clip, Listing, list_clips
+from vda_assets.datasets.clips import Clip, LeftOut, Skipped, SkippedByKind, iterate_clips
 from vda_assets.runs.names import SIZE_BYTES, SOURCE_VIDEOS, URI, asset_key, videos_partitions
-from vda_assets.runs.private import DATA_VERSION_TAG
+from vda_assets.runs.private import DATA_VERSION_TAG, observed_versions
 from vda_assets.runs.resources import StorageResource, storage_resource_key
+from vda_assets.storage.access import Storage
 
 _INTERVAL_SECONDS = 30
-# One request adds its keys in one statement; SQLite bounds how many variables that may have.
-_KEYS_PER_REQUEST = 5000
+# Dagster waits a minute for a tick's answer and takes at most 100 MB of it. An observation is under 2 kB there, and
+# takes the daemon 5 to 25 ms to store.
+LISTING_SECONDS = 20.0
+MOST_OBSERVATIONS = 500
+# So many paths are compared with Dagster's books in one question.
+_PAGE = 500
+_LONGEST_CURSOR_BYTES = 4000
 
 
 class Cursor(BaseModel):
-    """`newest` is the latest modification seen, in seconds since 1970: what is newer changed and is observed again."""
+    """`after` is the path behind which the next tick goes on, empty at the beginning; `told` is a hash of what the log
+    last said of paths that are no clips."""
 
-    version: int = 1
-    newest: float = 0.0
+    version: int = 2
+    after: str = ""
+    told: str = ""
 
     @classmethod
     def parse(cls, text: str | None) -> Self:
-        """A cursor that cannot be read starts over: everything is observed once more, nothing is lost."""
+        """A cursor that cannot be read starts over: everything is looked at once more, nothing is lost."""
         try:
             cursor = cls.model_validate_json(text or "{}")
         except ValidationError:
             return cls()
-        return cursor if cursor.version == 1 else cls()
+        return cursor if cursor.version == 2 else cls()
 
 
 def upload_sensor(dataset: Dataset) -> dg.SensorDefinition:
@@ -44,53 +61,120 @@ def upload_sensor(dataset: Dataset) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={storage_key},
     )
-    def uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         resource = getattr(context.resources, storage_key)
         assert isinstance(resource, StorageResource)
-        listing = list_clips(resource.storage(), dataset.dataset_url, settled=True)
-        return evaluate(context, dataset, listing)
+        return evaluate(context, dataset, resource.storage())
 
     return uploads
 
 
 def evaluate(
-    context: dg.SensorEvaluationContext, dataset: Dataset, listing: Listing
-) -> dg.SensorResult | dg.SkipReason:
-    """What a listing means: keys to add and clips to observe. Nothing is ever deleted."""
-    for path, reason in listing.left_out.items():
-        context.log.info(f"{path} is left out: {reason}")
-    for line in listing.skipped.lines:
-        context.log.info(line)
+    context: dg.SensorEvaluationContext, dataset: Dataset, storage: Storage, *, clock: Clock = SYSTEM_CLOCK
+) -> dg.SensorResult:
+    """One tick: keys to add and clips to observe. Nothing is ever deleted."""
     cursor = Cursor.parse(context.cursor)
+    tick = _Tick(context.instance, dataset, clock)
+    tick.look_at(iterate_clips(storage, dataset.dataset_url, after=cursor.after, settled=True))
+    told = hashlib.sha256("\n".join(tick.not_taken).encode()).hexdigest()[:16]
+    if told != cursor.told:
+        for line in tick.not_taken:
+            context.log.info(line)
     partitions = videos_partitions(dataset)
-    assert partitions.name is not None
-    known = set(context.instance.get_dynamic_partitions(partitions.name))
-    new = [clip.key for clip in listing.clips if clip.key not in known]
-    changed = [clip for clip in listing.clips if clip.key not in known or clip.modified > cursor.newest]
-    if not changed:
-        return dg.SkipReason(f"{len(listing.clips)} clips, none of them new or changed")
-    newest = max(clip.modified for clip in listing.clips)
     return dg.SensorResult(
-        dynamic_partitions_requests=[
-            partitions.build_add_request(new[start : start + _KEYS_PER_REQUEST])
-            for start in range(0, len(new), _KEYS_PER_REQUEST)
-        ],
-        asset_events=_observations(dataset, changed),
-        cursor=Cursor(newest=newest).model_dump_json(),
+        dynamic_partitions_requests=[partitions.build_add_request(tick.new_keys)] if tick.new_keys else [],
+        asset_events=[_observation(dataset, clip) for clip in tick.changed],
+        cursor=Cursor(after=tick.after, told=told).model_dump_json(),
+        skip_reason=dg.SkipReason(tick.summary),
     )
 
 
-def _observations(dataset: Dataset, clips: Sequence[Clip]) -> list[dg.AssetObservation]:
-    return [
-        dg.AssetObservation(
-            asset_key(dataset, SOURCE_VIDEOS),
-            partition=clip.key,
-            metadata={
-                URI: dg.MetadataValue.text(str(clip.url)),
-                SIZE_BYTES: dg.MetadataValue.int(clip.size_bytes),
-                "version": dg.MetadataValue.text(clip.version),
-            },
-            tags={DATA_VERSION_TAG: clip.version},
-        )
-        for clip in clips
-    ]
+class _Tick:
+    """What was seen of the dataset, as much as one tick may take."""
+
+    def __init__(self, instance: dg.DagsterInstance, dataset: Dataset, clock: Clock) -> None:
+        self._instance, self._dataset, self._clock = instance, dataset, clock
+        self._clips = 0
+        self._left_out: list[str] = []
+        self._left_out_besides = 0
+        self._skipped = SkippedByKind()
+        self.changed: list[Clip] = []
+        self.new_keys: list[str] = []
+        self.after = ""
+
+    @property
+    def not_taken(self) -> list[str]:
+        """Lines for the log on what is no clip, or none that can be used."""
+        more = [f"… and {self._left_out_besides} more; `vda videos` names them"] if self._left_out_besides else []
+        return self._left_out + more + [cut(line) for line in self._skipped.lines]
+
+    @property
+    def summary(self) -> str:
+        seen = f"{self._clips} clips looked at, {len(self.changed)} of them new or changed"
+        return f"{seen}; the next tick goes on behind {self.after!r}" if self.after else seen
+
+    def look_at(self, listing: Iterator[Clip | LeftOut | Skipped]) -> None:
+        """Stops after `LISTING_SECONDS` and before there are more than `MOST_OBSERVATIONS`; `after` then says where."""
+        page: list[Clip | LeftOut | Skipped] = []
+        until = math.inf
+        for found in listing:
+            # What lies before it may have been listed for nothing: from the first on, so that every tick gets ahead.
+            until = min(until, self._clock.monotonic() + LISTING_SECONDS)
+            page.append(found)
+            is_late = self._clock.monotonic() >= until
+            if is_late or len(page) == _PAGE:
+                if not self._take(page) or is_late:
+                    return
+                page = []
+        if self._take(page):
+            self.after = ""
+
+    def _take(self, page: Sequence[Clip | LeftOut | Skipped]) -> bool:
+        """Whether all of the page could be taken."""
+        changed, new_keys = self._changed([found for found in page if isinstance(found, Clip)])
+        room = MOST_OBSERVATIONS - len(self.changed)
+        is_whole = len(changed) <= room
+        if not is_whole:
+            page = page[: page.index(changed[room])]
+            changed = changed[:room]
+        self.changed += changed
+        self.new_keys += [clip.key for clip in changed if clip.key in new_keys]
+        for found in page:
+            self._count(found)
+        return is_whole
+
+    def _changed(self, clips: Sequence[Clip]) -> tuple[list[Clip], set[str]]:
+        """Those of the clips that are to be observed, and the keys of those among them that are new."""
+        keys = [clip.key for clip in clips]
+        partitions = videos_partitions(self._dataset)
+        assert partitions.name is not None
+        new_keys = {*keys} - self._instance.get_existing_dynamic_partitions(partitions.name, keys)
+        observed = observed_versions(self._instance, asset_key(self._dataset, SOURCE_VIDEOS), keys)
+        changed = [clip for clip in clips if clip.key in new_keys or observed.get(clip.key) != clip.version]
+        return changed, new_keys
+
+    def _count(self, found: Clip | LeftOut | Skipped) -> None:
+        if isinstance(found, Clip):
+            self._clips += 1
+        elif isinstance(found, Skipped):
+            self._skipped.add(found)
+        elif len(self._left_out) < LINES:
+            self._left_out.append(cut(f"{found.path} is left out: {found.reason}"))
+        else:
+            self._left_out_besides += 1
+        # A name that is no text cannot stand in a cursor; what lies between it and the one before is seen again.
+        if found.path.isprintable() and len(found.path.encode()) <= _LONGEST_CURSOR_BYTES:
+            self.after = found.path
+
+
+def _observation(dataset: Dataset, clip: Clip) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        asset_key(dataset, SOURCE_VIDEOS),
+        partition=clip.key,
+        metadata={
+            URI: dg.MetadataValue.text(str(clip.url)),
+            SIZE_BYTES: dg.MetadataValue.int(clip.size_bytes),
+            "version": dg.MetadataValue.text(clip.version),
+        },
+        tags={DATA_VERSION_TAG: clip.version},
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from vda_assets.base.cut import cut
 from vda_assets.flows.stages import Output
@@ -22,9 +23,19 @@ class Failures:
         self._log(f"{key}: {', '.join(sorted(outputs))} FAILED: {reason}")
 
     def of(self, keys: Collection[str]) -> list[str]:
-        """A line for each output that failed of these clips."""
-        return [
-            f"{key} {output}: {cut(reason.splitlines()[0])}"
-            for (key, output), reason in self.reasons.items()
-            if key in keys
-        ]
+        """A line for each cause of these clips' failures."""
+        return [line for key, line in lines(self.reasons) if key in keys]
+
+
+def by_cause(reasons: Mapping[tuple[str, Output], str]) -> list[tuple[str, str, str]]:
+    """A clip, its outputs that failed for one reason, and that reason: one row per clip and cause."""
+    causes: dict[tuple[str, str], list[Output]] = defaultdict(list)
+    for (key, output), reason in sorted(reasons.items()):
+        causes[key, reason].append(output)
+    return [(key, ", ".join(outputs), reason) for (key, reason), outputs in causes.items()]
+
+
+def lines(reasons: Mapping[tuple[str, Output], str]) -> Iterator[tuple[str, str]]:
+    """For each clip and cause the clip's key and one short line."""
+    for key, outputs, reason in by_cause(reasons):
+        yield key, f"{key} {outputs}: {cut(reason.splitlines()[0])}"

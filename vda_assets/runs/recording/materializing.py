@@ -42,6 +42,8 @@ def stage_materialization(
     }
     if parent := parent_verdict(judgements):
         metadata[names.PARENT_VERDICT] = dg.MetadataValue.text(parent.value)
+    if any(one.facts.get("variable_frame_rate") for one in judgements):
+        metadata[names.VARIABLE_RATE] = dg.MetadataValue.bool(True)
     if draws:
         metadata[names.SAMPLED_VARS] = dg.MetadataValue.json(
             {str(draw.index): dict(draw.sampled_vars) for draw in draws}
