@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.project import load_project
+from vda_assets_tests.cli.project import DATASET, Project
 from vda_assets_tests.end_to_end.world import REPOSITORY
 
 AT_ONCE = 4
@@ -42,5 +44,38 @@ def test_processes_that_open_a_new_home_at_once_all_get_in(tmp_path: Path, attem
 
 def test_a_home_that_is_no_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "gone"))
-    with pytest.raises(click.ClickException, match=r"DAGSTER_HOME=.*gone: No such file or directory"):
-        dagster_instance(load_project(PROJECT))
+    refused = pytest.raises(click.ClickException, match=r"DAGSTER_HOME=.*gone: No such file or directory")
+    with refused, dagster_instance(load_project(PROJECT)):
+        pass
+
+
+@pytest.mark.parametrize("command", ["videos", "run"])
+@pytest.mark.parametrize("room_bytes", [1, 20_000, 100_000])
+def test_a_full_home_is_told_in_one_message(project: Project, command: str, room_bytes: int) -> None:
+    home = project.folder / "books"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    put_clip(project)
+    full = project.vda(command, "--dataset", DATASET, largest_file_bytes=room_bytes, DAGSTER_HOME=str(home))
+    assert_tells_of(home, full)
+    again = project.vda("videos", "--dataset", DATASET, DAGSTER_HOME=str(home))
+    assert "clip.mp4" in again.stdout, again.stderr
+
+
+def test_a_home_that_cannot_be_made_is_told_in_one_message(project: Project) -> None:
+    put_clip(project)
+    full = project.vda("videos", "--dataset", DATASET, largest_file_bytes=1, DAGSTER_HOME="")
+    assert_tells_of(project.folder / "home/dagster", full)
+    again = project.vda("videos", "--dataset", DATASET, DAGSTER_HOME="")
+    assert "clip.mp4" in again.stdout, again.stderr
+
+
+def put_clip(project: Project) -> None:
+    project.place.storage.write_bytes(project.clips / "clip.mp4", b"clip")
+
+
+def assert_tells_of(home: Path, done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith(f"Error: DAGSTER_HOME={home} cannot be written to: ")
+    assert "Make room, then run the same command again" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
