@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from vda_assets.base.parallel import within
 from vda_assets.config.bounded import read_file
 from vda_assets.config.dataset import Dataset, overlap
 from vda_assets.config.deployment import Deployment
@@ -27,6 +28,8 @@ from vda_assets.storage.url import StorageUrl
 
 CONFIG_FOLDER_VARIABLE = "VDA_ASSETS_CFG"
 HOME_VARIABLE = "VDA_HOME"
+# By the clock. A hundred datasets take a few seconds.
+LOADING_SECONDS = 120.0
 
 
 class FileKind(StrEnum):
@@ -116,10 +119,23 @@ def project_home(environment: Mapping[str, str], folder: Path) -> Path:
     return Path(environment.get(HOME_VARIABLE) or folder.parent / ".vda").resolve()
 
 
-def load_project(environment: Mapping[str, str] | None = None) -> Project:
+def load_project(environment: Mapping[str, str] | None = None, *, seconds: float = LOADING_SECONDS) -> Project:
     """Reads the configuration's folder. What cannot be used is among the project's broken files, and so is a dataset
-    whose deployment or cookbook is; raises ConfigError only when there is no such folder."""
+    whose deployment or cookbook is; raises ConfigError only when there is no such folder, or when it is not read in
+    `seconds`."""
     environment = os.environ if environment is None else environment
+    # A network mount that went away lets everybody wait who only looks at it, and without end.
+    loaded, late = within(seconds, _loaded, [environment], threads=1)
+    if late:
+        named = environment.get(CONFIG_FOLDER_VARIABLE) or "assets_cfg"
+        raise ConfigError(
+            f"{named} was not read within {seconds:g} seconds: a disk or mount that it lies on, or that a link in it "
+            f"leads to, does not answer; mount that again, or let {CONFIG_FOLDER_VARIABLE} name a copy"
+        )
+    return loaded[0]
+
+
+def _loaded(environment: Mapping[str, str]) -> Project:
     folder = config_folder(environment)
     home = project_home(environment, folder)
     loading = _Loading(folder, {**environment, HOME_VARIABLE: str(home)})

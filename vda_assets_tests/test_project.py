@@ -7,6 +7,7 @@ import pytest
 
 from vda_assets.config.errors import BadConfigFile, ConfigError, UnknownName
 from vda_assets.project import Project, load_project
+from vda_assets_tests.hanging_mount import hanging_mount
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -285,3 +286,20 @@ def test_credentials_in_a_url_are_refused_and_never_shown(folder: Path, url: str
     said = "\n".join(str(one.error) for one in broken)
     assert "hunter2" not in said
     assert "ter2" not in said
+
+
+@pytest.mark.parametrize("place", ["", "datasets", "cookbooks/city_traffic", "cookbooks/city_traffic/augmentation"])
+def test_a_mount_that_never_answers_is_told_and_not_waited_for(tmp_path: Path, place: str) -> None:
+    configuration = tmp_path / "assets_cfg"
+    shutil.copytree(REPOSITORY / "assets_cfg", configuration)
+    with hanging_mount(configuration / place), pytest.raises(ConfigError, match="was not read within 2 seconds"):
+        load_project({"VDA_ASSETS_CFG": str(configuration)}, seconds=2)
+
+
+def test_a_link_to_a_mount_that_never_answers_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    configuration, share = tmp_path / "assets_cfg", tmp_path / "share"
+    shutil.copytree(REPOSITORY / "assets_cfg", configuration)
+    share.mkdir()
+    (configuration / "datasets/shared.yaml").symlink_to(share / "shared.yaml")
+    with hanging_mount(share), pytest.raises(ConfigError, match="assets_cfg was not read within 2 seconds"):
+        load_project({"VDA_ASSETS_CFG": str(configuration)}, seconds=2)

@@ -15,7 +15,7 @@ from vda_assets.media.reading import OpenClip
 from vda_assets.media.sniff import AVI
 
 # 9 hours at 60 per second. An index of a few bytes can promise thousands of millions.
-_MOST_PICTURES = 2_000_000
+MOST_PICTURES = 2_000_000
 # Durations in headers are rounded; a cut-off upload misses more than this.
 _TOLERATED_GAP_SECONDS = 0.25
 # Whatever these codecs begin a picture with, it is not a row of zeros.
@@ -161,8 +161,8 @@ def _is_rubbish(clip: OpenClip, head: bytes, size: int) -> bool:
 
 
 def _check_count(clip: OpenClip, count: int) -> None:
-    if count > _MOST_PICTURES:
-        raise UnsuitableVideo(clip.name, f"it has more than {_MOST_PICTURES} pictures. Cut it into shorter clips.")
+    if count > MOST_PICTURES:
+        raise UnsuitableVideo(clip.name, f"it has more than {MOST_PICTURES} pictures. Cut it into shorter clips.")
 
 
 def check_whole(clip: OpenClip, pictures: Pictures, *, seconds: float) -> None:

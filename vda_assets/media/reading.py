@@ -25,9 +25,9 @@ from vda_assets.media.sniff import HEAD_BYTES, demuxer_of, looks_like
 
 Source = str | Path | BinaryIO
 # 8192x4320 and what its lines are padded to. A header alone can ask for pictures of 65535x65535.
-_MOST_PIXELS = 8192 * 4352
-_MOST_STREAMS = 32
-_OPTIONS = {"protocol_whitelist": "", "max_streams": str(_MOST_STREAMS), "max_pixels": str(_MOST_PIXELS)}
+MOST_PIXELS = 8192 * 4352
+MOST_STREAMS = 32
+_OPTIONS = {"protocol_whitelist": "", "max_streams": str(MOST_STREAMS), "max_pixels": str(MOST_PIXELS)}
 # FFmpeg's own, and what PyAV raises when numbers from a header do not fit its types.
 _REFUSALS = (av.FFmpegError, ValueError, ArithmeticError, LookupError, MemoryError)
 _NO_VIDEO = "it is not a video, or cut off. Upload the clip again or take it out of the dataset."
@@ -132,7 +132,7 @@ def open_clip(source: Source, *, name: str, seconds: float | None = None) -> Ite
         if not decodable:
             problem = "its video codec is unknown" if pictures else "it has no video stream"
             raise NoVideoStream(name, f"{problem}. Export the clip again, as H.264 in an .mp4 for instance.")
-        decodable[0].codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
+        decodable[0].codec_context.options = {"max_pixels": str(MOST_PIXELS)}
         yield OpenClip(name, container, decodable[0], file)
 
 

@@ -15,7 +15,7 @@ from fsspec import AbstractFileSystem
 
 from vda_assets.storage.credentials import Limits, StorageCredential, log_no_errors
 from vda_assets.storage.objects import StoredObject, TooLarge
-from vda_assets.storage.undocumented import gcsfs_with_attempts, google_page
+from vda_assets.storage.undocumented import gcsfs_within, google_page
 
 ENDPOINT = "https://storage.googleapis.com"
 _PAGE = 1000
@@ -102,7 +102,7 @@ def google_filesystem(credential: StorageCredential, limits: Limits) -> Abstract
         token = json.loads(token)
     elif token is None and credential.override_url:
         token = "anon"  # noqa: S105 - an emulator's
-    return gcsfs_with_attempts(limits.attempts)(
+    return gcsfs_within(attempts=limits.attempts, answer_seconds=limits.answer_seconds)(
         token=token,
         endpoint_url=credential.override_url,
         requests_timeout=aiohttp.ClientTimeout(sock_connect=limits.connect_seconds, sock_read=limits.read_seconds),

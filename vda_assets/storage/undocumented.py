@@ -5,22 +5,28 @@ All of it is here, and a test names what an upgrade has changed of it.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fsspec import AbstractFileSystem
 
 
-def gcsfs_with_attempts(attempts: int) -> type[AbstractFileSystem]:
-    """GCSFileSystem that makes each request so often.
+def gcsfs_within(*, attempts: int, answer_seconds: float) -> type[AbstractFileSystem]:
+    """GCSFileSystem that makes each request so often, and takes no longer over an answer that is not a file's copy.
 
-    gcsfs has no option for it: six attempts, with pauses that double to half a minute, are in a decorator. What it
-    exports under that name (2026.10) would probe every bucket first, and stalls on emulators.
+    gcsfs has no option for it: six attempts, with pauses that double to half a minute, are in a decorator, and its one
+    timeout is for copies as well. What it exports under that name (2026.10) would probe every bucket first, and stalls
+    on emulators.
     """
     from gcsfs.core import GCSFileSystem
     from gcsfs.retry import retry_request
 
+    async def answered(self: Any, method: str, path: str, *args: Any, **options: Any) -> Any:
+        async with asyncio.timeout(answer_seconds if method == "GET" else None):
+            return await GCSFileSystem._request.__wrapped__(self, method, path, *args, **options)
+
     class BoundedFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs is untyped
-        _request = retry_request(retries=attempts)(GCSFileSystem._request.__wrapped__)
+        _request = retry_request(retries=attempts)(answered)
         _get_file_request = retry_request(retries=attempts)(GCSFileSystem._get_file_request.__wrapped__)
 
     return BoundedFileSystem

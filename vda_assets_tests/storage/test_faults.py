@@ -70,7 +70,7 @@ def message_of(operation: Operation, storage: Storage, url: StorageUrl, scratch:
     return message
 
 
-def at(endpoint: str, scheme: str) -> tuple[Storage, StorageUrl]:
+def at(endpoint: str, scheme: str, *, limits: Limits = IMPATIENT) -> tuple[Storage, StorageUrl]:
     """Storage of the scheme whose endpoint is somewhere else."""
     profile = PROFILES[scheme]
     credential = StorageCredential(profile, access_key_id="id", access_key="key", override_url=endpoint)
@@ -79,7 +79,7 @@ def at(endpoint: str, scheme: str) -> tuple[Storage, StorageUrl]:
     if scheme == "azure":
         credential = replace(credential, access_key=AZURE_KEY, override_url=f"{endpoint}/{AZURE_ACCOUNT}")
     bucket = f"{profile}/{BUCKET}" if scheme == "azure" else profile
-    return Storage([credential], limits=IMPATIENT), StorageUrl.parse(f"{bucket}/datasets/x.mp4")
+    return Storage([credential], limits=limits), StorageUrl.parse(f"{bucket}/datasets/x.mp4")
 
 
 @every_operation

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from vda_assets.storage.credentials import Limits, StorageCredential
-from vda_assets.storage.undocumented import gcsfs_with_attempts, is_panic
+from vda_assets.storage.undocumented import gcsfs_within, is_panic
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.storage.emulators import Place
 
@@ -25,7 +25,7 @@ def test_gcsfs_still_makes_its_requests_in_two_decorated_methods() -> None:
     from gcsfs.core import GCSFileSystem
     from gcsfs.retry import retry_request
 
-    changed = "gcsfs has changed how it repeats requests: look at gcsfs_with_attempts"
+    changed = "gcsfs has changed how it repeats requests: look at gcsfs_within"
     wanted = {"_request": ["self", "method", "path"], "_get_file_request": ["self", "rpath", "lpath"]}
     for name, first in wanted.items():
         request = getattr(getattr(GCSFileSystem, name, None), "__wrapped__", None)
@@ -35,7 +35,7 @@ def test_gcsfs_still_makes_its_requests_in_two_decorated_methods() -> None:
     assert parameters(retry_request)[:2] == ["func", "retries"], changed
     assert "self._request(" in inspect.getsource(GCSFileSystem._call), changed
     assert "self._get_file_request(" in inspect.getsource(GCSFileSystem._get_file), changed
-    assert issubclass(gcsfs_with_attempts(2), GCSFileSystem)
+    assert issubclass(gcsfs_within(attempts=2, answer_seconds=1), GCSFileSystem)
 
 
 def test_gcsfs_still_has_a_call_of_its_json_api() -> None:
