@@ -13,7 +13,7 @@ from vda_assets.osmo.errors import OsmoError, OsmoForbidden, OsmoUnauthorized
 from vda_assets_tests.simulated_runs import SimulatedRuns, simulated_runs
 
 # More than the run has on the pool at once.
-CLIPS = 12
+CLIPS = 9
 GOES_ON = "What the run has on the pool goes on; the next run of these clips adopts it"
 REVOKED = OsmoUnauthorized("OSMO refused POST /api/auth/jwt/access_token: Access Token is invalid", status=400)
 DENIED = OsmoForbidden("OSMO refused GET /api/task: access denied (HTTP 403)", status=403)
@@ -48,6 +48,10 @@ def test_a_login_that_ends_in_mid_run_stops_nothing_on_the_pool_and_says_so(
     assert len(runs.osmo.alive()) == runs.max_in_flight
     assert runs.osmo.calls["cancel"] == 0
 
+
+def test_the_next_run_after_a_lost_login_adopts_what_goes_on(runs: SimulatedRuns) -> None:
+    runs.clock.after(300, lambda: setattr(runs.osmo, "login_error", REVOKED))
+    runs.ask_by_command(runs.keys)
     runs.osmo.login_error = None
     runs.ask_by_command(runs.keys)
     assert runs.made() == {output: set(runs.keys) for output in runs.outputs}
