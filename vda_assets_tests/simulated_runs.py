@@ -33,7 +33,7 @@ from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.stages import OUTPUTS, Output, stage_of_task
 from vda_assets.osmo.statuses import TaskStatus
 from vda_assets.project import load_project
-from vda_assets.readiness.preflight import Gate
+from vda_assets.readiness.gate import Gate
 from vda_assets.runs.names import asset_key
 from vda_assets.runs.production import Production
 from vda_assets.runs.resources import OsmoResource

@@ -26,7 +26,9 @@ _MARKS = {Level.READY: "ok  ", Level.NOTE: "note", Level.BLOCKING: "STOP"}
 @flow_option
 @select_option
 def preflight(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> None:
-    """Check pool, platform, storage, caches, endpoints and dataset; print the time overview. Submits nothing.
+    """Check pool, platform, storage, caches, endpoints and dataset, and have OSMO validate the workflow of one clip.
+
+    Prints the time overview. Submits nothing, and leaves nothing.
 
     Example: vda preflight --dataset vda-demo --flow e2e
     """
@@ -39,6 +41,7 @@ def preflight(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> 
             project.storage_of(deployment, os.environ),
             dataset=dataset,
             deployment=deployment,
+            cookbook=project.cookbooks[dataset.cookbook],
             selection=selection,
         )
     for finding in result.findings:

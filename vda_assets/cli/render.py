@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 
 import click
 
+from vda_assets.base.failed import Failed
+from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.world import (
-    chosen_clips,
     chosen_selection,
     dataset_and_deployment,
     dataset_option,
@@ -16,18 +18,22 @@ from vda_assets.cli.world import (
     load,
     osmo_client,
     select_option,
+    tell_left_out,
+    usable_clips,
     video_option,
 )
+from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
-from vda_assets.datasets.clips import MP4, list_clips
-from vda_assets.flows.inputs import check_clip, remuxed_url
-from vda_assets.flows.stages import Stage
-from vda_assets.flows.work import ClipWork, output_hashes
+from vda_assets.flows.inputs import foresee_inputs
+from vda_assets.flows.planning import Item, item_of, plan
+from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Output, Stage
 from vda_assets.flows.workflow import build_workflow
-from vda_assets.media.errors import MediaError
 from vda_assets.osmo.spec import to_yaml
+from vda_assets.project import Project
 from vda_assets.readiness.checks import check_service
 from vda_assets.readiness.finding import require
+from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
 
@@ -37,49 +43,67 @@ from vda_assets.storage.layout import RunLayout
 @flow_option
 @select_option
 def render(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs: tuple[str, ...]) -> None:
-    """Print the workflow of each clip as YAML. Submits and writes nothing, and refuses the clips that `vda run` does.
+    """Print the workflow of each clip as YAML. Submits nothing, and refuses what `vda run` does.
 
-    Its run id is new; the run's setup folder, and MP4s of other clips, are written by `vda run`, not here.
+    What is selected is rendered though it be finished; what else it works on is taken from the run that made it. Its
+    run id is new; the run's setup folder, and MP4s of other clips, are written by `vda run`, not here.
 
     Example: vda render --dataset vda-demo --video bikes.mp4 --flow e2e > bikes.yaml
     """
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     selection = chosen_selection(flow, outputs)
+    if not selection.stages:
+        raise click.UsageError("nothing of this runs on OSMO: comparisons are rendered by the pipeline itself")
     storage = project.storage_of(deployment, os.environ)
-    listing = list_clips(storage, dataset.dataset_url)
-    clips, _ = chosen_clips(listing, videos)
-    layout = RunLayout(dataset.storage_url, dataset.name, f"run-{uuid.uuid4().hex[:8]}")
-    platform = _gpu_platform(deployment)
-    documents = []
-    refused = False
-    for clip in clips:
-        try:
-            warnings = check_clip(storage, clip, selection)
-        except (MediaError, OSError) as error:
-            click.echo(f"left out: {clip.path}: {error}", err=True)
-            refused = True
-            continue
-        for warning in warnings:
-            click.echo(f"warning: {warning}", err=True)
-        draws, hashes = output_hashes(
+    clips, some_left_out = usable_clips(storage, dataset, videos)
+    items = {
+        clip.key: item_of(
             clip,
             cookbook=project.cookbooks[dataset.cookbook],
             images=deployment.images,
             super_resolution=selection.super_resolution,
         )
-        # Stages that are not selected are taken to lie where this run would have put them.
-        existing = {stage: layout for stage in Stage if stage not in selection}
-        remuxed = None if clip.suffix == MP4 else remuxed_url(layout, clip)
-        work = ClipWork(clip, selection, draws, hashes, existing, remuxed)
-        if work.stages:
-            spec = build_workflow(work, layout=layout, deployment=deployment, gpu_platform=platform, attempt=1)
-            documents.append(to_yaml(spec))
-    if not documents and not refused:
-        raise click.UsageError("nothing of this runs on OSMO: comparisons are rendered by the pipeline itself")
+        for clip in clips
+    }
+    finished = _finished_elsewhere(project, storage, dataset, items, selection)
+    plans = [plan(item, selection, finished.get(key, {})) for key, item in items.items()]
+    layout = RunLayout(dataset.storage_url, dataset.name, f"run-{uuid.uuid4().hex[:8]}")
+    platform = _gpu_platform(deployment)
+    documents = []
+    for one in plans:
+        for output, why in one.failed.items():
+            tell_left_out(f"{one.work.clip.path} {output}", why.reason)
+            some_left_out = True
+    for work, seen in foresee_inputs(storage, [one.work for one in plans if one.work.stages], layout=layout):
+        if isinstance(seen, Failed):
+            tell_left_out(work.clip.path, seen.reason)
+            some_left_out = True
+            continue
+        for warning in seen.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        spec = build_workflow(work, layout=layout, deployment=deployment, gpu_platform=platform, attempt=1)
+        documents.append(to_yaml(spec))
     click.echo("---\n".join(documents), nl=False)
-    if refused:
+    if some_left_out:
         raise click.exceptions.Exit(1)
+
+
+def _finished_elsewhere(
+    project: Project, storage: Storage, dataset: Dataset, items: Mapping[str, Item], selection: Selection
+) -> Mapping[str, Mapping[Output, RunLayout]]:
+    """By clip key, what is not selected and finished, and the run that made it; Dagster is asked only if needed."""
+    compares = selection.comparisons and Stage.AUGMENTED_VIDEOS not in selection
+    if not selection.taken_from_elsewhere() and not compares:
+        return {}
+    from vda_assets.runs.recording.finished import find_finished
+
+    with dagster_instance(project) as instance:
+        finished = find_finished(instance, storage, dataset, items)
+    return {
+        key: {output: run for output, run in finished.runs(key).items() if output not in selection.outputs}
+        for key in items
+    }
 
 
 def _gpu_platform(deployment: Deployment) -> str:

@@ -16,20 +16,19 @@ from rich.console import Console
 
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.world import (
-    chosen_clips,
     chosen_selection,
     dataset_and_deployment,
     dataset_option,
     flow_option,
     load,
     select_option,
+    usable_clips,
     video_option,
 )
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
 from vda_assets.dagster_defs.partitions import add_clips
-from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Project
@@ -61,19 +60,14 @@ def run(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs: t
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     selection = chosen_selection(flow, outputs)
-    listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
-    clips, unusable = chosen_clips(listing, videos)
-    for path, reason in unusable.items():
-        click.echo(f"left out: {path}: {reason}", err=True)
-    if not clips:
-        raise click.ClickException(f"no usable clip in {dataset.dataset_url}")
+    clips, some_left_out = usable_clips(project.storage_of(deployment, os.environ), dataset, videos)
     signal.signal(signal.SIGTERM, _interrupt)
     with dagster_instance(project) as instance:
         fail_dead_runs(instance)
         runs = _Runs(project, dataset, selection, instance)
         succeeded = runs.run([clip.key for clip in clips])
     _summarise(runs.materialized)
-    if not succeeded or unusable:
+    if not succeeded or some_left_out:
         raise click.exceptions.Exit(1)
 
 

@@ -9,11 +9,12 @@ import click
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
-from vda_assets.datasets.clips import Clip, Listing
+from vda_assets.datasets.clips import Clip, Listing, list_clips
 from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, output_named, selection_of
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
 from vda_assets.project import Project, load_project
+from vda_assets.storage.access import Storage
 
 dataset_option = click.option("--dataset", "dataset_name", required=True, metavar="NAME", help="A dataset's name.")
 video_option = click.option(
@@ -60,6 +61,23 @@ def dataset_and_deployment(project: Project, name: str) -> tuple[Dataset, Deploy
 def load() -> Project:
     """The project of this environment; what of it is broken is told by the commands that need it."""
     return load_project(os.environ)
+
+
+def usable_clips(storage: Storage, dataset: Dataset, videos: tuple[str, ...]) -> tuple[list[Clip], bool]:
+    """The clips that were asked for, and whether others were left out, which are told with their reasons.
+
+    Raises click.ClickException when there is none.
+    """
+    clips, unusable = chosen_clips(list_clips(storage, dataset.dataset_url), videos)
+    for path, reason in unusable.items():
+        tell_left_out(path, reason)
+    if not clips:
+        raise click.ClickException(f"no usable clip in {dataset.dataset_url}")
+    return clips, bool(unusable)
+
+
+def tell_left_out(what: str, reason: str) -> None:
+    click.echo(f"left out: {what}: {reason}", err=True)
 
 
 def chosen_clips(listing: Listing, videos: tuple[str, ...]) -> tuple[list[Clip], dict[str, str]]:

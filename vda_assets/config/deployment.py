@@ -48,13 +48,28 @@ def _own_labels(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
+# OSMO's own pool or platform, for what needs no GPU: it is never offered, chosen or taken.
+SYSTEM = "system"
+
+
+def _for_gpu_work(name: str) -> str:
+    if name == SYSTEM:
+        raise ValueError(
+            f"{SYSTEM!r} is OSMO's own, for what needs no GPU; name another one (left out, `vda preflight` lists them)"
+        )
+    return name
+
+
+GpuPlace = Annotated[str, AfterValidator(_for_gpu_work)]
+
+
 class OsmoConnection(ConfigModel):
     """How to reach and enter the service. Without `token_env` and `user` the `osmo` command's login is used, and for
     the embedded OSMO the token that it makes itself; with `user` it asks for none."""
 
     url: HttpUrl
-    pool: str = "default"
-    gpu_platform: str | None = None
+    pool: GpuPlace = "default"
+    gpu_platform: GpuPlace | None = None
     token_env: EnvironmentName | None = None
     user: str | None = None
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16

@@ -39,7 +39,7 @@ def _deployment_definitions(project: Project, name: str) -> dg.Definitions:
     osmo = resources[osmo_resource_key(name)]
     assert isinstance(osmo, OsmoResource)
     return dg.Definitions(
-        assets=shared_assets(name, deployment, datasets),
+        assets=shared_assets(name, deployment, datasets, project.cookbooks),
         sensors=[sweep_sensor(name, deployment, datasets, osmo)],
         resources=resources,
     )

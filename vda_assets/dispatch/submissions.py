@@ -29,8 +29,6 @@ from vda_assets.storage.layout import RunLayout
 _NAME = re.compile(
     rf"^vda-(?P<run>[0-9a-f]+)-(?P<clip>[0-9a-f]+)-(?P<work>[0-9a-f]{{{WORK_HASH_IN_NAME}}})-(?P<number>\d+)$"
 )
-# The first version whose workflows have labels.
-_LABELS_SINCE = (6, 4)
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Submissions:
 
     @cached_property
     def labelled(self) -> bool:
-        return self._client.version().number >= _LABELS_SINCE
+        return self._client.version().keeps_labels
 
     def of(self, works: Sequence[ClipWork]) -> dict[str, list[Submitted]]:
         """Clip key -> workflows that do some of its work's stages, oldest first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,11 +51,27 @@ def provide_inputs(
 
     Opens every clip, within CLIP_SECONDS and CLIP_BYTES, and writes the MP4s that are missing.
     """
+    return _one_by_one(_provide, storage, works, layout)
+
+
+def foresee_inputs(
+    storage: Storage, works: Sequence[ClipWork], *, layout: RunLayout
+) -> Iterator[tuple[ClipWork, Seen | Failed]]:
+    """The same, with the clips themselves as seen, for works that will not be done: nothing is written."""
+    return _one_by_one(_foresee, storage, works, layout)
+
+
+def _one_by_one(
+    look: Callable[[Storage, ClipWork, RunLayout], tuple[ClipWork, Seen]],
+    storage: Storage,
+    works: Sequence[ClipWork],
+    layout: RunLayout,
+) -> Iterator[tuple[ClipWork, Seen | Failed]]:
     processes = Processes(seconds=CLIP_SECONDS, memory_bytes=CLIP_BYTES)
 
     def provided(work: ClipWork) -> tuple[ClipWork, Seen | Failed]:
         try:
-            return processes.call(_provide, storage, work, layout)
+            return processes.call(look, storage, work, layout)
         except (StorageError, MediaError, OSError) as error:
             return work, Failed(str(error))
         except (CallFailed, MemoryError) as error:
@@ -80,15 +96,16 @@ def _provide(storage: Storage, work: ClipWork, layout: RunLayout) -> tuple[ClipW
     return replace(work, remuxed=url), Seen(seen, warnings)
 
 
-def check_clip(storage: Storage, clip: Clip, selection: Selection) -> tuple[str, ...]:
-    """Warnings for what the selected stages will make of the clip; writes nothing.
-
-    Raises MediaError for a clip that its containers cannot take, OSError, or StorageUnavailable.
-    """
+def _foresee(storage: Storage, work: ClipWork, layout: RunLayout) -> tuple[ClipWork, Seen]:
+    """Raises what `_provide` does."""
+    clip = work.clip
     with tempfile.TemporaryDirectory(prefix="vda-look-") as folder:
         _, info = _probed(storage, clip, Path(folder))
+    seen = Seen(info, check_selection(info, work.selection, name=clip.url.name))
+    if not work.takes_clip:
+        return work, seen
     check_pictures(info, name=clip.url.name)
-    return check_selection(info, selection, name=clip.url.name)
+    return replace(work, remuxed=None if _is_taken_as_it_is(clip, info) else remuxed_url(layout, clip)), seen
 
 
 def _probed(storage: Storage, clip: Clip, folder: Path) -> tuple[Path | None, ClipInfo]:
@@ -137,7 +154,7 @@ def container_input(
     """
     name = clip.url.name
     check_pictures(info, name=name)
-    if clip.suffix == MP4 and is_mp4(info):
+    if _is_taken_as_it_is(clip, info):
         return None, info
     url = remuxed_url(layout, clip)
     try:
@@ -153,6 +170,10 @@ def container_input(
         made = remux(source, target, name=name, info=info)
         storage.upload(target, url)
     return url, made
+
+
+def _is_taken_as_it_is(clip: Clip, info: ClipInfo) -> bool:
+    return clip.suffix == MP4 and is_mp4(info)
 
 
 def remuxed_url(layout: RunLayout, clip: Clip) -> StorageUrl:

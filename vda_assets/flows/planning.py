@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vda_assets.base.failed import Failed
+from vda_assets.config.deployment import Images
+from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import Clip
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output, Rendered, Stage
-from vda_assets.flows.work import ClipWork
+from vda_assets.flows.work import ClipWork, output_hashes
 from vda_assets.storage.layout import RunLayout
 
 
@@ -21,6 +23,12 @@ class Item:
     clip: Clip
     draws: tuple[Draw, ...]
     output_hashes: Mapping[Output, str]
+
+
+def item_of(clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool) -> Item:
+    """The clip with its draws, and with what decides each of its outputs."""
+    draws, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=super_resolution)
+    return Item(clip, draws, hashes)
 
 
 @dataclass(frozen=True)

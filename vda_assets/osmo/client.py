@@ -112,12 +112,12 @@ class OsmoClient:
         params = [("priority", priority), *(("label", f"{key}={value}") for key, value in (labels or {}).items())]
         return self._post_spec(spec, pool=pool, params=params)
 
-    def validate(self, spec: WorkflowSpec | str, *, pool: str) -> SubmitResult:
+    def validate(self, spec: WorkflowSpec | str, *, pool: str, priority: Priority = "NORMAL") -> SubmitResult:
         """Everything that a submission checks, credentials too; `.warnings` may say more.
 
-        A failed one uses up a number of the workflow's name (OSMO 6.4).
+        A failed one uses up a number of the workflow's name, and is listed as FAILED_SUBMISSION (OSMO 6.4).
         """
-        return self._post_spec(spec, pool=pool, params=[("validation_only", "True")])
+        return self._post_spec(spec, pool=pool, params=[("priority", priority), ("validation_only", "True")])
 
     def workflow(self, workflow_id: str) -> Workflow:
         """The workflow with its groups, and the newest try of each task."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
+from vda_assets.osmo.sizes import parse_bytes
 from vda_assets.osmo.statuses import Meaning, meaning_of
 
 
@@ -23,8 +24,14 @@ def _nothing_to_empty(value: Any) -> Any:
     return () if value is None else value
 
 
+def _bytes_of(value: Any) -> Any:
+    return parse_bytes(value) if isinstance(value, str) else value
+
+
+_LABELS_SINCE = (6, 4)
 UtcDatetime = Annotated[datetime, AfterValidator(_in_utc)]
 Number = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+SizeBytes = Annotated[float, BeforeValidator(_bytes_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_nothing_to_empty)]
 
 
@@ -50,6 +57,11 @@ class Version(Answer):
     def number(self) -> tuple[int, int]:
         """Major and minor, to be compared."""
         return int(self.major), int(self.minor)
+
+    @property
+    def keeps_labels(self) -> bool:
+        """Whether workflows have labels; an older service refuses a spec with some."""
+        return self.number >= _LABELS_SINCE
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.revision}"
@@ -250,10 +262,12 @@ class PoolQuota(Answer):
 
 
 class Allocatable(Answer):
-    """What one task could have of a node at most."""
+    """What one task could have of a node at most; None for what the service does not say."""
 
-    cpu: int = 0
-    gpu: int = 0
+    cpu: int | None = None
+    gpu: int | None = None
+    memory_bytes: SizeBytes | None = Field(default=None, validation_alias="memory")
+    storage_bytes: SizeBytes | None = Field(default=None, validation_alias="storage")
 
 
 class Node(Answer):

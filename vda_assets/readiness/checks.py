@@ -8,7 +8,7 @@ from http import HTTPStatus
 import httpx
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.config.deployment import Container, Deployment, Role
+from vda_assets.config.deployment import SYSTEM, Container, Deployment, Role
 from vda_assets.datasets.clips import CLIP_EXTENSIONS, Listing
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
@@ -16,7 +16,7 @@ from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import OsmoError, OsmoForbidden
 from vda_assets.osmo.models import Pool
 from vda_assets.paidf.versions import ContainerVersion, version_of, why_not
-from vda_assets.readiness.finding import Finding, Level
+from vda_assets.readiness.finding import Finding, blocking, note, ready
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import model_cache
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
@@ -37,18 +37,18 @@ class PoolReadiness:
 
 def check_service(client: OsmoClient, deployment: Deployment) -> PoolReadiness:
     """Service, pool, platform and pod template. Raises OsmoError when the service cannot be asked at all."""
-    findings = [_ready("service", f"OSMO {client.version()} at {deployment.osmo.url}")]
+    findings = [ready("service", f"OSMO {client.version()} at {deployment.osmo.url}")]
     pools = client.pools()
     pool = pools.get(deployment.osmo.pool)
     if pool is None:
-        known = ", ".join(sorted(pools)) or "none"
+        known = ", ".join(sorted(pools.keys() - {SYSTEM})) or "none"
         message = f"osmo.pool {deployment.osmo.pool!r} does not exist; this login may use: {known}"
-        return PoolReadiness((*findings, _blocking("pool", message)), None)
+        return PoolReadiness((*findings, blocking("pool", message)), None)
     if not pool.online:
         message = f"pool {deployment.osmo.pool!r} is {pool.status}; wait for its backend, or choose another osmo.pool"
-        findings.append(_blocking("pool", message))
+        findings.append(blocking("pool", message))
     else:
-        findings.append(_ready("pool", f"{deployment.osmo.pool} is ONLINE"))
+        findings.append(ready("pool", f"{deployment.osmo.pool} is ONLINE"))
     platform, finding = _platform(pool, deployment.osmo.gpu_platform)
     findings.append(finding)
     findings.append(_pod_templates(client))
@@ -56,14 +56,15 @@ def check_service(client: OsmoClient, deployment: Deployment) -> PoolReadiness:
 
 
 def _platform(pool: Pool, wanted: str | None) -> tuple[str | None, Finding]:
-    platforms = sorted(pool.platforms)
+    platforms = sorted(pool.platforms.keys() - {SYSTEM})
     if wanted is None and len(platforms) == 1:
-        return platforms[0], _ready("platform", f"{platforms[0]}, the only one of its pool")
+        return platforms[0], ready("platform", f"{platforms[0]}, the only one of its pool")
     if wanted in platforms:
-        return wanted, _ready("platform", f"{wanted}")
-    choice = ", ".join(platforms) or "none: the pool has no platform"
+        return wanted, ready("platform", f"{wanted}")
+    if not platforms:
+        return None, blocking("platform", "the pool has no platform with GPUs; choose another osmo.pool")
     reason = f"{wanted!r} is not in the pool" if wanted else "the pool has several"
-    return None, _blocking("platform", f"set osmo.gpu_platform ({reason}); choose from: {choice}")
+    return None, blocking("platform", f"set osmo.gpu_platform ({reason}); choose from: {', '.join(platforms)}")
 
 
 def _pod_templates(client: OsmoClient) -> Finding:
@@ -74,36 +75,36 @@ def _pod_templates(client: OsmoClient) -> Finding:
         message = (
             "not checked: this login's roles may not read the POD_TEMPLATE of OSMO (config:Read), administrators may"
         )
-        return _note("pod template", message)
+        return note("pod template", message)
     except OsmoError as error:
-        return _note("pod template", f"not checked: {error}")
+        return note("pod template", f"not checked: {error}")
     if "nvidia.com/gpu" in str(templates):
-        return _ready("pod template", "asks for nvidia.com/gpu")
+        return ready("pod template", "asks for nvidia.com/gpu")
     message = "no POD_TEMPLATE mentions nvidia.com/gpu; add the GPU toleration or node selector of your cluster to one"
-    return _blocking("pod template", message)
+    return blocking("pod template", message)
 
 
 def check_dataset(dataset: Dataset, listing: Listing) -> list[Finding]:
     """The dataset is not empty; what was left out of it is named."""
     if listing.clips:
-        findings = [_ready("dataset", f"{dataset.name}: {len(listing.clips)} clips at {dataset.dataset_url}")]
+        findings = [ready("dataset", f"{dataset.name}: {len(listing.clips)} clips at {dataset.dataset_url}")]
     else:
         kinds = ", ".join(CLIP_EXTENSIONS)
-        findings = [_blocking("dataset", f"put clips ({kinds}) into {dataset.dataset_url}: it has none")]
-    findings += [_note("clip", f"{path} is left out: {reason}") for path, reason in listing.left_out.items()]
-    return findings + [_note("clip", line) for line in listing.skipped.lines]
+        findings = [blocking("dataset", f"put clips ({kinds}) into {dataset.dataset_url}: it has none")]
+    findings += [note("clip", f"{path} is left out: {reason}") for path, reason in listing.left_out.items()]
+    return findings + [note("clip", line) for line in listing.skipped.lines]
 
 
 def check_data_credential(client: OsmoClient, storage_url: StorageUrl) -> Finding:
     if storage_url.scheme == FILE_SCHEME:
-        return _ready("data credential", f"{storage_url} needs none")
+        return ready("data credential", f"{storage_url} needs none")
     profiles = {credential.profile for credential in client.credentials() if credential.type == "DATA"}
     if storage_url.profile in profiles:
-        return _ready("data credential", f"OSMO has one for {storage_url.profile}")
+        return ready("data credential", f"OSMO has one for {storage_url.profile}")
     if storage_url.scheme in _AMBIENT_SCHEMES:
         message = f"OSMO has no DATA credential for {storage_url.profile}; its nodes' own identity must open it"
-        return _note("data credential", message)
-    return _blocking("data credential", f"give OSMO a DATA credential whose endpoint is {storage_url.profile}")
+        return note("data credential", message)
+    return blocking("data credential", f"give OSMO a DATA credential whose endpoint is {storage_url.profile}")
 
 
 def check_task_credentials(client: OsmoClient, deployment: Deployment) -> list[Finding]:
@@ -112,14 +113,14 @@ def check_task_credentials(client: OsmoClient, deployment: Deployment) -> list[F
     known = {credential.name for credential in client.credentials()} if wanted else set()
     findings = []
     if there := sorted(wanted.keys() & known):
-        findings.append(_ready("task credentials", f"OSMO has {', '.join(there)}"))
+        findings.append(ready("task credentials", f"OSMO has {', '.join(there)}"))
     for name in sorted(wanted.keys() - known):
         keys = " ".join(f"{key}=…" for key in sorted(set(wanted[name].values())))
         message = (
             f"give OSMO the credential {name}, or take it out of task_credentials: "
             f"osmo credential set {name} --type GENERIC --payload {keys}"
         )
-        findings.append(_blocking("task credentials", message))
+        findings.append(blocking("task credentials", message))
     return findings
 
 
@@ -127,12 +128,12 @@ def check_model_cache(storage: Storage, deployment: Deployment, storage_url: Sto
     """`name` is a key of MODEL_CACHES. In the embedded default nothing reads the weights, so none are asked for."""
     url = model_cache(storage_url, name)
     if deployment.is_stand_in:
-        return _ready(f"model cache {name}", f"{url} stays empty: the CPU stand-ins load no weights")
+        return ready(f"model cache {name}", f"{url} stays empty: the CPU stand-ins load no weights")
     files = storage.find(url)
     if files:
         total = sum(int(info["size"]) for info in files.values())
-        return _ready(f"model cache {name}", f"{url}: {len(files)} files, {total / 1e9:.1f} GB")
-    return _blocking(f"model cache {name}", f"fill {url} with the weights of {name}: it is empty")
+        return ready(f"model cache {name}", f"{url}: {len(files)} files, {total / 1e9:.1f} GB")
+    return blocking(f"model cache {name}", f"fill {url} with the weights of {name}: it is empty")
 
 
 def check_endpoint(deployment: Deployment, role: Role) -> Finding:
@@ -142,27 +143,27 @@ def check_endpoint(deployment: Deployment, role: Role) -> Finding:
     """
     endpoint = deployment.endpoints.of(role)
     if endpoint is None:
-        return _blocking(f"endpoint {role}", f"give the deployment endpoints.{role}: it is missing")
+        return blocking(f"endpoint {role}", f"give the deployment endpoints.{role}: it is missing")
     is_generator = role is Role.VIDEO_TRANSFER
     try:
         answer = httpx.get(f"{endpoint.url}/models", timeout=5.0)
         if is_generator and answer.status_code in _NO_LIST_OF_MODELS:
-            return _ready(f"endpoint {role}", f"{endpoint.url} answers")
+            return ready(f"endpoint {role}", f"{endpoint.url} answers")
         models = [entry["id"] for entry in answer.raise_for_status().json()["data"]]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         then = "workers ask it without waiting" if is_generator else "workers wait for it"
         message = f"the {role} at {endpoint.url} does not answer here ({type(error).__name__}); {then}"
-        return Finding(f"endpoint {role}", Level.NOTE, message)
+        return note(f"endpoint {role}", message)
     if not models:
-        return _blocking(f"endpoint {role}", f"the {role} at {endpoint.url} lists no model")
+        return blocking(f"endpoint {role}", f"the {role} at {endpoint.url} lists no model")
     stands_in = ", a stand-in that answers no prompt" if deployment.is_stand_in else ""
-    return _ready(f"endpoint {role}", f"{endpoint.url} serves {models[0]}{stands_in}")
+    return ready(f"endpoint {role}", f"{endpoint.url} serves {models[0]}{stands_in}")
 
 
 def check_images(deployment: Deployment, selection: Selection) -> list[Finding]:
     """Why what is selected cannot be made with the deployment's images, if so."""
     refused = why_not(deployment, labels_augmented=Stage.AUGMENTED_LABELS in selection)
-    return [_blocking("images", refused.reason)] if refused else []
+    return [blocking("images", refused.reason)] if refused else []
 
 
 def endpoints_of(deployment: Deployment, selection: Selection) -> list[Role]:
@@ -176,15 +177,3 @@ def caches_of(deployment: Deployment, selection: Selection) -> list[str]:
     used = {stage.row.container for stage in Stage if stage in selection}
     versions = [version_of(deployment.images, container) for container in Container if container in used]
     return [one.model_cache for one in versions if isinstance(one, ContainerVersion) and one.model_cache]
-
-
-def _ready(subject: str, message: str) -> Finding:
-    return Finding(subject, Level.READY, message)
-
-
-def _note(subject: str, message: str) -> Finding:
-    return Finding(subject, Level.NOTE, message)
-
-
-def _blocking(subject: str, message: str) -> Finding:
-    return Finding(subject, Level.BLOCKING, message)

@@ -20,6 +20,18 @@ class Finding:
     message: str
 
 
+def ready(subject: str, message: str) -> Finding:
+    return Finding(subject, Level.READY, message)
+
+
+def note(subject: str, message: str) -> Finding:
+    return Finding(subject, Level.NOTE, message)
+
+
+def blocking(subject: str, message: str) -> Finding:
+    return Finding(subject, Level.BLOCKING, message)
+
+
 class NotReady(Exception):
     """Nothing can be submitted until somebody acts; its text begins with USER_INPUT_REQUIRED."""
 

@@ -6,22 +6,15 @@ from dataclasses import dataclass
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
+from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.selection import Selection
 from vda_assets.osmo.client import OsmoClient
-from vda_assets.readiness.checks import (
-    caches_of,
-    check_data_credential,
-    check_dataset,
-    check_endpoint,
-    check_images,
-    check_model_cache,
-    check_service,
-    check_task_credentials,
-    endpoints_of,
-)
+from vda_assets.readiness.checks import check_dataset, check_endpoint, endpoints_of
 from vda_assets.readiness.finding import Finding, Level
+from vda_assets.readiness.gate import check_gate
 from vda_assets.readiness.overview import Overview, time_overview
+from vda_assets.readiness.rehearsal import check_workflow
 from vda_assets.storage.access import Storage
 
 
@@ -35,42 +28,36 @@ class Preflight:
         return all(finding.level is not Level.BLOCKING for finding in self.findings)
 
 
-@dataclass(frozen=True)
-class Gate:
-    """What a run needs to know before it submits: `gpu_platform` is None when the findings block."""
-
-    findings: tuple[Finding, ...]
-    gpu_platform: str | None
-
-
-def check_gate(
-    client: OsmoClient, storage: Storage, *, dataset: Dataset, deployment: Deployment, selection: Selection
-) -> Gate:
-    """The checks that do not depend on how large the dataset is. Raises OsmoError when the service does not answer."""
-    service = check_service(client, deployment)
-    findings = [
-        *service.findings,
-        *check_images(deployment, selection),
-        check_data_credential(client, dataset.storage_url),
-        *check_task_credentials(client, deployment),
-        *(
-            check_model_cache(storage, deployment, dataset.storage_url, name)
-            for name in caches_of(deployment, selection)
-        ),
-    ]
-    return Gate(tuple(findings), service.gpu_platform)
-
-
 def check_everything(
-    client: OsmoClient, storage: Storage, *, dataset: Dataset, deployment: Deployment, selection: Selection
+    client: OsmoClient,
+    storage: Storage,
+    *,
+    dataset: Dataset,
+    deployment: Deployment,
+    cookbook: Cookbook,
+    selection: Selection,
 ) -> Preflight:
-    """The gate's checks, the endpoints and the dataset itself, which is listed."""
+    """The gate's checks, the endpoints, the dataset itself, which is listed, and what OSMO says of one clip's workflow.
+
+    Raises OsmoError when the service does not answer, StorageError when storage does not.
+    """
     gate = check_gate(client, storage, dataset=dataset, deployment=deployment, selection=selection)
     listing = list_clips(storage, dataset.dataset_url)
+    workflow = check_workflow(
+        client,
+        storage,
+        listing.clips,
+        dataset=dataset,
+        deployment=deployment,
+        cookbook=cookbook,
+        selection=selection,
+        gate=gate,
+    )
     findings = (
         *gate.findings,
         *(check_endpoint(deployment, role) for role in endpoints_of(deployment, selection)),
         *check_dataset(dataset, listing),
+        *workflow,
     )
     overview = time_overview(
         selection,

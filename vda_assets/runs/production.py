@@ -18,11 +18,11 @@ from vda_assets.datasets.clips import clip_at, path_of
 from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.flows.inputs import Seen, provide_inputs
-from vda_assets.flows.planning import Item, Plan, plan
+from vda_assets.flows.planning import Item, Plan, item_of, plan
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.setup import setup_files, write_setup
 from vda_assets.flows.stages import Output, Rendered, Stage
-from vda_assets.flows.work import ClipWork, output_hashes
+from vda_assets.flows.work import ClipWork
 from vda_assets.media.probe import ClipInfo
 from vda_assets.osmo.service import OsmoService
 from vda_assets.outcomes.whole import was_left_by
@@ -169,13 +169,12 @@ class Production:
             clip = clip_at(self._storage, self._scope.dataset.dataset_url, key)
         except (StorageError, OSError) as error:
             return Failed(str(error))
-        draws, hashes = output_hashes(
+        return item_of(
             clip,
             cookbook=self._scope.cookbook,
             images=self._scope.deployment.images,
             super_resolution=self._selection.super_resolution,
         )
-        return Item(clip, draws, hashes)
 
     def _usable(self, works: Iterable[ClipWork]) -> tuple[list[ClipWork], dict[str, ClipInfo]]:
         """The works with what their containers take for the clip; one whose clip they cannot take fails alone."""

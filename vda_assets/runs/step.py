@@ -11,10 +11,10 @@ from vda_assets.config.errors import ConfigError
 from vda_assets.dispatch.pace import Pace
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
-from vda_assets.osmo.errors import OsmoError
+from vda_assets.osmo.errors import OsmoError, OsmoForbidden, OsmoUnauthorized
 from vda_assets.readiness.finding import NotReady, require
+from vda_assets.readiness.gate import check_gate
 from vda_assets.readiness.overview import time_overview
-from vda_assets.readiness.preflight import check_gate
 from vda_assets.runs.names import run_id_of, videos_partitions
 from vda_assets.runs.neighbours import Neighbours
 from vda_assets.runs.production import Production, Scope
@@ -93,9 +93,19 @@ def produce(
     except StorageError as error:
         raise dg.Failure(str(error)) from error
     except OsmoError as error:
-        raise dg.Failure(f"OSMO at {scope.deployment.osmo.url}: {error}") from error
+        raise _osmo_failure(error, scope.deployment.osmo.url, has_begun=bool(production.keys)) from error
     if reasons := production.failures.reasons:
         raise failure_of(reasons, asked=len(production.keys) * len(selection.outputs))
+
+
+def _osmo_failure(error: OsmoError, url: str, *, has_begun: bool) -> dg.Failure:
+    """The failure of a run that OSMO does not serve any more; once it `has_begun`, it may have workflows there."""
+    message = f"OSMO at {url}: {error}"
+    if has_begun:
+        message += ". What the run has on the pool goes on; the next run of these clips adopts it"
+    if isinstance(error, (OsmoUnauthorized, OsmoForbidden)):
+        return dg.Failure(f"USER_INPUT_REQUIRED: {message}", allow_retries=False)
+    return dg.Failure(message)
 
 
 def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.Failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -124,6 +124,11 @@ class Storage:
     def write_bytes(self, url: StorageUrl, content: bytes) -> None:
         """Writes the object in one piece: a reader sees the old content or the new one, never a part."""
         self._ask(url, lambda backend: backend.write(url.key, content))
+
+    def delete(self, url: StorageUrl) -> None:
+        """Removes the object; nothing happens when it is gone."""
+        with suppress(FileNotFoundError):
+            self._ask(url, lambda backend: backend.delete(url.key))
 
     @contextmanager
     def reading(self, url: StorageUrl) -> Iterator[BinaryIO]:

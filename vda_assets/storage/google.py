@@ -60,6 +60,9 @@ class GoogleBucket:
     def write(self, key: str, content: bytes) -> None:
         self._filesystem.pipe_file(self._path(key), content)
 
+    def delete(self, key: str) -> None:
+        self._filesystem.rm_file(self._path(key))
+
     def download(self, key: str, target: Path, *, hashed: bool) -> tuple[None, str]:
         self._filesystem.get_file(self._path(key), str(target), concurrency=1)  # several ask for its size first
         if not hashed:

@@ -33,7 +33,7 @@ class RunLayout:
 
     @property
     def root(self) -> StorageUrl:
-        return self.storage_url / f"{DATASETS_FOLDER}/{self.dataset}-outputs/{self.run_id}"
+        return outputs_folder(self.storage_url, self.dataset) / self.run_id
 
     @property
     def setup(self) -> StorageUrl:
@@ -60,6 +60,11 @@ class RunLayout:
 
     def comparison(self, video: str, index: int) -> StorageUrl:
         return self.root / f"display/{self.dataset}_{video}_aug{index}_compare.mp4"
+
+
+def outputs_folder(storage_url: StorageUrl, dataset: str) -> StorageUrl:
+    """The folder that holds the folders of a dataset's runs."""
+    return storage_url / f"{DATASETS_FOLDER}/{dataset}-outputs"
 
 
 def still_of(comparison: StorageUrl) -> StorageUrl:

@@ -43,6 +43,9 @@ class LocalFiles:
         with part_of(_in_folder(f"/{key}")) as part:
             part.write_bytes(content)
 
+    def delete(self, key: str) -> None:
+        Path("/", key).unlink()
+
     def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject, str]:  # noqa: ARG002
         _stat_of_file(key)
         # shutil asks the kernel for so much that most of a small file's time would be its questions.

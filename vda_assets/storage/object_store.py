@@ -116,6 +116,10 @@ class ObjectStoreBucket:
     def write(self, key: str, content: bytes) -> None:
         obstore.put(self._store, key, content, use_multipart=False)
 
+    def delete(self, key: str) -> None:
+        # obstore 0.12 would send S3's request for several objects, which not everything that speaks like S3 knows.
+        self._filesystem().rm_file(f"{self._bucket}/{key}")
+
     def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject, str]:
         result = obstore.get(self._copying, key)
         found = _described(key.rpartition("/")[2], result.meta)

@@ -48,6 +48,9 @@ class Backend(Protocol):
     def write(self, key: str, content: bytes) -> None:
         """Writes all of the object or nothing of it."""
 
+    def delete(self, key: str) -> None:
+        """Removes the object. One that is not there is removed already, or a FileNotFoundError: S3 does not tell."""
+
     def download(self, key: str, target: Path, *, hashed: bool) -> tuple[StoredObject | None, str]:
         """Copies into the file; returns which object was copied, and the MD5 of the bytes that came when `hashed`.
 

@@ -4,7 +4,15 @@ import pytest
 from pydantic import ValidationError
 
 from vda_assets.config.dataset import VerdictPolicy
-from vda_assets.config.deployment import Container, Endpoint, Endpoints, GeneratorEndpoint, Images, Role
+from vda_assets.config.deployment import (
+    Container,
+    Endpoint,
+    Endpoints,
+    GeneratorEndpoint,
+    Images,
+    OsmoConnection,
+    Role,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +65,9 @@ def test_a_model_of_two_lines_cannot_write_into_the_workers_environment() -> Non
 def test_a_missing_output_fails_whatever_the_policy_is() -> None:
     policy = VerdictPolicy(unverified="pass")
     assert [policy.treatment(verdict) for verdict in ("accepted", "unverified", "missing")] == ["pass", "pass", "fail"]
+
+
+@pytest.mark.parametrize("key", ["pool", "gpu_platform"])
+def test_what_osmo_keeps_for_itself_is_no_place_for_gpu_work(key: str) -> None:
+    with pytest.raises(ValidationError, match=rf"{key}\n.*'system' is OSMO's own, .* name another one"):
+        OsmoConnection.model_validate({"url": "http://osmo", key: "system"})

@@ -41,6 +41,9 @@ def test_preflight_finds_everything_ready_and_says_how_long_it_takes(finished: W
     assert "ok   pool: default is ONLINE" in done.stdout
     assert "ok   platform: cpu-stand-in, the only one of its pool" in done.stdout
     assert "2 clips at file://" in done.stdout
+    assert "ok   nodes: pool default, platform cpu-stand-in has 1, and a worker fits on one" in done.stdout
+    assert f"ok   writing: file://{finished.outputs} takes results" in done.stdout
+    assert "ok   workflow: OSMO would take that of night/late show.mp4" in done.stdout
     assert "Time overview for 2 clips" in done.stdout
     assert "STOP" not in done.stdout
 
@@ -71,6 +74,31 @@ def test_a_rendered_workflow_is_accepted_by_osmo(finished: World) -> None:
         headers=finished.login,
     )
     assert answer.json()["logs"] == "Workflow validation succeeded.", answer.text
+
+
+def test_a_rendered_workflow_takes_what_is_not_selected_from_the_run_that_made_it(finished: World) -> None:
+    before = finished.workflows()
+    done = finished.vda("render", "--dataset", DATASET, "--video", "street.mp4", "--select", "augmented_labels")
+    assert done.returncode == 0, done.stderr
+    (run,) = finished.runs()
+    (group,) = yaml.safe_load(done.stdout)["workflow"]["groups"]
+    (task,) = group["tasks"]
+    assert task["inputs"][1]["url"] == f"file://{run}/outputs/augmented/street_aug0"
+    assert finished.runs() == [run]
+    assert finished.workflows() == before
+
+
+def test_what_a_run_would_refuse_is_not_rendered_and_for_the_same_reason(finished: World) -> None:
+    asked = ("--dataset", DATASET, "--video", "night=2Flate=20show.mp4")
+    rendered = finished.vda("render", *asked, "--select", "original_labels", "--select", "augmented_labels")
+    reason = "there are no augmented_videos of this clip yet; select augmented_videos as well"
+    assert rendered.returncode == 1
+    assert rendered.stderr == f"left out: night/late show.mp4 augmented_labels: {reason}\n"
+    (group,) = yaml.safe_load(rendered.stdout)["workflow"]["groups"]
+    assert [task["name"] for task in group["tasks"]] == ["pl_original_worker_0"]
+    run = finished.vda("run", *asked, "--select", "augmented_labels")
+    assert run.returncode == 1
+    assert f"augmented_labels: {reason}" in run.stderr
 
 
 def test_help_shows_examples(finished: World) -> None:

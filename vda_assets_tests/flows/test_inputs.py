@@ -15,7 +15,7 @@ import pytest
 
 from vda_assets.base.failed import Failed
 from vda_assets.datasets.clips import Clip, clip_at
-from vda_assets.flows.inputs import Seen, check_selection, container_input, provide_inputs
+from vda_assets.flows.inputs import Seen, check_selection, container_input, foresee_inputs, provide_inputs
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.work import ClipWork
 from vda_assets.media.errors import MediaError, UnsuitableVideo
@@ -116,6 +116,30 @@ def put(layout: RunLayout, key: str, content: bytes) -> None:
     path = Path("/", layout.storage_url.key, "datasets/dock", key)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("made", "key"), [("a.mp4", "a.mp4"), ("a.mkv", "a.mkv"), ("a.mov", "a.mp4"), ("a.mp4", "a.mov")]
+)
+def test_what_is_foreseen_is_what_will_be_provided_and_nothing_is_written_for_it(
+    layout: RunLayout, made: str, key: str
+) -> None:
+    clip = clip_in(layout, made)
+    path_of(clip.url).rename(path_of(clip.url).with_name(key))
+    work = work_on(layout, key)
+    ((foreseen, seen),) = foresee_inputs(Storage(), [work], layout=layout)
+    assert isinstance(seen, Seen)
+    assert not path_of(layout.root).exists()
+    ((provided, _),) = provide_inputs(Storage(), [work], layout=layout)
+    assert foreseen == provided
+
+
+def test_what_is_refused_is_foreseen_with_the_same_reason(layout: RunLayout) -> None:
+    put(layout, "a.mp4", b"no video")
+    work = work_on(layout, "a.mp4")
+    assert list(foresee_inputs(Storage(), [work], layout=layout)) == list(
+        provide_inputs(Storage(), [work], layout=layout)
+    )
 
 
 def seen(layout: RunLayout, *keys: str) -> dict[str, Seen | Failed]:

@@ -59,8 +59,9 @@ class InMemoryOsmo:
     """`script` says what becomes of each task, `on_end` is told of each that ended, before anybody can see it.
 
     To be changed by tests at any time: `posts` holds what becomes of the next submissions, one after the other (None:
-    taken; an error: raised, nothing stored); `max_num_workflows`, `is_in_maintenance`, `answer_seconds` and
-    `log_error`. `calls` counts the calls by name, `workflows_taken` the submissions that were stored.
+    taken; an error: raised, nothing stored); `max_num_workflows`, `is_in_maintenance`, `answer_seconds`, `log_error`,
+    and `login_error`, which every call is refused with. `calls` counts the calls by name, `workflows_taken` the
+    submissions that were stored.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class InMemoryOsmo:
         self.is_in_maintenance = False
         self.answer_seconds = 0.0
         self.log_error: OsmoError | None = None
+        self.login_error: OsmoError | None = None
 
     # What tests do to it
 
@@ -200,6 +202,8 @@ class InMemoryOsmo:
     def _ask(self, call: str) -> None:
         self.calls[call] += 1
         self._clock.sleep(self.answer_seconds)
+        if self.login_error is not None:
+            raise self.login_error
         if self._clock.monotonic() < self._away_until:
             raise OsmoUnavailable("OSMO could not answer: Service Unavailable (HTTP 503)", maybe_delivered=False)
 

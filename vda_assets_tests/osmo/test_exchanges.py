@@ -205,7 +205,9 @@ def test_pools_say_whether_they_are_online_and_how_many_gpus_are_free() -> None:
 
 def test_nodes_say_what_one_task_could_have_of_them() -> None:
     node, other = answer_to("resources")
-    assert (node.hostname, node.of(pool="default", platform="gpu").gpu) == ("gpu-node-00", 8)
+    most = node.of(pool="default", platform="gpu")
+    assert (node.hostname, most.gpu, most.cpu) == ("gpu-node-00", 8, 127)
+    assert (most.memory_bytes, most.storage_bytes) == (1055714460 * 1024, 3070926258176)
     assert other.of(pool="default", platform="moon") is None
 
 

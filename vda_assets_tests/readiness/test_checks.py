@@ -24,6 +24,7 @@ from vda_assets.osmo.auth import DevUserAuth
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.credentials import GenericCredential
 from vda_assets.readiness.checks import (
+    PoolReadiness,
     caches_of,
     check_endpoint,
     check_images,
@@ -34,7 +35,7 @@ from vda_assets.readiness.checks import (
 from vda_assets.readiness.finding import Level
 from vda_assets.readiness.overview import time_overview
 from vda_assets_tests.embedded.service.conftest import settings_below
-from vda_assets_tests.osmo.service import Reply, Service, serving
+from vda_assets_tests.osmo.service import VERSION, Reply, Service, serving
 
 NOBODY = "http://127.0.0.1:9/v1"
 
@@ -77,6 +78,46 @@ def test_configurations_that_users_may_not_read_block_nothing(client: OsmoClient
     assert findings["pod template"].level is Level.NOTE
     assert "config:Read" in findings["pod template"].message
     assert findings["pool"].level is Level.READY
+
+
+def pools_of(platforms: dict[str, list[str]]) -> dict[str, Any]:
+    """What a service answers that has these pools with these platforms."""
+    return {
+        "pools": {
+            name: {"name": name, "status": "ONLINE", "platforms": {one: {} for one in several}}
+            for name, several in platforms.items()
+        }
+    }
+
+
+def readiness_at(platforms: dict[str, list[str]], pool: str) -> PoolReadiness:
+    answers = {"/api/version": VERSION, "/api/pool": Reply(pools_of(platforms)), "/api/resources": Reply({}, 403)}
+    with serving(lambda asked: answers.get(asked.path, Reply({}))) as service, OsmoClient(service.url) as client:
+        given = Deployment(osmo=OsmoConnection(url=service.url, pool=pool))
+        return check_service(client, given)
+
+
+def test_what_osmo_keeps_for_itself_is_not_offered_as_a_pool() -> None:
+    readiness = readiness_at({"system": ["cpu"], "team-a": ["h100"], "team-b": ["l40"]}, pool="default")
+    (finding,) = (one for one in readiness.findings if one.level is Level.BLOCKING)
+    assert finding.message == "osmo.pool 'default' does not exist; this login may use: team-a, team-b"
+
+
+@pytest.mark.parametrize(
+    ("platforms", "chosen", "message"),
+    [
+        (["system", "h100"], "h100", "h100, the only one of its pool"),
+        (["h100", "l40", "system"], None, "set osmo.gpu_platform (the pool has several); choose from: h100, l40"),
+        (["system"], None, "the pool has no platform with GPUs; choose another osmo.pool"),
+        ([], None, "the pool has no platform with GPUs; choose another osmo.pool"),
+    ],
+)
+def test_what_osmo_keeps_for_itself_is_neither_chosen_nor_offered_as_a_platform(
+    platforms: list[str], chosen: str | None, message: str
+) -> None:
+    readiness = readiness_at({"default": platforms}, pool="default")
+    assert readiness.gpu_platform == chosen
+    assert [one.message for one in readiness.findings if one.subject == "platform"] == [message]
 
 
 def test_nothing_is_said_of_credentials_where_tasks_ask_for_none(client: OsmoClient) -> None:

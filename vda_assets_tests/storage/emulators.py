@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import boto3
 import fsspec
 import httpx
 import pytest
 import yaml
+from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from vda_assets.storage.access import Storage
 from vda_assets.storage.credentials import StorageCredential
@@ -66,6 +70,39 @@ def moto(folder: Path) -> Iterator[Place]:
         place = Place(StorageUrl.parse(f"s3://{BUCKET}/team"), credential)
         place.storage.locate(place.root)[0].mkdir(BUCKET)
         yield place
+
+
+def users_of(place: Place, actions: Mapping[str, Sequence[str]]) -> dict[str, Place]:
+    """The same moto, entered by users who may do these actions of S3 and nothing else; from now on it looks at keys."""
+    assert place.credential is not None
+    endpoint = str(place.credential.override_url)
+    own = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    iam = boto3.client("iam", endpoint_url=endpoint, **own)
+    users: dict[str, Place] = {}
+    for name, allowed in actions.items():
+        iam.create_user(UserName=name)
+        statement = {"Effect": "Allow", "Action": allowed, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=document)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        keys = {"access_key_id": key["AccessKeyId"], "access_key": key["SecretAccessKey"]}
+        users[name] = Place(place.root, replace(place.credential, **keys))
+    httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"0").raise_for_status()
+    return users
+
+
+def azure_sas(place: Place, **permissions: bool) -> Place:
+    """The same azurite, entered with a token that permits so much."""
+    assert place.credential is not None
+    token = generate_account_sas(
+        AZURE_ACCOUNT,
+        AZURE_KEY,
+        resource_types=ResourceTypes(service=True, container=True, object=True),
+        permission=AccountSasPermissions(**permissions),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+    )
+    endpoint = str(place.credential.access_key).partition("BlobEndpoint=")[2].partition(";")[0]
+    return Place(place.root, replace(place.credential, access_key=token, override_url=endpoint))
 
 
 @contextmanager

@@ -99,6 +99,17 @@ def test_copies_arrive_with_all_their_bytes_in_both_directions(
         assert file.read() == contents["5000000.bin"][-10:]
 
 
+def test_what_is_deleted_is_gone_and_nothing_else_is(place: Place, folder: StorageUrl) -> None:
+    storage = place.storage
+    for name in NAMES:
+        storage.write_bytes(folder / name, b"x")
+    for name in NAMES[::2]:
+        storage.delete(folder / name)
+    assert list(storage.find(folder)) == NAMES[1::2]
+    storage.delete(folder / NAMES[0])
+    assert list(storage.find(folder)) == NAMES[1::2]
+
+
 def test_create_replaces_nothing(place: Place, folder: StorageUrl, tmp_path: Path) -> None:
     if place.root.scheme == "gs":
         pytest.skip("the emulator of Google Cloud Storage knows no preconditions")

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import boto3
-import httpx
 import pytest
-from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from vda_assets.storage.access import Storage
 from vda_assets.storage.credentials import Limits, StorageCredential
@@ -22,7 +17,16 @@ from vda_assets.storage.errors import AccessRefused, StorageUnavailable
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import free_port
 from vda_assets_tests.http_serving import serving_http
-from vda_assets_tests.storage.emulators import AZURE_ACCOUNT, AZURE_KEY, BUCKET, Place, azure_credential, moto
+from vda_assets_tests.storage.emulators import (
+    AZURE_ACCOUNT,
+    AZURE_KEY,
+    BUCKET,
+    Place,
+    azure_credential,
+    azure_sas,
+    moto,
+    users_of,
+)
 
 IMPATIENT = Limits(connect_seconds=0.5, read_seconds=0.3, attempts=2)
 
@@ -117,22 +121,12 @@ class Guarded:
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with moto(tmp_path_factory.mktemp("guarded")) as place:
-        assert place.credential is not None
-        endpoint = str(place.credential.override_url)
-        own = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        iam = boto3.client("iam", endpoint_url=endpoint, **own)
-        found = Guarded(place.root / "guarded.mp4", place.credential, place.credential)
-        for name, actions in {"all": "s3:*", "lists": "s3:ListBucket"}.items():
-            iam.create_user(UserName=name)
-            statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-            document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-            iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=document)
-            key = iam.create_access_key(UserName=name)["AccessKey"]
-            keys = {"access_key_id": key["AccessKeyId"], "access_key": key["SecretAccessKey"]}
-            found = replace(found, **{name: replace(place.credential, **keys)})
-        place.storage.write_bytes(found.url, b"x")
-        httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"0").raise_for_status()
-        yield found
+        place.storage.write_bytes(place.root / "guarded.mp4", b"x")
+        users = users_of(place, {"all": ["s3:*"], "lists": ["s3:ListBucket"]})
+        keys = {name: user.credential for name, user in users.items()}
+        assert keys["all"] is not None
+        assert keys["lists"] is not None
+        yield Guarded(place.root / "guarded.mp4", keys["all"], keys["lists"])
 
 
 @every_operation
@@ -169,14 +163,10 @@ def test_a_wrong_key_of_azure_is_named(azure: Place, operation: Operation, tmp_p
 
 def test_azure_opens_with_an_account_key_and_with_a_sas_token(azure: Place) -> None:
     assert azure.credential is not None
-    token = generate_account_sas(
-        AZURE_ACCOUNT,
-        AZURE_KEY,
-        resource_types=ResourceTypes(service=True, container=True, object=True),
-        permission=AccountSasPermissions(read=True, write=True, list=True, create=True),
-        expiry=datetime.now(UTC) + timedelta(hours=1),
-    )
-    endpoint = str(azure.credential.access_key).partition("BlobEndpoint=")[2].partition(";")[0]
+    entered = azure_sas(azure, read=True, write=True, list=True, create=True).credential
+    assert entered is not None
+    assert entered.access_key is not None
+    endpoint, token = entered.override_url, entered.access_key
     url = azure.root / "opened/x.txt"
     azure.storage.write_bytes(url, b"content")
     for secret in (AZURE_KEY, token, f"?{token}"):

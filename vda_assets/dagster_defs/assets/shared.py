@@ -7,6 +7,7 @@ import dagster as dg
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment, Role
 from vda_assets.config.names import slug_of
+from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.flows.selection import FLOWS
 from vda_assets.readiness.checks import MODEL_CACHES, check_endpoint, check_model_cache
 from vda_assets.readiness.finding import Finding, Level, NotReady, require
@@ -20,7 +21,9 @@ NIMS = {"qwen3_vl": Role.VLM, "qwen25_14b": Role.LLM}
 _MARKS = {Level.READY: "✓", Level.NOTE: "·", Level.BLOCKING: "✗"}
 
 
-def shared_assets(name: str, deployment: Deployment, datasets: Sequence[Dataset]) -> list[dg.AssetsDefinition]:
+def shared_assets(
+    name: str, deployment: Deployment, datasets: Sequence[Dataset], cookbooks: Mapping[str, Cookbook]
+) -> list[dg.AssetsDefinition]:
     """The unpartitioned assets of one deployment, in a group of its name."""
     checks: Mapping[tuple[str, ...], tuple[str, Callable[[dg.AssetExecutionContext], list[Finding]]]] = {
         **{
@@ -33,7 +36,7 @@ def shared_assets(name: str, deployment: Deployment, datasets: Sequence[Dataset]
         _checked_asset(shared_key(name, *parts), name, deployment, description=text, check=check)
         for parts, (text, check) in checks.items()
     ]
-    return [*assets, _preflight(name, deployment, datasets)]
+    return [*assets, _preflight(name, deployment, datasets, cookbooks)]
 
 
 def _checked_asset(
@@ -62,7 +65,9 @@ def _checked_asset(
     return checked
 
 
-def _preflight(name: str, deployment: Deployment, datasets: Sequence[Dataset]) -> dg.AssetsDefinition:
+def _preflight(
+    name: str, deployment: Deployment, datasets: Sequence[Dataset], cookbooks: Mapping[str, Cookbook]
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=shared_key(name, "preflight"),
         description=f"Pool, platform, storage and datasets of {name} are ready; how long their e2e flow takes.",
@@ -78,7 +83,12 @@ def _preflight(name: str, deployment: Deployment, datasets: Sequence[Dataset]) -
         with getattr(context.resources, osmo_resource_key(name)).client() as client:
             for dataset in datasets:
                 result = check_everything(
-                    client, storage, dataset=dataset, deployment=deployment, selection=FLOWS["e2e"]
+                    client,
+                    storage,
+                    dataset=dataset,
+                    deployment=deployment,
+                    cookbook=cookbooks[dataset.cookbook],
+                    selection=FLOWS["e2e"],
                 )
                 findings += [finding for finding in result.findings if finding not in findings]
                 overview += [f"{dataset.name}: {result.overview.lines()[0]}", *result.overview.lines()[1:]]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
+
+from vda_assets.osmo.sizes import parse_bytes
 
 _UNIT_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 _ISO_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
-_UNIT_KIB = {"": 1 / 1024, "B": 1 / 1024, "m": 1 / 1024 / 1000}
-for _power, _letter in enumerate("KMGT"):
-    for _unit in (_letter, f"{_letter}i", f"{_letter}iB"):
-        _UNIT_KIB[_unit] = 1024.0**_power
 
 MAX_TIMEOUT_SECONDS = 60 * 86400.0
 
@@ -34,10 +31,4 @@ def _seconds(text: str) -> float:
 
 def parse_gib(text: str | None) -> float:
     """GiB of a `memory` or `storage` field, 0.0 without one; raises ValueError for an unknown unit."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]*)", text) if text is not None else None
-    if text is not None and (match is None or match[2] not in _UNIT_KIB):
-        raise ValueError(f"{text!r} is no size; use a number and one of B, Ki, Mi, Gi, Ti")
-    gib = float(match[1]) * _UNIT_KIB[match[2]] / 1024**2 if match else 0.0
-    if math.isinf(gib):
-        raise ValueError(f"{text!r} is larger than any machine")
-    return gib
+    return parse_bytes(text) / 1024**3 if text is not None else 0.0
