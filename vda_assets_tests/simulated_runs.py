@@ -40,7 +40,7 @@ from vda_assets.runs.resources import OsmoResource
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world
 from vda_assets_tests.osmo.in_memory import InMemoryOsmo
 from vda_assets_tests.osmo.in_memory_rows import Fate, Script, TaskRow, Try, WorkflowRow
-from vda_assets_tests.quick_results import add_clips, use_quick_container
+from vda_assets_tests.quick_results import add_clips, change_yaml, use_quick_container
 from vda_assets_tests.simulated_clock import SimulatedClock
 
 SECONDS_OF_A_TASK = (600.0, 1500.0)
@@ -209,10 +209,12 @@ def link(source: str, target: str) -> None:
 
 @contextmanager
 def simulated_runs(
-    folder: Path, results: Path, *, clips: int, script: Callable[[Try], Fate] = varied
+    folder: Path, results: Path, *, clips: int, script: Callable[[Try], Fate] = varied, max_in_flight: int = 8
 ) -> Iterator[SimulatedRuns]:
     world = make_world(folder)
     use_quick_container(world, results, seconds=0)
+    deployment = world.folder / "assets_cfg/deployments/local.yaml"
+    change_yaml(deployment, lambda one: one["osmo"].update(max_in_flight=max_in_flight))
     add_clips(world, results, clips)
     with world.instance() as instance:
         yield SimulatedRuns(world, results, instance, script)
