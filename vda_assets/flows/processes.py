@@ -12,12 +12,15 @@ import tempfile
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-_SPAWN = multiprocessing.get_context("spawn")  # not forked: the parent has threads and open event-log connections
+# Not forked from the parent, which has threads and open event-log connections, but from a server that has imported what
+# the calls need: a process begins in 10 ms instead of 0.5 s of CPU time.
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["vda_assets.flows.inputs", "vda_assets.flows.comparisons"])
 _END_SECONDS = 5.0
 
 
@@ -97,8 +100,10 @@ class Processes:
 
 class _Child:
     def __init__(self, memory_bytes: int, scratch: str) -> None:
-        self._connection, theirs = _SPAWN.Pipe()
-        self._process: SpawnProcess = _SPAWN.Process(target=_serve, args=(theirs, memory_bytes, scratch), daemon=True)
+        self._connection, theirs = _SERVER.Pipe()
+        self._process: ForkServerProcess = _SERVER.Process(
+            target=_serve, args=(theirs, memory_bytes, scratch), daemon=True
+        )
         self._process.start()
         theirs.close()
 
