@@ -16,7 +16,8 @@ from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel
 from vda_assets.osmo.spec import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, ResourceSpec, TimeoutSpec
 from vda_assets.storage.credentials import StorageCredential
-from vda_assets.storage.url import parse_profile
+from vda_assets.storage.layout import model_cache
+from vda_assets.storage.url import StorageUrl, parse_profile
 
 
 def _base_url(url: str) -> str:
@@ -199,6 +200,28 @@ class StorageProfile(ConfigModel):
         )
 
 
+def _folder_url(text: str) -> str:
+    url = StorageUrl.parse(text)
+    if not url.key:
+        raise ValueError(f"{text!r} is a whole bucket; name the folder of the cache in it")
+    return str(url)
+
+
+FolderUrl = Annotated[str, AfterValidator(_folder_url)]
+
+
+class ModelCaches(ConfigModel):
+    """Where the weights lie when many storage roots share them; left out, under `data/models` of each root."""
+
+    cosmos_transfer: FolderUrl | None = None
+    auto_labeling: FolderUrl | None = None
+
+    def url(self, name: str, storage_url: StorageUrl) -> StorageUrl:
+        """The folder of the cache of that name, `cosmos_transfer` or `auto_labeling`, for clips of that root."""
+        own = {"cosmos_transfer": self.cosmos_transfer, "auto_labeling": self.auto_labeling}[name]
+        return StorageUrl.parse(own) if own else model_cache(storage_url, name)
+
+
 class EmbeddedImage(ConfigModel):
     """What this machine gives to the tasks of an image: environment variables and folders put first on PATH."""
 
@@ -234,6 +257,7 @@ class Deployment(ConfigModel):
     # The indexes of one clip: in one group that ends together at its barrier, or in a group each.
     augmentation_grouping: Literal["barrier", "separate"] = "barrier"
     storage: list[StorageProfile] = []
+    model_caches: ModelCaches = ModelCaches()
     osmo_local: EmbeddedOsmoConfig | None = None
 
     @property

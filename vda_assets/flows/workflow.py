@@ -22,7 +22,7 @@ from vda_assets.osmo.spec import (
     WorkflowSpec,
 )
 from vda_assets.paidf.generate import known_version
-from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, OUTCOME_FILE, RunLayout, model_cache
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, OUTCOME_FILE, RunLayout
 from vda_assets.storage.url import StorageUrl
 
 LABEL_ROOT, LABEL_DATASET, LABEL_CLIP, LABEL_RUN, LABEL_WORK, LABEL_ATTEMPT = (
@@ -129,7 +129,8 @@ class _Builder:
             url=str(self._layout.setup), regex=files_for(draw if container is Container.AUGMENTATION else None)
         )
         cache = known_version(self._deployment.images, container).model_cache
-        weights = [UrlInput(url=str(model_cache(self._layout.storage_url, cache)))] if cache else []
+        caches = self._deployment.model_caches
+        weights = [UrlInput(url=str(caches.url(cache, self._layout.storage_url)))] if cache else []
         output = stage_outputs(self._layout, stage, self._work.draws)[index]
         arguments = ["--setup", "{{input:0}}", "--clip", "{{input:1}}"]
         arguments += ["--model-cache", "{{input:2}}"] if weights else []

@@ -10,6 +10,8 @@ from enum import StrEnum
 class Level(StrEnum):
     READY = "ready"
     NOTE = "note"
+    # What is not there, and what a run makes by itself before it submits anything.
+    COLD = "cold"
     BLOCKING = "blocking"
 
 
@@ -26,6 +28,10 @@ def ready(subject: str, message: str) -> Finding:
 
 def note(subject: str, message: str) -> Finding:
     return Finding(subject, Level.NOTE, message)
+
+
+def cold(subject: str, message: str) -> Finding:
+    return Finding(subject, Level.COLD, message)
 
 
 def blocking(subject: str, message: str) -> Finding:
