@@ -28,9 +28,7 @@ def cache_needs(
     if deployment.is_stand_in:
         return []
     needs = needs_of(selection, cookbooks=cookbooks, images=deployment.images)
-    return [
-        CacheNeed(name, deployment.model_caches.url(name, storage_url), sources) for name, sources in needs.items()
-    ]
+    return [CacheNeed(name, deployment.model_caches.url(name, storage_url), sources) for name, sources in needs.items()]
 
 
 def check_model_caches(storage: Storage, needs: Sequence[CacheNeed]) -> list[Finding]:
