@@ -132,9 +132,9 @@ def run_here(clips: int, report: Path) -> None:
     selection = selection_of(map(output_named, OUTPUTS))
     config = run_config(dataset, selection) | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance:
-        instance.add_dynamic_partitions("vda_demo_videos", keys)
+        instance.add_dynamic_partitions("street_videos", keys)
         before = resource.getrusage(resource.RUSAGE_SELF)
-        done = definitions.resolve_job_def("vda_demo__e2e").execute_in_process(
+        done = definitions.resolve_job_def("street__e2e").execute_in_process(
             instance=instance,
             run_config=config,
             tags={

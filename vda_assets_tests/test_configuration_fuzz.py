@@ -15,7 +15,7 @@ from vda_assets.project import load_project
 
 REPOSITORY = Path(__file__).parents[1]
 FILES = (
-    "datasets/vda-demo.yaml",
+    "datasets/street.yaml",
     "deployments/local.yaml",
     "cookbooks/city_traffic/workflow_config.yaml",
     "cookbooks/city_traffic/augmentation/augmentation.yaml",

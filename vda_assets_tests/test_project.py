@@ -30,12 +30,12 @@ def problems_of(folder: Path) -> str:
 
 def test_the_shipped_configuration_loads_and_keeps_its_files_under_vda_home(folder: Path) -> None:
     project = load(folder, VDA_HOME="/somewhere/else")
-    assert str(project.dataset("vda-demo").storage_url) == "file:///somewhere/else/storage"
-    assert project.deployment_of(project.dataset("vda-demo")).is_stand_in
+    assert str(project.dataset("street").storage_url) == "file:///somewhere/else/storage"
+    assert project.deployment_of(project.dataset("street")).is_stand_in
 
 
 def test_every_problem_of_a_file_is_told_at_once_with_its_key_and_what_is_allowed(folder: Path) -> None:
-    path = folder / "datasets" / "vda-demo.yaml"
+    path = folder / "datasets" / "street.yaml"
     path.write_text("url: s3://bucket/clips\ncookbok: piazza\nnightly: {cron: daily, hour: 3}\n")
     said = problems_of(folder).splitlines()
     assert all(line.startswith(f"{path}: ") for line in said)
@@ -47,21 +47,21 @@ def test_every_problem_of_a_file_is_told_at_once_with_its_key_and_what_is_allowe
 
 
 def test_problems_of_several_files_are_told_together(folder: Path) -> None:
-    (folder / "datasets" / "vda-demo.yaml").write_text("deployment: local\n")
+    (folder / "datasets" / "street.yaml").write_text("deployment: local\n")
     (folder / "deployments" / "cloud.yaml").write_text("osmo: {url: ftp://x}\n")
     said = problems_of(folder)
-    assert "vda-demo.yaml: url: is missing" in said
+    assert "street.yaml: url: is missing" in said
     assert "cloud.yaml: osmo.url: must start with http:// or https://" in said
 
 
 def test_a_dataset_of_an_unknown_deployment_names_the_known_ones(folder: Path) -> None:
-    path = folder / "datasets" / "vda-demo.yaml"
+    path = folder / "datasets" / "street.yaml"
     path.write_text(path.read_text().replace("deployment: local", "deployment: cloud"))
     assert "deployment: unknown deployment 'cloud'; choose from: local" in problems_of(folder)
 
 
 def test_two_datasets_that_dagster_cannot_tell_apart_are_refused(folder: Path) -> None:
-    (folder / "datasets" / "other.yaml").write_text("url: s3://b/datasets/vda_demo\ndeployment: local\n")
+    (folder / "datasets" / "other.yaml").write_text("url: s3://b/datasets/street\ndeployment: local\n")
     assert "has the name of" in problems_of(folder)
 
 
@@ -91,7 +91,7 @@ def test_an_unset_variable_is_named(folder: Path) -> None:
 
 
 def test_broken_yaml_and_doubled_keys_are_named_with_their_line(folder: Path) -> None:
-    path = folder / "datasets" / "vda-demo.yaml"
+    path = folder / "datasets" / "street.yaml"
     path.write_text("url: file:///a/datasets/b\ndeployment: [local\n")
     assert "line 3" in problems_of(folder)
     path.write_text("url: file:///a/datasets/b\ndeployment: local\nurl: file:///a/datasets/c\n")
@@ -99,7 +99,7 @@ def test_broken_yaml_and_doubled_keys_are_named_with_their_line(folder: Path) ->
 
 
 def test_an_unknown_cookbook_names_those_that_there_are(folder: Path) -> None:
-    path = folder / "datasets" / "vda-demo.yaml"
+    path = folder / "datasets" / "street.yaml"
     path.write_text(path.read_text().replace("cookbook: city_traffic", "cookbook: moon"))
     assert "unknown cookbook 'moon'; choose from: " in problems_of(folder)
     assert "city_traffic" in problems_of(folder)
@@ -108,7 +108,7 @@ def test_an_unknown_cookbook_names_those_that_there_are(folder: Path) -> None:
 def test_a_cookbook_of_ones_own_is_a_folder(folder: Path, tmp_path: Path) -> None:
     own = tmp_path / "own scene"
     shutil.copytree(folder / "cookbooks" / "city_traffic", own)
-    path = folder / "datasets" / "vda-demo.yaml"
+    path = folder / "datasets" / "street.yaml"
     path.write_text(path.read_text().replace("cookbook: city_traffic", f"cookbook: {own}"))
     (cookbook,) = load(folder).cookbooks.values()
     assert cookbook.folder == own
@@ -146,7 +146,7 @@ def test_a_folder_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones(folder: Path) -> None:
-    with pytest.raises(UnknownName, match="unknown dataset 'x'; choose from: vda-demo"):
+    with pytest.raises(UnknownName, match="unknown dataset 'x'; choose from: street"):
         load(folder).dataset("x")
 
 
@@ -158,7 +158,7 @@ def add(folder: Path, path: str, text: str) -> Path:
 def test_one_broken_dataset_leaves_the_others_and_says_why_only_when_it_is_asked_for(folder: Path) -> None:
     path = add(folder, "datasets/bad.yaml", "url: file:///a/datasets/bad\ndeployment: local\nnightly: {cron: daily}\n")
     project = load(folder)
-    assert list(project.datasets) == ["vda-demo"]
+    assert list(project.datasets) == ["street"]
     (broken,) = project.broken
     assert (broken.path, broken.kind, broken.name) == (path, "dataset", "bad")
     with pytest.raises(BadConfigFile, match=r"bad\.yaml: nightly\.cron: must be a cron expression"):
@@ -176,7 +176,7 @@ def test_a_dataset_whose_deployment_is_broken_is_broken_with_that_reason(folder:
     add(folder, "datasets/other.yaml", "url: s3://b/datasets/other\ndeployment: cloud\n")
     project = load(folder)
     assert [(one.kind, one.name) for one in project.broken] == [("deployment", "cloud"), ("dataset", "other")]
-    assert list(project.datasets) == ["vda-demo"]
+    assert list(project.datasets) == ["street"]
     reason = f"deployment: {deployment} is broken: osmo.url: must start with http:// or https://"
     assert reason in str(project.broken[1].error)
     with pytest.raises(BadConfigFile, match=r"cloud\.yaml: osmo\.url"):
@@ -190,7 +190,7 @@ def test_a_dataset_whose_cookbook_does_not_fit_its_containers_is_broken_for_ever
     base.write_text(base.read_text().replace("regenerate_caption_on_retry:", "regenerate_captions:"))
     add(folder, "datasets/other.yaml", f"url: s3://b/datasets/other\ndeployment: local\ncookbook: {own}\n")
     project = load(folder)
-    assert list(project.datasets) == ["vda-demo"]
+    assert list(project.datasets) == ["street"]
     (problem,) = project.broken[0].problems
     assert problem.startswith(f"cookbook: {base}: pipeline.regenerate_captions: unknown key")
     assert "did you mean regenerate_caption_on_retry? (line " in problem
@@ -200,7 +200,7 @@ def test_a_dataset_whose_cookbook_does_not_fit_its_containers_is_broken_for_ever
 def test_a_cookbook_that_can_be_no_folder_breaks_its_dataset_alone(folder: Path, cookbook: str) -> None:
     add(folder, "datasets/other.yaml", f"url: s3://b/datasets/other\ndeployment: local\ncookbook: {cookbook!r}\n")
     project = load(folder)
-    assert list(project.datasets) == ["vda-demo"]
+    assert list(project.datasets) == ["street"]
     assert [one.name for one in project.broken] == ["other"]
 
 
@@ -210,7 +210,7 @@ def test_an_unknown_version_of_an_image_is_one_problem_of_the_datasets_that_use_
     add(folder, "deployments/cloud.yaml", local.replace("paidf-augmentation:1.0.0\n", f"paidf-augmentation:{tag}\n", 1))
     add(folder, "datasets/other.yaml", "url: s3://b/datasets/other\ndeployment: cloud\n")
     project = load(folder)
-    assert list(project.datasets) == ["vda-demo"]
+    assert list(project.datasets) == ["street"]
     assert list(project.deployments) == ["cloud", "local"]
     (broken,) = project.broken
     (problem,) = broken.problems
@@ -264,7 +264,7 @@ def test_what_a_dataset_file_may_hold_is_one_message_with_file_line_and_key(fold
     assert said in problem
     assert "line 4" in problem
     assert project.broken[0].path == path
-    assert list(project.datasets) == ["vda-demo"]
+    assert list(project.datasets) == ["street"]
 
 
 def test_values_of_the_environment_are_shown_by_their_names(folder: Path) -> None:

@@ -9,8 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from vda_assets.cli.adding import add
 from vda_assets.cli.dagster_home import dagster_instance
-from vda_assets.cli.transfer import fetch_demo
+from vda_assets.cli.demo import fetch_demo
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.stages import OUTPUTS
@@ -34,6 +35,7 @@ def datasets(context: click.Context) -> None:
         click.echo(f"broken {broken.kind} {broken.name}:\n{broken.error}", err=True)
 
 
+datasets.add_command(add)
 datasets.add_command(fetch_demo)
 
 
@@ -42,7 +44,7 @@ datasets.add_command(fetch_demo)
 def videos(dataset_name: str) -> None:
     """List a dataset's clips and which outputs each has.
 
-    Example: vda videos --dataset vda-demo
+    Example: vda videos --dataset street
     """
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)

@@ -63,7 +63,7 @@ def plan(dataset_name: str) -> None:
 
     A clip's draw depends on its name alone: clips that come or go change no other's.
 
-    Example: vda cookbook plan --dataset vda-demo
+    Example: vda cookbook plan --dataset street
     """
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)

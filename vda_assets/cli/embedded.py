@@ -24,7 +24,7 @@ from pydantic import SecretStr, ValidationError
 
 from vda_assets.cli.dagster_home import ensure_dagster_home
 from vda_assets.cli.world import load
-from vda_assets.config.deployment import Deployment, EmbeddedOsmoConfig
+from vda_assets.config.deployment import DEFAULT_POOL, Deployment, EmbeddedOsmoConfig
 from vda_assets.config.errors import ConfigError
 from vda_assets.embedded.service.errors import EmbeddedOsmoError, EmptyToken
 from vda_assets.embedded.service.leftovers import kill_leftovers
@@ -84,7 +84,7 @@ def serve(deployment_name: str) -> None:
 def execute(deployment_name: str, command: tuple[str, ...]) -> None:
     """Run a command beside the embedded OSMO, which is started for it unless it answers already.
 
-    Example: vda osmo-local exec -- vda run --dataset vda-demo --flow e2e
+    Example: vda osmo-local exec -- vda run --dataset street --flow e2e
     """
     project = load()
     deployment = project.deployment(deployment_name)
@@ -110,7 +110,7 @@ def embedded_settings(deployment: Deployment, name: str) -> EmbeddedSettings:
             state_folder=Path(config.state_folder),
             host=address.hostname or "127.0.0.1",
             port=address.port or 80,
-            pool=deployment.osmo.pool,
+            pool=deployment.osmo.pool or DEFAULT_POOL,
             platforms={key: PlatformCapacity(**value.model_dump()) for key, value in config.platforms.items()},
             images=_images(config),
             workflow_data_url=config.workflow_data_url,

@@ -16,6 +16,7 @@ from vda_assets.storage.errors import StorageError
 
 # Each command's module is loaded when it is asked for: Dagster alone takes a second, and few commands need it.
 _COMMANDS = {
+    "connect": "connect.connect",
     "datasets": "clips.datasets",
     "videos": "clips.videos",
     "cookbook": "cookbook.cookbook",

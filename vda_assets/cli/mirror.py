@@ -36,7 +36,7 @@ def mirror_run(dataset_name: str, run_id: str, videos: tuple[str, ...]) -> None:
 
     Prints MEDIA:<absolute path> for every file. Killed, the same command goes on where it was.
 
-    Example: vda mirror --dataset vda-demo --run-id run-1a2b3c4d
+    Example: vda mirror --dataset street --run-id run-1a2b3c4d
     """
     if not _RUN_ID.fullmatch(run_id):
         raise click.UsageError(f"--run-id {run_id!r} is no run, such as run-1a2b3c4d")

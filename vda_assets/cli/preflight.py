@@ -3,38 +3,85 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import click
 
 from vda_assets.cli.world import (
     chosen_selection,
     dataset_and_deployment,
-    dataset_option,
     flow_option,
     load,
     osmo_client,
     select_option,
 )
-from vda_assets.readiness.finding import Level
+from vda_assets.config.deployment import Deployment
+from vda_assets.flows.selection import Selection
+from vda_assets.project import Project
+from vda_assets.readiness.credentials import Replace
+from vda_assets.readiness.finding import Finding, Level
+from vda_assets.readiness.gate import check_deployment
 from vda_assets.readiness.preflight import check_everything
 
-_MARKS = {Level.READY: "ok  ", Level.NOTE: "note", Level.BLOCKING: "STOP"}
+_MARKS = {Level.READY: "ok  ", Level.NOTE: "note", Level.COLD: "cold", Level.BLOCKING: "STOP"}
 
 
 @click.command()
-@dataset_option
+@click.option("--dataset", "dataset_name", metavar="NAME", help="A dataset's name.")
+@click.option("--deployment", "deployment_name", metavar="NAME", help="Instead of a dataset: what all of its share.")
 @flow_option
 @select_option
-def preflight(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> None:
-    """Check pool, platform, storage, caches, endpoints and dataset, and have OSMO validate the workflow of one clip.
+@click.option("--no-probe", is_flag=True, help="Ask neither the images' registries, nor NGC, nor the model hub.")
+@click.option("--refresh", is_flag=True, help="Replace OSMO's credentials also by secrets of huggingface_hub's file.")
+def preflight(
+    dataset_name: str | None,
+    deployment_name: str | None,
+    flow: str | None,
+    outputs: tuple[str, ...],
+    no_probe: bool,
+    refresh: bool,
+) -> None:
+    """Check pool, platform, images, storage, caches, endpoints and dataset; have OSMO validate one clip's workflow.
 
-    Prints the time overview. Submits nothing, and leaves nothing.
+    Prints the time overview. Submits nothing, and leaves nothing but OSMO's credentials hf_token and nvcr_io, which it
+    makes from HF_TOKEN and NGC_API_KEY, or replaces where one of these is set. What is cold a run makes by itself.
 
-    Example: vda preflight --dataset vda-demo --flow e2e
+    Example: vda preflight --dataset street --flow e2e
     """
+    if (dataset_name is None) == (deployment_name is None):
+        raise click.UsageError("give either --dataset or --deployment")
     project = load()
-    dataset, deployment = dataset_and_deployment(project, dataset_name)
     selection = chosen_selection(flow, outputs)
+    replacing = Replace.KNOWN if refresh else Replace.SUPPLIED
+    if deployment_name:
+        deployment = project.deployment(deployment_name)
+        findings = deployment_findings(deployment, selection, replacing=replacing, probe=not no_probe)
+    else:
+        findings = _dataset_findings(project, str(dataset_name), selection, replacing=replacing, probe=not no_probe)
+    stop_if_blocked(findings)
+
+
+def deployment_findings(
+    deployment: Deployment, selection: Selection, *, replacing: Replace, probe: bool = True
+) -> tuple[Finding, ...]:
+    """Prints and returns what all datasets of the deployment share."""
+    with osmo_client(deployment) as client:
+        gate = check_deployment(
+            client,
+            deployment=deployment,
+            selection=selection,
+            environment=os.environ,
+            replacing=replacing,
+            probe=probe,
+        )
+    tell(gate.findings)
+    return gate.findings
+
+
+def _dataset_findings(
+    project: Project, dataset_name: str, selection: Selection, *, replacing: Replace, probe: bool
+) -> tuple[Finding, ...]:
+    dataset, deployment = dataset_and_deployment(project, dataset_name)
     with osmo_client(deployment) as client:
         result = check_everything(
             client,
@@ -43,13 +90,25 @@ def preflight(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> 
             deployment=deployment,
             cookbook=project.cookbooks[dataset.cookbook],
             selection=selection,
+            environment=os.environ,
+            replacing=replacing,
+            probe=probe,
         )
-    for finding in result.findings:
-        click.echo(f"{_MARKS[finding.level]} {finding.subject}: {finding.message}")
+    tell(result.findings)
     for line in result.overview.lines():
         click.echo(line)
-    if not result.ready:
-        for finding in result.findings:
-            if finding.level is Level.BLOCKING:
-                click.echo(f"USER_INPUT_REQUIRED: {finding.message}", err=True)
+    return result.findings
+
+
+def tell(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        click.echo(f"{_MARKS[finding.level]} {finding.subject}: {finding.message}")
+
+
+def stop_if_blocked(findings: Sequence[Finding]) -> None:
+    """Says on standard error what is to be provided, and exits with 1, when something blocks."""
+    blocking = [finding for finding in findings if finding.level is Level.BLOCKING]
+    for finding in blocking:
+        click.echo(f"USER_INPUT_REQUIRED: {finding.message}", err=True)
+    if blocking:
         raise click.exceptions.Exit(1)

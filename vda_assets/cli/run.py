@@ -15,10 +15,10 @@ import dagster as dg
 from rich.console import Console
 
 from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.demo import demo_dataset
 from vda_assets.cli.world import (
     chosen_selection,
     dataset_and_deployment,
-    dataset_option,
     flow_option,
     load,
     select_option,
@@ -43,23 +43,35 @@ CLIPS_PER_RUN = 1000
 
 
 @click.command()
-@dataset_option
+@click.option("--dataset", "dataset_name", metavar="NAME", help="A dataset's name; NVIDIA's demo clips without one.")
+@click.option("--deployment", "deployment_name", metavar="NAME", help="Where the demo clips are worked on.")
 @video_option
 @flow_option
 @select_option
-def run(dataset_name: str, videos: tuple[str, ...], flow: str | None, outputs: tuple[str, ...]) -> None:
+def run(
+    dataset_name: str | None,
+    deployment_name: str | None,
+    videos: tuple[str, ...],
+    flow: str | None,
+    outputs: tuple[str, ...],
+) -> None:
     """Make the outputs of a flow for clips of a dataset; all clips when none is named.
 
-    What is finished is not made again. Interrupted or killed, the same command goes on where it was.
+    What is finished is not made again. Interrupted or killed, the same command goes on where it was. Without a dataset
+    the public demo clips of NVIDIA are fetched, once, as the dataset street.
 
     \b
     Examples:
-      vda run --dataset vda-demo --flow e2e
-      vda run --dataset vda-demo --video bikes.mp4 --select original_labels
+      vda run --dataset street --flow e2e
+      vda run --dataset street --video bikes.mp4 --select original_labels
     """
-    project = load()
-    dataset, deployment = dataset_and_deployment(project, dataset_name)
+    if dataset_name and deployment_name:
+        raise click.UsageError("--deployment is for the demo clips: a dataset's file says where it is worked on")
     selection = chosen_selection(flow, outputs)
+    project = load()
+    if dataset_name is None:
+        project, dataset_name = demo_dataset(project, deployment_name)
+    dataset, deployment = dataset_and_deployment(project, dataset_name)
     clips, some_left_out = usable_clips(project.storage_of(deployment, os.environ), dataset, videos)
     signal.signal(signal.SIGTERM, _interrupt)
     with dagster_instance(project) as instance:

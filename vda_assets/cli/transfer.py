@@ -1,9 +1,8 @@
-"""`vda upload` and `vda datasets fetch-demo`: clips of this machine or of the public demo set into a dataset."""
+"""`vda upload`: clips of this machine into a dataset."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,9 +19,6 @@ from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.transfer import Copy, NotCopied, only_one, upload_clips
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
-DEMO_REPOSITORY = "nvidia/video-data-augmentation-demo"
-DEMO_DATASET = "vda-demo"
-
 
 @click.command()
 @click.argument("dataset_name", metavar="DATASET")
@@ -32,37 +28,10 @@ def upload(dataset_name: str, paths: tuple[Path, ...]) -> None:
 
     A folder's clips keep their paths below it. Killed, the same command goes on where it was.
 
-    Example: vda upload vda-demo clips/ street.mp4
+    Example: vda upload street clips/ street.mp4
     """
-    storage, dataset_url = _storage_and_url(load(), dataset_name)
+    storage, dataset_url = storage_and_url(load(), dataset_name)
     finish(put_clips(storage, dataset_url, _clip_files(paths)))
-
-
-@click.command("fetch-demo")
-@click.option("--dataset", "dataset_name", default=DEMO_DATASET, show_default=True, metavar="NAME", help="Where to.")
-@click.option("--revision", default="main", show_default=True, help="A branch, tag or commit; resolved to a commit.")
-@click.option("--repository", default=DEMO_REPOSITORY, show_default=True, help="Another dataset repository instead.")
-def fetch_demo(dataset_name: str, revision: str, repository: str) -> None:
-    """Fetch the public demo clips into a dataset. A Hugging Face token is used when there is one.
-
-    What comes is kept: when some did not come, or when killed, the same command goes on where it was.
-
-    Example: vda datasets fetch-demo
-    """
-    # The hub's library takes a fifth of a second to load; no other command needs it.
-    from vda_assets.cli.hub import HubClips, NotFetched
-
-    project = load()
-    storage, dataset_url = _storage_and_url(project, dataset_name)
-    clips = HubClips.find(repository, revision)
-    click.echo(f"{repository} at {clips.commit}: {len(clips.names)} clips", err=True)
-    folder = project.home / "fetched" / repository.replace("/", "--")
-    with only_one(folder):
-        problems = put_clips(storage, dataset_url, clips.fetch(folder))
-        # As long as some are missing, those that came need not come again.
-        if not any(isinstance(problem, NotFetched) for problem in problems):
-            shutil.rmtree(folder)
-    finish(problems)
 
 
 def put_clips(
@@ -158,6 +127,6 @@ def _size_bytes(file: Path) -> int:
         return 0
 
 
-def _storage_and_url(project: Project, dataset_name: str) -> tuple[Storage, StorageUrl]:
+def storage_and_url(project: Project, dataset_name: str) -> tuple[Storage, StorageUrl]:
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     return project.storage_of(deployment, os.environ), dataset.dataset_url

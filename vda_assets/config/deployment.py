@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from vda_assets.config.bounded import CREDENTIALS_IN_URL
+from vda_assets.config.endpoint_url import normalised
 from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel
 from vda_assets.osmo.spec import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, ResourceSpec, TimeoutSpec
@@ -36,7 +37,15 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _endpoint_url(url: str) -> str:
+    # Before the query goes: it may hold a key, which the normalised URL would silently lack.
+    if CREDENTIALS_IN_URL.search(url):
+        raise ValueError("holds credentials; take them out, they belong into the environment")
+    return _base_url(normalised(url))
+
+
 HttpUrl = Annotated[str, AfterValidator(_base_url)]
+EndpointUrl = Annotated[str, AfterValidator(_endpoint_url)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", description="name of an environment variable")]
 
 
@@ -51,6 +60,8 @@ def _own_labels(labels: dict[str, str]) -> dict[str, str]:
 
 # OSMO's own pool or platform, for what needs no GPU: it is never offered, chosen or taken.
 SYSTEM = "system"
+# What the embedded OSMO calls its pool.
+DEFAULT_POOL = "default"
 
 
 def _for_gpu_work(name: str) -> str:
@@ -69,7 +80,8 @@ class OsmoConnection(ConfigModel):
     the embedded OSMO the token that it makes itself; with `user` it asks for none."""
 
     url: HttpUrl
-    pool: GpuPlace = "default"
+    # Left out, the only pool that is ONLINE and has a platform with GPUs.
+    pool: GpuPlace | None = None
     gpu_platform: GpuPlace | None = None
     token_env: EnvironmentName | None = None
     user: str | None = None
@@ -127,9 +139,10 @@ class Images(ConfigModel):
 
 
 class Endpoint(ConfigModel):
-    """`api_key_env` names the variable of a task that holds the key, which `task_credentials` put there."""
+    """`url` is kept as the base whose `/models` is asked. `api_key_env` names the variable with the endpoint's own
+    key: in a task, where `task_credentials` put it, and in the pipeline's environment, which checks with it."""
 
-    url: HttpUrl
+    url: EndpointUrl
     model: Annotated[str, Field(pattern=r"^\S*$")]
     api_key_env: EnvironmentName | None = None
     # How long a container waits for one answer, where it can be told so (from paidf-augmentation 1.1.0 on).
@@ -139,6 +152,8 @@ class Endpoint(ConfigModel):
 class GeneratorEndpoint(Endpoint):
     """`returns` is the codec of the videos that come back: Cosmos NIMs answer with VP9, vLLM-omni with H.264."""
 
+    # As it is written: how a generator is asked is not OpenAI's matter.
+    url: HttpUrl
     returns: Literal["h264", "vp9"] | None = None
     # A clip of 93 frames takes 3 to 10 minutes, and the container's own default ends at 5.
     timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 3600.0
@@ -245,9 +260,17 @@ class EmbeddedOsmoConfig(ConfigModel):
     services: dict[str, list[str]] = {}
 
 
+class KubernetesAccess(ConfigModel):
+    """The cluster that the NIMs of a deployment live in, as a context of the kubeconfig. Left out: the cluster of the
+    pod that this runs in, else the kubeconfig's only context."""
+
+    context: Annotated[str, Field(min_length=1)]
+
+
 class Deployment(ConfigModel):
     description: str = ""
     osmo: OsmoConnection
+    kubernetes: KubernetesAccess | None = None
     images: Images = Images()
     endpoints: Endpoints = Endpoints()
     resources: Resources = Resources()

@@ -25,6 +25,7 @@ from vda_assets.dispatch.submissions import Submissions, Submitted, next_attempt
 from vda_assets.dispatch.submitter import Submitter
 from vda_assets.dispatch.systemic import Systemic
 from vda_assets.dispatch.watching import WatchedWorkflow, first_start, look
+from vda_assets.flows.place import Place
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, remaining, without
 from vda_assets.flows.workflow import WORK_HASH_IN_NAME, build_workflow, clip_hash
@@ -71,7 +72,7 @@ class Dispatcher:
         *,
         client: OsmoService,
         deployment: Deployment,
-        gpu_platform: str,
+        place: Place,
         layout: RunLayout,
         report: Report,
         is_whole: IsWhole,
@@ -81,7 +82,7 @@ class Dispatcher:
         clock: Clock = SYSTEM_CLOCK,
         executor: Executor | None = None,
     ) -> None:
-        self._client, self._deployment, self._gpu_platform = client, deployment, gpu_platform
+        self._client, self._deployment, self._place = client, deployment, place
         self._layout, self._report, self._is_whole, self._log = layout, report, is_whole, log
         self._company, self._pace, self._clock = company, pace, clock
         self._submissions = Submissions(client, layout)
@@ -243,16 +244,15 @@ class Dispatcher:
 
     def _post(self, pending: Pending) -> SubmitResult:
         """Sends a submission once; called by several threads."""
-        osmo = self._deployment.osmo
         spec = build_workflow(
             pending.work,
             layout=self._layout,
             deployment=self._deployment,
-            gpu_platform=self._gpu_platform,
+            place=self._place,
             attempt=pending.attempt,
             labelled=self._submissions.labelled,
         )
-        return self._client.submit(spec, pool=osmo.pool, priority=osmo.priority)
+        return self._client.submit(spec, pool=self._place.pool, priority=self._deployment.osmo.priority)
 
     def _accepted(self, one: Accepted) -> None:
         work, now = one.pending.work, self._clock.monotonic()

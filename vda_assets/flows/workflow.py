@@ -8,6 +8,7 @@ from __future__ import annotations
 from vda_assets.config.deployment import Container, Deployment
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import Clip, path_of
+from vda_assets.flows.place import Place
 from vda_assets.flows.setup import files_for
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork, digest, stage_outputs
@@ -84,30 +85,44 @@ def workflow_labels(layout: RunLayout, work: ClipWork, *, attempt: int) -> dict[
 
 
 def build_workflow(
-    work: ClipWork, *, layout: RunLayout, deployment: Deployment, gpu_platform: str, attempt: int, labelled: bool = True
+    work: ClipWork,
+    *,
+    layout: RunLayout,
+    deployment: Deployment,
+    place: Place,
+    attempt: int,
+    labelled: bool = True,
 ) -> WorkflowSpec:
     """The finished spec; nothing in it is left to be rendered but OSMO's own tokens.
 
     `labelled` is False for a service that refuses labels.
     """
-    builder = _Builder(work, layout, deployment, attempt)
+    builder = _Builder(work, layout, deployment, place, attempt)
     containers = {stage.row.container for stage in work.stages}
     return WorkflowSpec(
         name=workflow_name(layout, work),
         labels={**deployment.osmo.labels, **workflow_labels(layout, work, attempt=attempt)} if labelled else {},
         groups=[group for stage in work.stages for group in builder.groups(stage)],
-        resources={one.value: _on_platform(deployment.resources.of(one), gpu_platform) for one in sorted(containers)},
+        resources={one.value: _on_platform(deployment.resources.of(one), place) for one in sorted(containers)},
         timeout=deployment.timeout,
     )
 
 
-def _on_platform(resource: ResourceSpec, platform: str) -> ResourceSpec:
-    return resource.model_copy(update={"platform": platform})
+def _on_platform(resource: ResourceSpec, place: Place) -> ResourceSpec:
+    return resource.model_copy(update={"platform": place.gpu_platform})
 
 
 class _Builder:
-    def __init__(self, work: ClipWork, layout: RunLayout, deployment: Deployment, attempt: int) -> None:
+    def __init__(
+        self,
+        work: ClipWork,
+        layout: RunLayout,
+        deployment: Deployment,
+        place: Place,
+        attempt: int,
+    ) -> None:
         self._work, self._layout, self._deployment, self._attempt = work, layout, deployment, attempt
+        self._place = place
 
     def groups(self, stage: Stage) -> list[GroupSpec]:
         """One group, or one per augmentation index when they need not end together."""
@@ -151,7 +166,7 @@ class _Builder:
             inputs=[setup, clip, *weights, *self._gate(stage)],
             outputs=[UrlOutput(url=str(output))],
             resource=container.value,
-            credentials={name: dict(keys) for name, keys in self._deployment.task_credentials.items()},
+            credentials={name: dict(keys) for name, keys in self._place.task_credentials.items()},
         )
 
     def _clip_input(self, stage: Stage, draw: Draw) -> tuple[TaskInput | UrlInput, str | None]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vda_assets.config.deployment import Container, Deployment
+from vda_assets.flows.place import Place
 from vda_assets.flows.selection import Selection
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import OsmoError
@@ -38,16 +39,14 @@ class _Amount:
         return f"{amount or 0:g} {self.key.upper()}s"
 
 
-def check_nodes(
-    client: OsmoClient, deployment: Deployment, *, selection: Selection, gpu_platform: str
-) -> list[Finding]:
+def check_nodes(client: OsmoClient, deployment: Deployment, *, selection: Selection, place: Place) -> list[Finding]:
     """One finding for each container that no node can hold. A service that does not tell them is noted."""
-    where = f"pool {deployment.osmo.pool}, platform {gpu_platform}"
+    where = f"pool {place.pool}, platform {place.gpu_platform}"
     try:
         nodes = {
             node.hostname: most
             for node in client.nodes()
-            if (most := node.of(pool=deployment.osmo.pool, platform=gpu_platform))
+            if (most := node.of(pool=place.pool, platform=place.gpu_platform))
         }
     except OsmoError as error:
         return [note("nodes", f"whether a worker fits on one was not checked: {error}")]

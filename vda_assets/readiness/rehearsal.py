@@ -20,6 +20,7 @@ from vda_assets.flows.workflow import build_workflow
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import OsmoError, OsmoNotFound, OsmoRefused, OsmoServerError
 from vda_assets.osmo.spec import WorkflowSpec
+from vda_assets.readiness.credentials import HF_CREDENTIAL, NGC_CREDENTIAL
 from vda_assets.readiness.finding import Finding, Level, blocking, note, ready
 from vda_assets.readiness.gate import Gate
 from vda_assets.storage.access import Storage
@@ -32,7 +33,16 @@ _NO_RUN = "run-00000000"
 _MOST_CLIPS = 10
 _NOT_KNOWN = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 # What blocks because of these, OSMO refuses as well; a refused workflow would stay in its list for nothing.
-_REFUSED_ANYWAY = {"pool", "platform", "nodes", "images", "data credential", "task credentials"}
+_REFUSED_ANYWAY = {
+    "pool",
+    "platform",
+    "nodes",
+    "images",
+    "data credential",
+    "task credentials",
+    HF_CREDENTIAL,
+    NGC_CREDENTIAL,
+}
 # How long the row of a new workflow is waited for.
 _ROW_SECONDS = 10.0
 
@@ -54,7 +64,7 @@ def check_workflow(
     """
     if not selection.stages:
         return []
-    if gate.gpu_platform is None or any(
+    if gate.place is None or any(
         one.level is Level.BLOCKING and one.subject in _REFUSED_ANYWAY for one in gate.findings
     ):
         return [note(_SUBJECT, "not shown to OSMO, which would refuse it for what stops above")]
@@ -66,20 +76,26 @@ def check_workflow(
         item = item_of(clip, cookbook=cookbook, images=deployment.images, super_resolution=selection.super_resolution)
         ((work, seen),) = foresee_inputs(storage, [plan(item, selection, elsewhere).work], layout=layout)
         if not isinstance(seen, Failed):
-            return _validated(client, work, layout=layout, deployment=deployment, gpu_platform=gate.gpu_platform)
+            return _validated(client, work, layout=layout, deployment=deployment, gate=gate)
         reason = f"none of the first {min(len(clips), _MOST_CLIPS)} clips can be used; the last: {seen.reason}"
     return [note(_SUBJECT, f"not shown to OSMO: {reason}")]
 
 
 def _validated(
-    client: OsmoClient, work: ClipWork, *, layout: RunLayout, deployment: Deployment, gpu_platform: str
+    client: OsmoClient, work: ClipWork, *, layout: RunLayout, deployment: Deployment, gate: Gate
 ) -> list[Finding]:
+    assert gate.place is not None
     try:
         labelled = client.version().keeps_labels
         spec = build_workflow(
-            work, layout=layout, deployment=deployment, gpu_platform=gpu_platform, attempt=1, labelled=labelled
+            work,
+            layout=layout,
+            deployment=deployment,
+            place=gate.place,
+            attempt=1,
+            labelled=labelled,
         )
-        return _answer(client, spec, deployment, whose=work.clip.path)
+        return _answer(client, spec, deployment, pool=gate.place.pool, whose=work.clip.path)
     except (OsmoRefused, OsmoServerError) as error:
         if isinstance(error, OsmoRefused) and error.status in _NOT_KNOWN:
             return [note(_SUBJECT, f"not validated, which this service cannot: {error}")]
@@ -89,8 +105,8 @@ def _validated(
         return [note(_SUBJECT, f"not validated: {error}")]
 
 
-def _answer(client: OsmoClient, spec: WorkflowSpec, deployment: Deployment, *, whose: str) -> list[Finding]:
-    result = client.validate(spec, pool=deployment.osmo.pool, priority=deployment.osmo.priority)
+def _answer(client: OsmoClient, spec: WorkflowSpec, deployment: Deployment, *, pool: str, whose: str) -> list[Finding]:
+    result = client.validate(spec, pool=pool, priority=deployment.osmo.priority)
     if result.name != spec.name:
         # A validation answers with the bare name, a submission with a number behind it.
         return [note(_SUBJECT, f"this service cannot validate: it started {result.name}, {_end(client, result.name)}")]

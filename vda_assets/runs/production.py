@@ -18,6 +18,7 @@ from vda_assets.datasets.clips import clip_at, path_of
 from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.flows.inputs import Seen, provide_inputs
+from vda_assets.flows.place import Place
 from vda_assets.flows.planning import Item, Plan, item_of, plan
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.setup import setup_files, write_setup
@@ -96,14 +97,19 @@ class Production:
         )
 
     def run(
-        self, keys: Sequence[str], *, client: OsmoService, gpu_platform: str, more: Callable[[], Sequence[str]] = tuple
+        self,
+        keys: Sequence[str],
+        *,
+        client: OsmoService,
+        place: Place,
+        more: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """Returns when every selected output of every key is materialized or in `failures`. `more` is asked now and
         again for keys of further clips."""
         dispatcher = Dispatcher(
             client=client,
             deployment=self._scope.deployment,
-            gpu_platform=gpu_platform,
+            place=place,
             layout=self._layout,
             report=self._recorder,
             is_whole=self._was_left_by,

@@ -1,5 +1,6 @@
 """The body of a dataset's step: readiness, then the production of clips, then one failure that names what failed."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
 from vda_assets.osmo.errors import OsmoError, OsmoForbidden, OsmoUnauthorized
 from vda_assets.readiness.finding import NotReady, require
-from vda_assets.readiness.gate import check_gate
+from vda_assets.readiness.gate import check_gate, warm_up
 from vda_assets.readiness.overview import time_overview
 from vda_assets.runs.names import run_id_of, videos_partitions
 from vda_assets.runs.neighbours import Neighbours
@@ -61,8 +62,35 @@ def produce(
     context.log.info(f"{layout.run_id}: {selection.flow or 'selected stages'} for {len(keys)} clips")
     try:
         with getattr(context.resources, osmo_resource_key(deployment_name)).client() as client:
-            gate = check_gate(client, storage, dataset=scope.dataset, deployment=scope.deployment, selection=selection)
+            gate = check_gate(
+                client,
+                storage,
+                dataset=scope.dataset,
+                deployment=scope.deployment,
+                cookbook=scope.cookbook,
+                selection=selection,
+                environment=os.environ,
+            )
+            overview = time_overview(
+                selection,
+                gate.findings,
+                clips=len(keys),
+                clips_at_once=scope.deployment.osmo.max_in_flight,
+                stand_in=scope.deployment.is_stand_in,
+            )
+            context.log.info("\n".join(overview.lines()))
             require(gate.findings)
+            warmed = warm_up(
+                client,
+                storage,
+                gate,
+                deployment=scope.deployment,
+                selection=selection,
+                environment=os.environ,
+                log=log,
+            )
+            require(warmed)
+            assert gate.place is not None
             siblings = Siblings(
                 context.instance,
                 context.run,
@@ -72,21 +100,12 @@ def produce(
                 log=log,
             )
             keys = [*keys, *siblings.take_over()]
-            overview = time_overview(
-                selection,
-                gate.findings,
-                clips=len(keys),
-                clips_at_once=scope.deployment.osmo.max_in_flight,
-                stand_in=scope.deployment.is_stand_in,
-            )
-            context.log.info("\n".join(overview.lines()))
-            assert gate.gpu_platform is not None
 
             def more() -> list[str]:
                 siblings.settle(production)
                 return siblings.take_over()
 
-            production.run(keys, client=client, gpu_platform=gate.gpu_platform, more=more)
+            production.run(keys, client=client, place=gate.place, more=more)
             siblings.settle(production)
     except (NotReady, ConfigError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None

@@ -15,6 +15,7 @@ def container_environment(container: str, endpoints: Endpoints, cache: Path, tem
     for kind, (url, model) in endpoints.items():
         environment[f"{kind.upper()}_BASE_URL"] = environment[f"{kind.upper()}_ENDPOINT_URL"] = url
         # augmentation 1.0.0 looks at no other variable for its key.
+        environment.pop(f"{kind.upper()}_API_KEY", None)
         if key := key_of(kind.upper()):
             environment[f"{kind.upper()}_API_KEY"] = key
         environment[f"{kind.upper()}_MODEL"] = environment[f"{kind.upper()}_ENDPOINT_MODEL"] = model
@@ -25,6 +26,9 @@ def container_environment(container: str, endpoints: Endpoints, cache: Path, tem
     if token := next(filter(None, map(os.environ.get, tokens)), None):
         environment |= {name: os.environ.get(name) or token for name in tokens}
     if container == "auto_labeling":
+        # It would send these to an endpoint that has no key of its own, whose ever that is.
+        for name in ("NVIDIA_API_KEY", "OPENAI_API_KEY"):
+            environment.pop(name, None)
         environment["MODEL_CACHE_PATH"] = str(cache)
     else:
         hub = cache / "hub"

@@ -20,7 +20,7 @@ from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import REPOSITORY
 from vda_assets_tests.storage.emulators import BACKENDS, Place, configure, secrets_of
 
-DATASET = "vda-demo"
+DATASET = "street"
 RUN = "run-0a1b2c3d"
 BIG_BYTES = 8_000_000
 
@@ -33,6 +33,10 @@ class Project:
     @property
     def clips(self) -> StorageUrl:
         return self.place.root / f"datasets/{DATASET}"
+
+    @property
+    def demo_clips(self) -> StorageUrl:
+        return self.place.root / "datasets/vda-demo"
 
     @property
     def layout(self) -> RunLayout:

@@ -35,7 +35,7 @@ def test_a_folder_is_checked_by_its_path_even_when_a_dataset_uses_it(home: Path)
     shutil.copytree(home / "assets_cfg/cookbooks/piazza", home / "mine")
     weights = home / "mine/workflow_config.yaml"
     weights.write_text(weights.read_text().replace("clear: 0.35", "clear: 0.45"))
-    dataset = home / "assets_cfg/datasets/vda-demo.yaml"
+    dataset = home / "assets_cfg/datasets/street.yaml"
     dataset.write_text(dataset.read_text().replace("cookbook: city_traffic", f"cookbook: {home}/mine"))
     for path in ("./mine", "mine", str(home / "mine")):
         result = run("check", path)
@@ -57,13 +57,13 @@ def test_an_unknown_scene_names_the_known_ones(home: Path) -> None:
 
 
 def test_the_plan_lists_every_draw_and_how_they_spread_against_the_weights(home: Path) -> None:
-    clips = home / "home/storage/datasets/vda-demo"
+    clips = home / "home/storage/datasets/street"
     clips.mkdir(parents=True)
     for name in ("bikes.mp4", "a b.mp4"):
         (clips / name).write_bytes(b"clip")
     config = home / "assets_cfg/cookbooks/city_traffic/workflow_config.yaml"
     config.write_text(config.read_text().replace("n_augmentations: 1", "n_augmentations: 2"))
-    result = run("plan", "--dataset", "vda-demo")
+    result = run("plan", "--dataset", "street")
     assert result.exit_code == 0
     draws, spread = (part.splitlines() for part in result.stdout.split("\n\n"))
     assert draws[0].split("\t") == ["clip", "index", "weather", "time_of_day", "seed"]
@@ -83,10 +83,10 @@ def test_the_plan_lists_every_draw_and_how_they_spread_against_the_weights(home:
 def test_a_cookbook_with_unknown_keys_stops_every_command_on_its_datasets_before_anything_is_done(home: Path) -> None:
     base = home / "assets_cfg/cookbooks/city_traffic/augmentation/augmentation.yaml"
     base.write_text(base.read_text().replace("num_steps:", "numsteps:"))
-    error = CliRunner().invoke(vda, ["videos", "--dataset", "vda-demo"]).exception
+    error = CliRunner().invoke(vda, ["videos", "--dataset", "street"]).exception
     assert f"{base}: augmentation.parameters.numsteps: unknown key; did you mean num_steps?" in str(error)
     listed = CliRunner().invoke(vda, ["datasets"])
     assert listed.exit_code == 0
-    assert "vda-demo" not in listed.stdout
-    assert "broken dataset vda-demo:" in listed.stderr
+    assert "street" not in listed.stdout
+    assert "broken dataset street:" in listed.stderr
     assert f"{base}: augmentation.parameters.numsteps: unknown key" in listed.stderr

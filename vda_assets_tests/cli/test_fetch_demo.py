@@ -102,10 +102,10 @@ def test_the_demo_clips_are_fetched_flat_and_shared_names_are_refused(project: P
     with hub("nvidia/video-data-augmentation-demo") as url:
         done = project.vda("datasets", "fetch-demo", HF_ENDPOINT=url, HF_HOME=str(project.folder / "hf"))
     assert done.returncode == 1, done.stderr
-    assert sorted(done.stdout.splitlines()) == [f"{project.clips}/Two.MP4", f"{project.clips}/one.mp4"]
+    assert sorted(done.stdout.splitlines()) == [f"{project.demo_clips}/Two.MP4", f"{project.demo_clips}/one.mp4"]
     assert f"nvidia/video-data-augmentation-demo at {COMMIT}: 4 clips" in done.stderr
     assert "2 clips of nvidia/video-data-augmentation-demo are called same.mp4; none of them is taken" in done.stderr
-    found = {path: project.place.storage.read_bytes(project.clips / path) for path in ("one.mp4", "Two.MP4")}
+    found = {path: project.place.storage.read_bytes(project.demo_clips / path) for path in ("one.mp4", "Two.MP4")}
     assert found == {"one.mp4": MP4 + b"one", "Two.MP4": MP4 + b"two"}
 
 
@@ -116,7 +116,7 @@ def test_another_repository_is_taken_only_when_it_is_named(project: Project) -> 
         named = project.vda("datasets", "fetch-demo", "--repository", "somebody/else", **hub_of_somebody)
     assert refused.returncode == 1
     assert "there is no dataset repository nvidia/video-data-augmentation-demo" in refused.stderr
-    assert f"{project.clips}/one.mp4" in named.stdout
+    assert f"{project.demo_clips}/one.mp4" in named.stdout
 
 
 ONE, TWO = "clips/one.mp4", "more/Two.MP4"
@@ -140,7 +140,7 @@ def test_a_clip_that_does_not_come_is_named_and_alone_asked_for_again(
     with hub(repository, files=TWO_FILES, faults={TWO: fault}) as url:
         failed = project.vda(*fetch, HF_ENDPOINT=url, HF_HOME=hf_home)
     assert failed.returncode == 1
-    assert failed.stdout.splitlines() == [f"{project.clips}/one.mp4"]
+    assert failed.stdout.splitlines() == [f"{project.demo_clips}/one.mp4"]
     (line,) = [line for line in failed.stderr.splitlines() if line.startswith("FAILED")]
     assert line.startswith(f"FAILED: {TWO}: ")
     assert said in line
@@ -151,7 +151,7 @@ def test_a_clip_that_does_not_come_is_named_and_alone_asked_for_again(
         whole = project.vda(*fetch, HF_ENDPOINT=url, HF_HOME=hf_home)
     assert whole.returncode == 0, whole.stderr
     assert asked == [TWO]
-    assert f"{project.clips}/Two.MP4" in whole.stdout.splitlines()
+    assert f"{project.demo_clips}/Two.MP4" in whole.stdout.splitlines()
     assert not [path for path in (project.folder / "home/fetched").rglob("*") if path.is_file()]
 
 
@@ -179,7 +179,7 @@ def test_offline_the_demo_says_so_in_one_line(project: Project, environment: dic
     done = project.vda("datasets", "fetch-demo", **environment)
     assert done.returncode == 1
     assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
+    *_, line = done.stderr.splitlines()
     assert line.startswith("Error: the Hugging Face hub cannot be reached")
 
 

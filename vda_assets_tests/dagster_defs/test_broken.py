@@ -61,12 +61,12 @@ def test_nothing_of_what_is_broken_can_be_run_and_all_else_is_as_without_it(fold
 def test_files_that_share_a_name_are_told_in_one_place_beside_the_good_one(folder: Path) -> None:
     paths = [folder / f"datasets/worse-{number}.yaml" for number in (1, 2)]
     for path in paths:
-        path.write_text("url: file:///b/datasets/vda-demo\ndeployment: local\n")
+        path.write_text("url: file:///b/datasets/street\ndeployment: local\n")
     definitions = definitions_of(folder)
-    asset = node_of(definitions, "vda_demo", "broken_configuration")
-    assert asset.group_name == "vda_demo"
+    asset = node_of(definitions, "street", "broken_configuration")
+    assert asset.group_name == "street"
     assert {f"    {path}" for path in paths} <= set(asset.description.splitlines())
-    assert node_of(definitions, "vda_demo", "original_labels").is_executable
+    assert node_of(definitions, "street", "original_labels").is_executable
 
 
 @pytest.mark.parametrize("name", ["自行车", "a b", "x" * 200, "-", "no ```markup"])

@@ -29,7 +29,7 @@ def test_every_asset_says_whose_it_is_and_what(definitions: dg.Definitions) -> N
     graph = definitions.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert node.group_name in {"vda_demo", "local"}
+        assert node.group_name in {"street", "local"}
         assert node.kinds, key
         assert node.tags, key
         assert node.description, key
@@ -46,9 +46,9 @@ def test_definitions_load_without_a_service_a_bucket_or_a_folder(definitions: dg
 
 
 def test_the_nightly_condition_asks_for_what_is_missing_and_for_nothing_else(definitions: dg.Definitions) -> None:
-    assets = [dg.AssetKey(["vda_demo", output]) for output in OUTPUTS]
+    assets = [dg.AssetKey(["street", output]) for output in OUTPUTS]
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("vda_demo_videos", ["a.mp4", "b.mp4"])
+        instance.add_dynamic_partitions("street_videos", ["a.mp4", "b.mp4"])
         instance.report_runless_asset_event(dg.AssetMaterialization(assets[0], partition="a.mp4"))
 
         def evaluate_at(hour: int, cursor=None):
@@ -69,7 +69,7 @@ def test_the_nightly_condition_asks_for_what_is_missing_and_for_nothing_else(def
 
 
 def test_the_newest_materialization_of_each_partition_counts(definitions: dg.Definitions) -> None:
-    key = dg.AssetKey(["vda_demo", "original_labels"])
+    key = dg.AssetKey(["street", "original_labels"])
     with dg.DagsterInstance.ephemeral() as instance:
         for run in ("run-1", "run-2"):
             for partition in ("a.mp4", "b.mp4"):

@@ -20,7 +20,7 @@ from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.simulated_clock import SimulatedClock
 
 REPOSITORY = Path(__file__).parents[2]
-PARTITIONS = "vda_demo_videos"
+PARTITIONS = "street_videos"
 NOW = time.time()
 
 
@@ -72,7 +72,7 @@ class Sensor:
 def sensor(tmp_path: Path) -> Iterator[Sensor]:
     project = load_project({"VDA_ASSETS_CFG": str(REPOSITORY / "assets_cfg"), "VDA_HOME": str(tmp_path)})
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Sensor(project.dataset("vda-demo"), instance)
+        yield Sensor(project.dataset("street"), instance)
 
 
 def test_new_clips_are_added_and_observed_once(sensor: Sensor) -> None:

@@ -15,6 +15,7 @@ from vda_assets.dispatch.company import Alone, Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.dispatch.failures import StageFailure
 from vda_assets.dispatch.pace import Pace
+from vda_assets.flows.place import Place
 from vda_assets.flows.selection import FLOWS, Selection
 from vda_assets.flows.stages import OUTPUTS, Stage, stage_of_task
 from vda_assets.flows.work import ClipWork, digest
@@ -118,7 +119,7 @@ class Desk:
         return Dispatcher(
             client=self.osmo,
             deployment=deployment or Deployment.model_validate(DEPLOYMENT),
-            gpu_platform="h100",
+            place=Place("default", "h100"),
             layout=RunLayout(ROOT, dataset, run),
             report=told,
             is_whole=is_whole,

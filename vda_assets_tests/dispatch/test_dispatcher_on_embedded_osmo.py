@@ -10,6 +10,7 @@ import pytest
 from vda_assets.cli.world import osmo_client
 from vda_assets.datasets.clips import Clip
 from vda_assets.dispatch.failures import Blame, Explained, GoesOn, explain_failures
+from vda_assets.flows.place import Place
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.work import ClipWork, output_hashes
 from vda_assets.flows.worker_files import START_SCRIPT, worker_files
@@ -68,7 +69,11 @@ def test_a_workflow_that_goes_on_or_completed_has_no_failures_to_explain(world: 
     deployment = project.deployments["local"]
     (work,) = works_of(project, world, 1)
     spec = build_workflow(
-        work, layout=layout_of(project), deployment=deployment, gpu_platform="cpu-stand-in", attempt=1
+        work,
+        layout=layout_of(project),
+        deployment=deployment,
+        place=Place("default", "cpu-stand-in"),
+        attempt=1,
     )
     with osmo_client(deployment) as client:
         workflow_id = client.submit(spec, pool=deployment.osmo.pool).name

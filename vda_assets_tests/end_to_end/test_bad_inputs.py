@@ -48,7 +48,7 @@ def test_unknown_names_are_answered_with_those_that_exist(world: World) -> None:
     assert dataset.returncode == 2
     assert dataset.stderr.count("\n") == 1
     assert "'nope'" in dataset.stderr
-    assert "vda-demo" in dataset.stderr
+    assert "street" in dataset.stderr
 
     flow = world.vda("run", "--dataset", DATASET, "--flow", "e3e")
     assert flow.returncode == 2

@@ -90,5 +90,5 @@ def _assert_exactly_once(world: World, proxy: Proxy) -> None:
     assert len(finished) == CLIPS * len(OUTPUTS)
     with world.instance() as instance:
         for output in OUTPUTS:
-            key = dg.AssetKey(["vda_demo", output])
+            key = dg.AssetKey(["street", output])
             assert len(instance.get_materialized_partitions(key)) == CLIPS

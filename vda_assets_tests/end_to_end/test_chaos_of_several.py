@@ -141,6 +141,6 @@ def _assert_exactly_once(troubled: Troubled) -> None:
         assert len(finished) == CLIPS * len(OUTPUTS)
         assert set(finished.values()) == {1}, finished
     with troubled.world.instance() as instance:
-        for slug in ("vda_demo", "night_shift"):
+        for slug in ("street", "night_shift"):
             for output in OUTPUTS:
                 assert len(instance.get_materialized_partitions(dg.AssetKey([slug, output]))) == CLIPS

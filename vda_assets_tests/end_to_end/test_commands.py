@@ -110,15 +110,15 @@ def test_help_shows_examples(finished: World) -> None:
 
 def test_a_downstream_asset_gets_references_that_were_seen_in_storage(finished: World) -> None:
     given: dict[str, object] = {}
-    partitions = dg.DynamicPartitionsDefinition(name="vda_demo_videos")
+    partitions = dg.DynamicPartitionsDefinition(name="street_videos")
 
     @dg.asset(
         ins={
-            "clip": dg.AssetIn(dg.AssetKey(["vda_demo", "source_videos"])),
-            "augmented": dg.AssetIn(dg.AssetKey(["vda_demo", "augmented_videos"])),
+            "clip": dg.AssetIn(dg.AssetKey(["street", "source_videos"])),
+            "augmented": dg.AssetIn(dg.AssetKey(["street", "augmented_videos"])),
         },
         partitions_def=partitions,
-        io_manager_key="io__vda_demo",
+        io_manager_key="io__street",
     )
     def training_sample(clip: Clip, augmented: OutputReference) -> dict[str, str]:
         given.update(clip=clip, augmented=augmented)

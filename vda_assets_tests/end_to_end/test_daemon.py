@@ -33,10 +33,10 @@ GOOD = {"clip000.mp4", "clip002.mp4", "clip003.mp4", "clip006.mp4"}
 FAILING = {"clip001.mp4", "clip004.mp4", "clip005.mp4"}
 NO_VIDEO = "text.mp4"
 BAD, EVERY = FAILING | {NO_VIDEO}, GOOD | FAILING | {NO_VIDEO}
-SOURCE = dg.AssetKey(["vda_demo", "source_videos"])
-PARTITIONS = "vda_demo_videos"
+SOURCE = dg.AssetKey(["street", "source_videos"])
+PARTITIONS = "street_videos"
 KEYS = {
-    output: dg.AssetKey(["vda_demo", output])
+    output: dg.AssetKey(["street", output])
     for output in ("original_labels", "augmented_videos", "augmented_labels", "comparisons")
 }
 NOT_ENDED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
@@ -85,7 +85,7 @@ def clips(world: World, instance: dg.DagsterInstance, quick_results: Path) -> se
 
 @pytest.fixture(scope="module")
 def nightly(world: World, instance: dg.DagsterInstance, clips: set[str]) -> None:
-    switched_on = world.vda(*BESIDE_OSMO, "dagster", "sensor", "start", "vda_demo__nightly", "-w", WORKSPACE)
+    switched_on = world.vda(*BESIDE_OSMO, "dagster", "sensor", "start", "street__nightly", "-w", WORKSPACE)
     assert switched_on.returncode == 0, switched_on.stdout + switched_on.stderr
 
 
@@ -189,7 +189,7 @@ def test_when_the_run_that_makes_the_clips_of_a_scattered_backfill_is_killed_the
     world: World, instance: dg.DagsterInstance, nightly: None
 ) -> None:
     ended_backfill(instance, number=1)
-    stopped = world.vda(*BESIDE_OSMO, "dagster", "sensor", "stop", "vda_demo__nightly", "-w", WORKSPACE)
+    stopped = world.vda(*BESIDE_OSMO, "dagster", "sensor", "stop", "street__nightly", "-w", WORKSPACE)
     assert stopped.returncode == 0, stopped.stderr
     wait_for(lambda: not instance.get_runs(dg.RunsFilter(statuses=NOT_ENDED)), "the end of all runs", seconds=120)
     shutil.rmtree(world.outputs)

@@ -41,19 +41,19 @@ def test_each_has_its_own_assets_jobs_and_sensors_and_they_share_what_is_the_dep
     jobs = {job.name for job in definitions.resolve_all_job_defs()}
     sensors = {sensor.name for sensor in definitions.sensors or ()}
     own = {}
-    for slug in ("vda_demo", "night_shift"):
+    for slug in ("street", "night_shift"):
         node = graph.get(dg.AssetKey([slug, "augmented_labels"]))
         assert node.group_name == slug
         assert [key.path[0] for key in node.parent_keys] == [slug]
         own[slug] = [
             {name.removeprefix(slug) for name in names if name.startswith(slug)} for names in (keys, jobs, sensors)
         ]
-    assert own["vda_demo"] == own["night_shift"]
-    assert all(own["vda_demo"])
+    assert own["street"] == own["night_shift"]
+    assert all(own["street"])
     partitions = [graph.get(dg.AssetKey([slug, "source_videos"])).partitions_def.name for slug in own]
     assert len(set(partitions)) == 2
     shared = {key for key in keys if key.startswith("local/")}
-    assert len(keys) == len(shared) + 2 * len(own["vda_demo"][0])
+    assert len(keys) == len(shared) + 2 * len(own["street"][0])
 
 
 def test_runs_of_both_at_once_make_everything_of_each_and_take_nothing_from_each_other(world: World) -> None:
@@ -69,7 +69,7 @@ def test_runs_of_both_at_once_make_everything_of_each_and_take_nothing_from_each
     assert ended == {DATASET: 0, OTHER: 0}, said
 
     with world.instance() as instance:
-        for slug in ("vda_demo", "night_shift"):
+        for slug in ("street", "night_shift"):
             made = {output: instance.get_materialized_partitions(dg.AssetKey([slug, output])) for output in OUTPUTS}
             assert made == dict.fromkeys(OUTPUTS, CLIPS)
     outputs = {name: world.clips.parent / f"{name}-outputs" for name in runs}

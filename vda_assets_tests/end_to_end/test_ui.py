@@ -42,9 +42,9 @@ def test_materialize_on_the_page_of_a_clip_makes_that_output_of_that_clip_alone(
     world: World, ui: str, browser: Browser
 ) -> None:
     with world.instance() as instance:
-        wait_for(lambda: set(instance.get_dynamic_partitions("vda_demo_videos")) == KEYS, "the clips as partitions")
+        wait_for(lambda: set(instance.get_dynamic_partitions("street_videos")) == KEYS, "the clips as partitions")
 
-        browser.open(f"{ui}/assets/vda_demo/original_labels?view=partitions&partition={CHOSEN}")
+        browser.open(f"{ui}/assets/street/original_labels?view=partitions&partition={CHOSEN}")
         browser.click("//button[contains(., 'Materialize')]")
         browser.see(f"//*[@role='dialog']//*[.='{CHOSEN}']")
         browser.click("//button[.='Launch 1 run']")
@@ -58,7 +58,7 @@ def test_materialize_on_the_page_of_a_clip_makes_that_output_of_that_clip_alone(
         wait_for(lambda: instance.get_run_by_id(run.run_id).is_finished, "the end of the run")
         assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.SUCCESS
         made = {key: instance.get_materialized_partitions(key) for key in instance.all_asset_keys()}
-    assert {key.to_user_string(): keys for key, keys in made.items() if keys} == {"vda_demo/original_labels": {CHOSEN}}
+    assert {key.to_user_string(): keys for key, keys in made.items() if keys} == {"street/original_labels": {CHOSEN}}
     (folder,) = world.runs()
     assert [str(path.relative_to(folder)) for path in folder.glob("outputs/*/*")] == ["outputs/pseudo_labeled/street"]
     assert not (folder / "display").exists()

@@ -70,4 +70,4 @@ def test_a_run_of_the_command_is_terminated_and_executed_again_from_its_page(
         again = next(one for one in instance.get_runs() if one.run_id != run.run_id)
         wait_for(lambda: instance.get_run_by_id(again.run_id).is_finished, "its end", seconds=90)
         assert instance.get_run_by_id(again.run_id).status is dg.DagsterRunStatus.SUCCESS
-        assert instance.get_materialized_partitions(dg.AssetKey(["vda_demo", "original_labels"])) == CHOSEN
+        assert instance.get_materialized_partitions(dg.AssetKey(["street", "original_labels"])) == CHOSEN

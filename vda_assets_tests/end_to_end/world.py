@@ -18,7 +18,7 @@ import dagster as dg
 import httpx
 
 REPOSITORY = Path(__file__).parents[2]
-DATASET = "vda-demo"
+DATASET = "street"
 START_SECONDS = 60
 WORKSPACE = str(REPOSITORY / "workspace.yaml")
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from vda_assets.datasets.clips import Clip
+from vda_assets.flows.place import Place
 from vda_assets.flows.selection import FLOWS, output_named, selection_of
 from vda_assets.flows.setup import setup_files, write_setup
 from vda_assets.flows.stages import Stage, stage_of_task
@@ -43,7 +44,13 @@ def work_of(project: Project, outputs, *, n: int = 1, existing=None, key: str = 
 
 def workflow_of(project: Project, outputs, **options) -> dict:
     work = work_of(project, outputs, **options)
-    spec = build_workflow(work, layout=LAYOUT, deployment=project.deployments["local"], gpu_platform="h100", attempt=2)
+    spec = build_workflow(
+        work,
+        layout=LAYOUT,
+        deployment=project.deployments["local"],
+        place=Place("default", "h100"),
+        attempt=2,
+    )
     return yaml.safe_load(check_finished(to_yaml(spec)))["workflow"]
 
 
@@ -104,7 +111,9 @@ def test_a_workflow_says_whose_work_it_is_and_takes_nothing_but_its_own_clip(pro
 def test_an_image_that_runs_no_model_is_given_no_weights(project: Project) -> None:
     local = project.deployments["local"]
     newer = local.model_copy(update={"images": local.images.model_copy(update={"augmentation_version": "1.1.0"})})
-    spec = build_workflow(work_of(project, "e2e"), layout=LAYOUT, deployment=newer, gpu_platform="h100", attempt=1)
+    spec = build_workflow(
+        work_of(project, "e2e"), layout=LAYOUT, deployment=newer, place=Place("default", "h100"), attempt=1
+    )
     label, augment, _ = (group.tasks[0] for group in spec.groups)
     assert "--model-cache" in label.args
     assert "--model-cache" not in augment.args
@@ -130,7 +139,7 @@ def test_several_augmentations_have_a_worker_each_and_meet_at_their_lead(project
 def test_separate_groups_let_each_index_go_its_own_way(project: Project) -> None:
     work = work_of(project, "e2e", n=2)
     deployment = project.deployments["local"].model_copy(update={"augmentation_grouping": "separate"})
-    spec = build_workflow(work, layout=LAYOUT, deployment=deployment, gpu_platform="h100", attempt=1)
+    spec = build_workflow(work, layout=LAYOUT, deployment=deployment, place=Place("default", "h100"), attempt=1)
     workflow = yaml.safe_load(check_finished(to_yaml(spec)))["workflow"]
     assert groups_of(workflow) == {
         "auto_labeling_original_group": ["pl_original_worker_0"],
@@ -169,7 +178,11 @@ def test_a_clip_of_another_format_is_taken_from_where_it_lies_as_an_mp4(project:
     remuxed = LAYOUT.remuxed_clip("a", "0123456789ab")
     deployment = project.deployments["local"]
     spec = build_workflow(
-        replace(work, remuxed=remuxed), layout=LAYOUT, deployment=deployment, gpu_platform="h100", attempt=1
+        replace(work, remuxed=remuxed),
+        layout=LAYOUT,
+        deployment=deployment,
+        place=Place("default", "h100"),
+        attempt=1,
     )
     workflow = yaml.safe_load(to_yaml(spec))["workflow"]
     label, augment, _ = (group["tasks"][0] for group in workflow["groups"])
@@ -223,7 +236,9 @@ def test_a_task_belongs_to_its_stage() -> None:
 
 def test_the_written_workflow_is_what_osmo_would_read(project: Project) -> None:
     work = work_of(project, "e2e", key="cam=201=2Fa.mp4")
-    spec = build_workflow(work, layout=LAYOUT, deployment=project.deployments["local"], gpu_platform="h", attempt=1)
+    spec = build_workflow(
+        work, layout=LAYOUT, deployment=project.deployments["local"], place=Place("default", "h"), attempt=1
+    )
     assert VersionedWorkflowSpec.model_validate(yaml.safe_load(to_yaml(spec))).workflow == spec
 
 
@@ -272,7 +287,9 @@ def test_a_worker_downloads_of_the_setup_what_it_needs_however_many_clips_the_ru
         endpoints=project.deployments["local"].endpoints,
         super_resolution=False,
     )
-    spec = build_workflow(work, layout=LAYOUT, deployment=project.deployments["local"], gpu_platform="h", attempt=1)
+    spec = build_workflow(
+        work, layout=LAYOUT, deployment=project.deployments["local"], place=Place("default", "h"), attempt=1
+    )
     taken = {
         task.name: {path for path in files if re.match(task.inputs[0].regex, path)}
         for group in spec.groups

@@ -12,13 +12,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from vda_assets.config.deployment import Images, OsmoConnection
-from vda_assets.cookbooks.cookbook import read_cookbook
+from vda_assets.config.deployment import OsmoConnection
 from vda_assets.embedded.service.server import EmbeddedOsmo
 from vda_assets.embedded.service.settings import StandIn
-from vda_assets.flows.selection import FLOWS
 from vda_assets.model_caches.build import CacheBuilder, CacheNeed, CacheNotFilled
-from vda_assets.model_caches.contents import Source, needs_of
+from vda_assets.model_caches.contents import Source
 from vda_assets.model_caches.fill import MANIFEST
 from vda_assets.model_caches.state import look
 from vda_assets.model_caches.workflow import IMAGE
@@ -27,10 +25,10 @@ from vda_assets.osmo.credentials import GenericCredential
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.embedded.service.conftest import settings_below, wait_for
+from vda_assets_tests.model_caches.filled import needs
 from vda_assets_tests.weights_serving import Weights, serving_weights
 
-COOKBOOK = read_cookbook(Path(__file__).parents[2] / "assets_cfg/cookbooks/city_traffic", name="city_traffic")
-NEEDS = needs_of(FLOWS["e2e"], cookbooks=[COOKBOOK], images=Images())
+NEEDS = needs()
 REASON = "nvidia/Cosmos-Reason1-7B"
 REASON_FILES = tuple(source for source in NEEDS["cosmos_transfer"] if source.id.startswith(REASON))
 GATED = tuple(
@@ -81,8 +79,8 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def test_cold_caches_are_filled_by_one_workflow_of_two_tasks_and_then_whole(cluster: Cluster) -> None:
-    needs = [cluster.need("cosmos_transfer"), cluster.need("auto_labeling")]
-    states = cluster.builder().fill(needs)
+    wanted = [cluster.need("cosmos_transfer"), cluster.need("auto_labeling")]
+    states = cluster.builder().fill(wanted)
     assert not any(state.lacking for state in states.values())
     assert cluster.workflows() == {"setup_model_cache-1": "COMPLETED"}
     cosmos = states["cosmos_transfer"].files
@@ -95,7 +93,7 @@ def test_cold_caches_are_filled_by_one_workflow_of_two_tasks_and_then_whole(clus
     assert not [path for path in cosmos if ".cache" in path or "blobs" in path or path.endswith(".partial")]
     assert not [path for path in cluster.root.rglob("*") if path.is_symlink()]
     fetched = list(cluster.weights.fetched)
-    assert cluster.builder().fill(needs)
+    assert cluster.builder().fill(wanted)
     assert cluster.weights.fetched == fetched
     assert len(cluster.workflows()) == 1
 
@@ -126,7 +124,7 @@ def test_what_is_missing_is_fetched_and_nothing_else(cluster: Cluster, harm: str
 def test_a_further_need_is_added_to_what_is_there(cluster: Cluster) -> None:
     need = cluster.need("auto_labeling")
     cluster.builder().fill([need])
-    more = needs_of(FLOWS["e2e_super_resolution"], cookbooks=[COOKBOOK], images=Images())["auto_labeling"]
+    more = needs("e2e_super_resolution")["auto_labeling"]
     cluster.weights.put(more[-1])
     cluster.weights.fetched.clear()
     state = cluster.builder().fill([cluster.need("auto_labeling", more)])["auto_labeling"]
@@ -137,10 +135,10 @@ def test_a_further_need_is_added_to_what_is_there(cluster: Cluster) -> None:
 def test_two_that_need_a_cold_cache_at_once_fill_it_once(cluster: Cluster) -> None:
     said: list[list[str]] = [[], []]
     results = []
-    needs = [cluster.need("cosmos_transfer", REASON_FILES), cluster.need("auto_labeling")]
+    wanted = [cluster.need("cosmos_transfer", REASON_FILES), cluster.need("auto_labeling")]
 
     def fill(index: int) -> None:
-        results.append(cluster.builder(said[index].append).fill(needs))
+        results.append(cluster.builder(said[index].append).fill(wanted))
 
     threads = [threading.Thread(target=fill, args=(index,)) for index in (0, 1)]
     for thread in threads:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from vda_assets.config.deployment import Images
-from vda_assets.cookbooks.cookbook import Cookbook, read_cookbook
+from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.flows.selection import FLOWS
 from vda_assets.model_caches.contents import needs_of
+from vda_assets_tests.model_caches.filled import SCENES, scene
 
-SCENES = sorted((Path(__file__).parents[2] / "assets_cfg/cookbooks").iterdir())
-COOKBOOK = read_cookbook(SCENES[0], name=SCENES[0].name)
+COOKBOOK = scene()
 
 
 def ids(flow: str, cookbooks: Iterable[Cookbook] = (COOKBOOK,), images: Images | None = None) -> dict[str, list[str]]:
@@ -88,6 +87,6 @@ def test_super_resolution_needs_the_weights_of_its_variant(block: dict, reposito
     assert repository not in ids("e2e", [cookbook])["auto_labeling"]
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-def test_every_scene_needs_the_seven_repositories_of_cosmos(scene: Path) -> None:
-    assert len(set(ids("e2e", [read_cookbook(scene, name=scene.name)])["cosmos_transfer"])) == 7
+@pytest.mark.parametrize("name", sorted(path.name for path in SCENES.iterdir()))
+def test_every_scene_needs_the_seven_repositories_of_cosmos(name: str) -> None:
+    assert len(set(ids("e2e", [scene(name)])["cosmos_transfer"])) == 7

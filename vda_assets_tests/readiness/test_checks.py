@@ -24,16 +24,14 @@ from vda_assets.osmo.auth import DevUserAuth
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.credentials import GenericCredential
 from vda_assets.readiness.checks import (
-    PoolReadiness,
-    caches_of,
-    check_endpoint,
     check_images,
-    check_service,
     check_task_credentials,
     endpoints_of,
 )
+from vda_assets.readiness.endpoints import check_endpoint
 from vda_assets.readiness.finding import Level
 from vda_assets.readiness.overview import time_overview
+from vda_assets.readiness.pools import PoolReadiness, check_service
 from vda_assets_tests.embedded.service.conftest import settings_below
 from vda_assets_tests.osmo.service import VERSION, Reply, Service, serving
 
@@ -90,7 +88,7 @@ def pools_of(platforms: dict[str, list[str]]) -> dict[str, Any]:
     }
 
 
-def readiness_at(platforms: dict[str, list[str]], pool: str) -> PoolReadiness:
+def readiness_at(platforms: dict[str, list[str]], pool: str | None) -> PoolReadiness:
     answers = {"/api/version": VERSION, "/api/pool": Reply(pools_of(platforms)), "/api/resources": Reply({}, 403)}
     with serving(lambda asked: answers.get(asked.path, Reply({}))) as service, OsmoClient(service.url) as client:
         given = Deployment(osmo=OsmoConnection(url=service.url, pool=pool))
@@ -101,6 +99,29 @@ def test_what_osmo_keeps_for_itself_is_not_offered_as_a_pool() -> None:
     readiness = readiness_at({"system": ["cpu"], "team-a": ["h100"], "team-b": ["l40"]}, pool="default")
     (finding,) = (one for one in readiness.findings if one.level is Level.BLOCKING)
     assert finding.message == "osmo.pool 'default' does not exist; this login may use: team-a, team-b"
+
+
+@pytest.mark.parametrize(
+    ("pools", "chosen", "message"),
+    [
+        ({"team-a": ["h100"]}, "team-a", "team-a, the only one that is ONLINE and has a platform with GPUs"),
+        ({"system": ["h100"], "cpus": ["system"], "team-a": ["h100"]}, "team-a", "team-a, the only one that"),
+        (
+            {"team-b": ["l40"], "team-a": ["h100"]},
+            None,
+            "set osmo.pool (several are ONLINE); choose from: team-a, team-b",
+        ),
+        ({"system": ["cpu"]}, None, "this login may use no pool that is ONLINE and has a platform with GPUs"),
+        ({}, None, "this login may use no pool that is ONLINE and has a platform with GPUs"),
+    ],
+)
+def test_without_a_pool_the_only_one_with_gpus_is_taken_and_several_are_a_question(
+    pools: dict[str, list[str]], chosen: str | None, message: str
+) -> None:
+    readiness = readiness_at(pools, pool=None)
+    assert readiness.pool == chosen
+    (said,) = (one.message for one in readiness.findings if one.subject == "pool")
+    assert said.startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +175,7 @@ def answered(body: Any, status: int = 200) -> Reply:
         (answered({"data": [{"id": "cosmos-transfer2.5"}]}), Level.READY, "serves cosmos-transfer2.5"),
         (answered({"detail": "Not Found"}, 404), Level.READY, "/v1 answers"),
         (answered({"data": []}), Level.BLOCKING, "lists no model"),
-        (answered({"detail": "loading"}, 503), Level.NOTE, "does not answer here (HTTPStatusError)"),
+        (answered({"detail": "loading"}, 503), Level.NOTE, "does not answer here (HTTP 503)"),
     ],
     indirect=["generator"],
 )
@@ -183,14 +204,7 @@ def test_a_language_model_without_a_list_of_models_is_not_ready() -> None:
             osmo=OsmoConnection(url="http://osmo.example.com"),
             endpoints=Endpoints(llm=Endpoint(url=f"{service.url}/v1", model="qwen")),
         )
-        assert check_endpoint(given, Role.LLM).level is Level.NOTE
-
-
-def test_an_image_that_runs_no_model_needs_no_weights() -> None:
-    newer = deployment(video_transfer=NOBODY).model_copy(update={"images": Images(augmentation_version="1.1.0")})
-    assert caches_of(newer, FLOWS["e2e"]) == ["auto_labeling"]
-    assert caches_of(deployment(), FLOWS["e2e"]) == ["cosmos_transfer", "auto_labeling"]
-    assert caches_of(deployment(), FLOWS["auto_labeling"]) == ["auto_labeling"]
+        assert check_endpoint(given, Role.LLM).level is Level.BLOCKING
 
 
 def test_labels_of_videos_that_the_labelling_cannot_decode_are_blocked_and_the_rest_is_not() -> None:

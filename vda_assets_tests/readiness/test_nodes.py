@@ -9,6 +9,7 @@ import pytest
 
 from vda_assets.config.deployment import Deployment, OsmoConnection, Resources
 from vda_assets.embedded.service.server import EmbeddedOsmo
+from vda_assets.flows.place import Place
 from vda_assets.flows.selection import FLOWS
 from vda_assets.osmo.auth import DevUserAuth
 from vda_assets.osmo.client import OsmoClient
@@ -34,7 +35,7 @@ def asking(**changes: Any) -> Deployment:
 
 def findings_at(answer: Reply, given: Deployment, *, flow: str = "e2e") -> list[Finding]:
     with serving(lambda asked: answer) as service, OsmoClient(service.url) as client:
-        return check_nodes(client, given, selection=FLOWS[flow], gpu_platform="gpu")
+        return check_nodes(client, given, selection=FLOWS[flow], place=Place("default", "gpu"))
 
 
 def nodes(*several: dict[str, Any]) -> Reply:
@@ -118,7 +119,8 @@ def test_a_size_that_osmo_could_not_read_blocks_with_its_key() -> None:
 def test_the_embedded_osmo_tells_what_it_pretends_to_own(tmp_path: Path) -> None:
     with EmbeddedOsmo(settings_below(tmp_path)) as osmo, OsmoClient(osmo.url, DevUserAuth("somebody")) as client:
         found = {
-            gpus: check_nodes(client, asking(gpu=gpus), selection=FLOWS["e2e"], gpu_platform="gpu") for gpus in (2, 3)
+            gpus: check_nodes(client, asking(gpu=gpus), selection=FLOWS["e2e"], place=Place("default", "gpu"))
+            for gpus in (2, 3)
         }
     assert [one.level for one in found[2]] == [Level.READY]
     assert "asks for 3 GPUs, and the largest of pool default, platform gpu, embedded-gpu, has 2" in found[3][0].message

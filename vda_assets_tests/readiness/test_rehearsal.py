@@ -15,6 +15,7 @@ from vda_assets.config.deployment import Deployment
 from vda_assets.datasets.clips import list_clips
 from vda_assets.embedded.service.server import EmbeddedOsmo
 from vda_assets.embedded.service.settings import EmbeddedSettings, LabelPolicy
+from vda_assets.flows.place import Place
 from vda_assets.flows.selection import FLOWS, Selection, selection_of
 from vda_assets.flows.stages import Rendered, Stage
 from vda_assets.osmo.auth import DevUserAuth
@@ -30,7 +31,8 @@ from vda_assets_tests.embedded.service.conftest import settings_below
 from vda_assets_tests.end_to_end.world import REPOSITORY
 from vda_assets_tests.osmo.service import VERSION, Reply, Service, serving
 
-READY = Gate((), "gpu")
+PLACE = Place("default", "gpu")
+READY = Gate((), PLACE)
 
 
 class Bench:
@@ -117,8 +119,6 @@ def test_a_workflow_that_osmo_would_take_is_ready_and_nothing_of_it_stays(
 @pytest.mark.parametrize(
     ("policy", "given", "words"),
     [
-        ({}, {"task_credentials": {"hf_token": {"HF_TOKEN": "key"}}}, "key is not a valid credential key"),
-        ({}, {"task_credentials": {"ngc": {"NGC_API_KEY": "key"}}}, "Could not find the credential: ngc."),
         ({"labels": {"project": LabelPolicy(enforcement="enforce")}}, {}, "is missing required label 'project'"),
         ({"gpu_guarantee": 0}, {}, "GPU"),
         ({}, {"images": {"augmentation": "UPPER/Case:1.0.0"}}, "'UPPER/Case:1.0.0' is no name of an image"),
@@ -136,6 +136,22 @@ def test_what_osmo_refuses_blocks_in_its_own_words(
     assert finding.message.startswith("OSMO refuses the workflow of a.mp4: ")
     assert words in finding.message
     assert list(client.workflows()) == []
+
+
+@pytest.mark.parametrize(
+    ("credentials", "words"),
+    [
+        ({"hf_token": {"HF_TOKEN": "key"}}, "key is not a valid credential key"),
+        ({"ngc": {"NGC_API_KEY": "key"}}, "Could not find the credential: ngc."),
+    ],
+)
+def test_it_is_shown_with_the_credentials_that_workers_would_get(
+    bench: Bench, client: OsmoClient, credentials: dict, words: str
+) -> None:
+    bench.put("a.mp4")
+    (finding,) = bench.check(client, gate=Gate((), Place("default", "gpu", credentials)))
+    assert finding.level is Level.BLOCKING
+    assert words in finding.message
 
 
 def test_it_is_shown_with_the_priority_and_the_labels_that_it_would_be_submitted_with(
@@ -189,10 +205,10 @@ def test_where_nothing_runs_on_osmo_nothing_is_said(bench: Bench, client: OsmoCl
 @pytest.mark.parametrize(
     ("gate", "is_shown"),
     [
-        (Gate((blocking("pool", "default is OFFLINE"),), "gpu"), False),
-        (Gate((blocking("task credentials", "give OSMO the credential ngc"),), "gpu"), False),
+        (Gate((blocking("pool", "default is OFFLINE"),), PLACE), False),
+        (Gate((blocking("task credentials", "give OSMO the credential ngc"),), PLACE), False),
         (Gate((), None), False),
-        (Gate((blocking("model cache auto_labeling", "fill it"), note("nodes", "not checked")), "gpu"), True),
+        (Gate((blocking("model cache auto_labeling", "fill it"), note("nodes", "not checked")), PLACE), True),
     ],
 )
 def test_what_osmo_would_refuse_anyway_is_not_shown_to_it(bench: Bench, gate: Gate, is_shown: bool) -> None:

@@ -150,9 +150,9 @@ def configure(assets_cfg: Path, place: Place) -> None:
         profile = {key: value for key, value in asdict(place.credential).items() if value and key not in _SECRETS}
         deployment["storage"] = [profile | {f"{key}_env": name for key, name in _SECRETS.items()}]
     path.write_text(yaml.safe_dump(deployment))
-    path = assets_cfg / "datasets/vda-demo.yaml"
+    path = assets_cfg / "datasets/street.yaml"
     dataset = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**dataset, "url": f"{place.root}/datasets/vda-demo"}))
+    path.write_text(yaml.safe_dump({**dataset, "url": f"{place.root}/datasets/street"}))
 
 
 def secrets_of(place: Place) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from vda_assets.config.deployment import Endpoint
+from vda_assets.worker.endpoints import key_of
 from vda_assets_tests.http_serving import serving_http
 from vda_assets_tests.worker.bench import LLM, VLM, Bench
 
@@ -39,8 +40,10 @@ def listing(*models: str) -> tuple[int, str]:
     return 200, json.dumps({"data": [{"id": model} for model in models]})
 
 
-def with_vlm(bench: Bench, url: str, model: str = VLM) -> None:
-    bench.write_setup(bench.endpoints.model_copy(update={"vlm": Endpoint(url=url, model=model)}))
+def with_vlm(bench: Bench, url: str, model: str = VLM, api_key_env: str | None = None) -> None:
+    """The URL as it is: what the pipeline would have made of it is not what the worker is asked about here."""
+    vlm = Endpoint(url=NOBODY, model=model, api_key_env=api_key_env).model_copy(update={"url": url})
+    bench.write_setup(bench.endpoints.model_copy(update={"vlm": vlm}))
 
 
 def test_an_endpoint_that_is_gone_is_waited_for_and_then_given_up(bench: Bench) -> None:
@@ -112,15 +115,48 @@ def test_a_key_is_sent_as_the_container_sends_it(bench: Bench) -> None:
         return listing(VLM) if request.headers["Authorization"] == "Bearer secret-key" else (401, "")
 
     with model_server(guarded) as url:
-        with_vlm(bench, url)
-        ended = bench.run("augmentation", behaviour="good", VLM_API_KEY="secret-key", NVIDIA_API_KEY="other")
+        with_vlm(bench, url, api_key_env="TEAM_KEY")
+        ended = bench.run("augmentation", behaviour="good", TEAM_KEY="secret-key", NVIDIA_API_KEY="other")
     assert ended.code == 0, ended.log
     assert "secret-key" not in ended.log
 
 
+@pytest.mark.parametrize("variable", ["VLM_API_KEY", "NVIDIA_API_KEY", "OPENAI_API_KEY"])
+def test_no_key_that_is_not_the_endpoints_own_leaves_the_cluster(bench: Bench, variable: str) -> None:
+    sent: list[str | None] = []
+
+    def open_to_all(request: BaseHTTPRequestHandler) -> tuple[int, str]:
+        sent.append(request.headers["Authorization"])
+        return listing(VLM)
+
+    with model_server(open_to_all) as url:
+        with_vlm(bench, url)
+        ended = bench.run("augmentation", behaviour="good", **{variable: "nvapi-0123456789"})
+    assert ended.code == 0, ended.log
+    assert sent == [None]
+
+
+@pytest.mark.parametrize("host", ["qwen3-vl.osmo-nims.svc.cluster.local", "qwen3-vl.osmo-nims.svc"])
+def test_a_model_server_of_the_cluster_gets_the_key_that_the_container_would_send(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.delenv("VLM_API_KEY", raising=False)
+    monkeypatch.setenv("NVIDIA_API_KEY", "nvapi-0123456789")
+    monkeypatch.setenv("VLM_ENDPOINT", f"http://{host}:8000/v1")
+    assert key_of("VLM") == "nvapi-0123456789"
+
+
+def test_the_base_of_an_undecided_url_is_the_first_that_lists_a_model(bench: Bench) -> None:
+    with model_server(lambda _: listing(VLM)) as url:
+        with_vlm(bench, url.removesuffix("/v1") + "/ui/chat")
+        ended = bench.run("augmentation", behaviour="good")
+    assert ended.code == 0, ended.log
+    assert f"endpoints.vlm.url={url} " in ended.log
+
+
 def test_what_is_no_url_is_a_bad_setup(bench: Bench) -> None:
     environment = bench.folder / "setup/.env"
-    environment.write_text(environment.read_text().replace("VLM_ENDPOINT=http://", "VLM_ENDPOINT="))
+    environment.write_text(environment.read_text().replace("VLM_ENDPOINT=http://", "VLM_ENDPOINT=ftp://"))
     ended = bench.run("augmentation", behaviour="good")
     assert ended.code == 64
-    assert ended.reason.startswith("VLM_ENDPOINT in the run's .env is '127.0.0.1:")
+    assert ended.reason.startswith("VLM_ENDPOINT in the run's .env is 'ftp://127.0.0.1:")

@@ -125,9 +125,24 @@ def test_a_container_that_resolves_links_finds_the_clip_under_the_results_name(b
 
 @pytest.mark.parametrize("container", ["augmentation", "auto_labeling"])
 def test_the_key_that_opens_an_endpoint_is_the_one_that_the_container_looks_at(bench: Bench, container: str) -> None:
-    keys = {"NVIDIA_API_KEY": "nvapi-of-all", "LLM_API_KEY": "of-the-llm"}
+    endpoints = bench.endpoints
+    own = {
+        "vlm": endpoints.vlm.model_copy(update={"api_key_env": "TEAM_KEY"}),
+        "llm": endpoints.llm.model_copy(update={"api_key_env": "LLM_API_KEY"}),
+    }
+    bench.write_setup(endpoints.model_copy(update=own))
+    keys = {"NVIDIA_API_KEY": "nvapi-of-all", "TEAM_KEY": "of-the-vlm", "LLM_API_KEY": "of-the-llm"}
     given = given_to_the_container(bench, container, **keys)["environment"]
-    assert (given["VLM_API_KEY"], given["LLM_API_KEY"]) == ("nvapi-of-all", "of-the-llm")
+    assert (given["VLM_API_KEY"], given["LLM_API_KEY"]) == ("of-the-vlm", "of-the-llm")
+
+
+@pytest.mark.parametrize("container", ["augmentation", "auto_labeling"])
+def test_an_ngc_key_in_a_task_does_not_reach_an_endpoint_outside_of_the_cluster(bench: Bench, container: str) -> None:
+    keys = dict.fromkeys(("VLM_API_KEY", "LLM_API_KEY", "NVIDIA_API_KEY", "OPENAI_API_KEY"), "nvapi-0123456789")
+    given = given_to_the_container(bench, container, **keys)["environment"]
+    assert (given["VLM_API_KEY"], given["LLM_API_KEY"]) == (None, None)
+    if container == "auto_labeling":
+        assert (given["NVIDIA_API_KEY"], given["OPENAI_API_KEY"]) == (None, None)
 
 
 @pytest.mark.parametrize("name", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])

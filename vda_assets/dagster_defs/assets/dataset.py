@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from vda_assets.dagster_defs.assets.shared import shared_keys
 from vda_assets.dagster_defs.automation import nightly
 from vda_assets.flows.selection import selection_of
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
@@ -70,7 +71,7 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
     specs = [
         dg.AssetSpec(
             asset_key(dataset, output),
-            deps=[asset_key(dataset, upstream) for upstream in _UPSTREAM[output]],
+            deps=[*(asset_key(dataset, upstream) for upstream in _UPSTREAM[output]), *shared_keys(deployment_name)],
             description=_DESCRIPTIONS[output],
             group_name=dataset.slug,
             kinds=_KINDS[output],

@@ -250,7 +250,16 @@ def many_files() -> None:
 @behaviour
 def shows_what_it_was_given() -> None:
     names = ("VLM_BASE_URL", "VLM_MODEL", "LLM_MODEL", "VLM_ENDPOINT_MODEL", "LLM_CAPTION_ENDPOINT_URL")
-    names += ("MODEL_CACHE_PATH", "HF_HUB_CACHE", "VLM_API_KEY", "LLM_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+    names += (
+        "MODEL_CACHE_PATH",
+        "HF_HUB_CACHE",
+        "VLM_API_KEY",
+        "LLM_API_KEY",
+        "NVIDIA_API_KEY",
+        "OPENAI_API_KEY",
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+    )
     names += ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY")
     given = {name: os.environ.get(name) for name in names}
     cache = Path(given["MODEL_CACHE_PATH"] or given["HF_HUB_CACHE"] or "")
