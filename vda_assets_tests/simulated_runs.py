@@ -29,6 +29,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
 from vda_assets.dagster_defs.partitions import add_clips as add_partitions
+from vda_assets.flows.place import Place
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.stages import OUTPUTS, Output, stage_of_task
 from vda_assets.osmo.statuses import TaskStatus
@@ -182,7 +183,7 @@ class SimulatedRuns:
 
     def _at_the_simulated_osmo(self) -> AbstractContextManager[object]:
         stack = ExitStack()
-        ready = Gate((), "cpu-stand-in")
+        ready = Gate((), Place("default", "cpu-stand-in"))
         stack.enter_context(patch.object(OsmoResource, "client", lambda _: nullcontext(self.osmo)))
         stack.enter_context(patch("vda_assets.runs.step.check_gate", lambda *_, **__: ready))
         stack.enter_context(patch("vda_assets.runs.step.Production", partial(Production, clock=self.clock)))

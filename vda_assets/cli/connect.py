@@ -82,7 +82,7 @@ def _connection(url: str, token_env: str | None, user: str | None) -> OsmoConnec
         return OsmoConnection(url=url, token_env=token_env, user=user)
     except ValueError as error:
         reason = re.sub(r"^Value error, ", "", error.errors()[0]["msg"]) if hasattr(error, "errors") else str(error)
-        raise click.UsageError(f"{url}: {reason}") from None
+        raise click.UsageError(f"the URL {reason}") from None
 
 
 def _name_after(url: str) -> str:
@@ -101,9 +101,7 @@ def _chosen(what: str, names: Sequence[str], wanted: str | None, *, lacking: str
     """Raises click.ClickException that names the one thing to give."""
     if wanted is not None and wanted not in names:
         known = ", ".join(names) or "none"
-        raise click.ClickException(
-            f"USER_INPUT_REQUIRED: --{what} {wanted}: there is no such {what}; choose from: {known}"
-        )
+        raise click.ClickException(f"USER_INPUT_REQUIRED: --{what} {wanted} is not there; choose from: {known}")
     if wanted is not None:
         return wanted
     if not names:

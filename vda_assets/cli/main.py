@@ -21,6 +21,7 @@ _COMMANDS = {
     "videos": "clips.videos",
     "cookbook": "cookbook.cookbook",
     "preflight": "preflight.preflight",
+    "overview": "preflight.overview",
     "run": "run.run",
     "render": "render.render",
     "mirror": "mirror.mirror_run",

@@ -10,6 +10,7 @@ import click
 from vda_assets.cli.world import (
     chosen_selection,
     dataset_and_deployment,
+    dataset_option,
     flow_option,
     load,
     osmo_client,
@@ -21,7 +22,7 @@ from vda_assets.project import Project
 from vda_assets.readiness.credentials import Replace
 from vda_assets.readiness.finding import Finding, Level
 from vda_assets.readiness.gate import check_deployment
-from vda_assets.readiness.preflight import check_everything
+from vda_assets.readiness.preflight import check_everything, foresee
 
 _MARKS = {Level.READY: "ok  ", Level.NOTE: "note", Level.COLD: "cold", Level.BLOCKING: "STOP"}
 
@@ -59,6 +60,33 @@ def preflight(
     else:
         findings = _dataset_findings(project, str(dataset_name), selection, replacing=replacing, probe=not no_probe)
     stop_if_blocked(findings)
+
+
+@click.command()
+@dataset_option
+@flow_option
+@select_option
+def overview(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> None:
+    """Say how long a flow will take for a dataset: what is cold, how many clips of what length, how many GPUs are free.
+
+    Changes nothing. The minutes are those of the dataset's own workflows as soon as there are some.
+
+    Example: vda overview --dataset street --flow e2e
+    """
+    project = load()
+    dataset, deployment = dataset_and_deployment(project, dataset_name)
+    with osmo_client(deployment) as client:
+        foreseen = foresee(
+            client,
+            project.storage_of(deployment, os.environ),
+            dataset=dataset,
+            deployment=deployment,
+            cookbook=project.cookbooks[dataset.cookbook],
+            selection=chosen_selection(flow, outputs),
+            environment=os.environ,
+        )
+    for line in foreseen.lines():
+        click.echo(line)
 
 
 def deployment_findings(

@@ -115,7 +115,9 @@ class _Runs:
 
     def _show(self, entry: dg.EventLogEntry) -> None:
         """Prints what the step says and keeps what it made; Dagster's own events stay in the UI."""
-        if made := materialization_in(entry):
+        made = materialization_in(entry)
+        # What a clip has none of is what all datasets of the deployment share.
+        if made and made.partition is not None:
             self.materialized[output_named(made.asset_key.path[-1]), str(made.partition)] = made
         if entry.dagster_event is None and entry.user_message:
             clock = time.strftime("%H:%M:%S", time.localtime(entry.timestamp))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from vda_assets.base.failed import Failed
 from vda_assets.datasets.clips import MP4, Clip
@@ -25,6 +26,9 @@ from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 _CLIPS_AT_ONCE = 4
 _WITH_INDEX = (MP4, ".mov")
 # Of a remote clip that is no MP4 every byte is copied; 3 GB take 5 minutes at 10 MB/s.
@@ -33,7 +37,7 @@ CLIP_SECONDS = 600.0
 CLIP_BYTES = 2 << 30
 # paidf-augmentation 1.0.x: more is refused; made in chunks, measured on an H100 NVL, within the generator's limit.
 MOST_AUGMENTED_FRAMES = 5000
-_CHUNK_FRAMES, _CHUNK_SECONDS, _GENERATOR_SECONDS = 93, 503, 3600
+CHUNK_FRAMES, CHUNK_SECONDS, _GENERATOR_SECONDS = 93, 503, 3600
 
 
 @dataclass(frozen=True)
@@ -61,27 +65,54 @@ def foresee_inputs(
     return _one_by_one(_foresee, storage, works, layout)
 
 
+def look_into(storage: Storage, clips: Sequence[Clip]) -> Iterator[ClipInfo | Failed]:
+    """What each clip is, or why that cannot be said; within CLIP_SECONDS and CLIP_BYTES each."""
+    return _in_processes(lambda processes, clip: processes.call(_look, storage, clip), clips, name=_name_of)
+
+
 def _one_by_one(
     look: Callable[[Storage, ClipWork, RunLayout], tuple[ClipWork, Seen]],
     storage: Storage,
     works: Sequence[ClipWork],
     layout: RunLayout,
 ) -> Iterator[tuple[ClipWork, Seen | Failed]]:
+    seen = _in_processes(
+        lambda processes, work: processes.call(look, storage, work, layout),
+        works,
+        name=lambda work: _name_of(work.clip),
+    )
+    for work, one in zip(works, seen, strict=True):
+        yield (work, one) if isinstance(one, Failed) else one
+
+
+def _in_processes(
+    call: Callable[[Processes, Item], Result], items: Sequence[Item], *, name: Callable[[Item], str]
+) -> Iterator[Result | Failed]:
+    """In the order of the items; a clip that cannot be read is a failure of its own."""
     processes = Processes(seconds=CLIP_SECONDS, memory_bytes=CLIP_BYTES)
 
-    def provided(work: ClipWork) -> tuple[ClipWork, Seen | Failed]:
+    def called(item: Item) -> Result | Failed:
         try:
-            return processes.call(look, storage, work, layout)
+            return call(processes, item)
         except (StorageError, MediaError, OSError) as error:
-            return work, Failed(str(error))
+            return Failed(str(error))
         except (CallFailed, MemoryError) as error:
             problem = str(error) or f"it takes more than {CLIP_BYTES >> 20} MB"
-            reason = f"{work.clip.url.name}: reading it failed: {problem}. Upload the clip again or take it out."
-            return work, Failed(reason)
+            return Failed(f"{name(item)}: reading it failed: {problem}. Upload the clip again or take it out.")
 
     # On an interrupt the processes end first, and then the threads that wait for them.
     with ThreadPoolExecutor(_CLIPS_AT_ONCE) as threads, processes:
-        yield from threads.map(provided, works)
+        yield from threads.map(called, items)
+
+
+def _name_of(clip: Clip) -> str:
+    return clip.url.name
+
+
+def _look(storage: Storage, clip: Clip) -> ClipInfo:
+    """Raises what `_provide` does."""
+    with tempfile.TemporaryDirectory(prefix="vda-look-") as folder:
+        return _probed(storage, clip, Path(folder))[1]
 
 
 def _provide(storage: Storage, work: ClipWork, layout: RunLayout) -> tuple[ClipWork, Seen]:
@@ -128,12 +159,12 @@ def check_selection(info: ClipInfo, selection: Selection, *, name: str) -> tuple
     warnings = []
     if Stage.AUGMENTED_VIDEOS in selection:
         check_length(info, name=name, most_frames=MOST_AUGMENTED_FRAMES)
-        seconds = math.ceil(info.frame_count / _CHUNK_FRAMES) * _CHUNK_SECONDS
+        seconds = math.ceil(info.frame_count / CHUNK_FRAMES) * CHUNK_SECONDS
         if seconds > _GENERATOR_SECONDS:
             warnings.append(
                 f"{name}: generating {info.frame_count} frames takes about {seconds // 60} minutes on an H100, and the "
                 f"generator has {_GENERATOR_SECONDS // 60}: it will probably not finish. Cut the clip into pieces of "
-                f"at most {_GENERATOR_SECONDS // _CHUNK_SECONDS * _CHUNK_FRAMES} frames."
+                f"at most {_GENERATOR_SECONDS // CHUNK_SECONDS * CHUNK_FRAMES} frames."
             )
     if info.is_variable_rate:
         warnings.append(

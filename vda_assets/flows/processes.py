@@ -6,11 +6,13 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import re
 import resource
 import signal
 import tempfile
 import threading
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any, Self, TypeVar
@@ -22,6 +24,9 @@ T = TypeVar("T")
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["vda_assets.flows.inputs", "vda_assets.flows.comparisons"])
 _END_SECONDS = 5.0
+_SECRET = re.compile("TOKEN|KEY|SECRET|PASSWORD|CREDENTIAL")
+_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "GCS_")
+_starting = threading.Lock()
 
 
 class CallFailed(Exception):
@@ -43,6 +48,7 @@ class Processes:
         self._is_closed = True
 
     def __enter__(self) -> Self:
+        _start_server()
         # Theirs is taken away here: a process that is killed leaves its temporary files.
         self._scratch = tempfile.TemporaryDirectory(prefix="vda-processes-", ignore_cleanup_errors=True)
         self._is_closed = False
@@ -96,6 +102,21 @@ class Processes:
         child.end()
         with self._lock:
             self._children.discard(child)
+
+
+def _start_server() -> None:
+    """Whatever is called works with what it is handed: no process is left to read a user's secrets from."""
+    with _starting:
+        hidden = {name: os.environ.pop(name) for name in list(os.environ) if _is_secret(name)}
+        try:
+            forkserver.ensure_running()
+        finally:
+            os.environ.update(hidden)
+
+
+def _is_secret(name: str) -> bool:
+    """By its name. Those of the clouds are how storage is opened by this machine's own identity."""
+    return bool(_SECRET.search(name)) and not name.startswith(_CLOUDS)
 
 
 class _Child:

@@ -14,7 +14,7 @@ from vda_assets.flows.selection import Selection
 from vda_assets.model_caches.build import CacheNeed
 from vda_assets.nims.deploying import Keys
 from vda_assets.osmo.client import OsmoClient
-from vda_assets.readiness.caches import cache_needs, check_model_caches, fill_model_caches
+from vda_assets.readiness.caches import CacheReadiness, cache_needs, check_model_caches, fill_model_caches
 from vda_assets.readiness.checks import (
     check_data_credential,
     check_images,
@@ -31,7 +31,8 @@ from vda_assets.readiness.credentials import (
 from vda_assets.readiness.endpoints import check_endpoint, repair_endpoints
 from vda_assets.readiness.finding import Finding, Level, blocking
 from vda_assets.readiness.gated import check_gated
-from vda_assets.readiness.images import ask_for_images
+from vda_assets.readiness.images import ImageReadiness, ask_for_images
+from vda_assets.readiness.memory import Memory, NoMemory, remembered
 from vda_assets.readiness.nodes import check_nodes
 from vda_assets.readiness.pools import PoolReadiness, check_service
 from vda_assets.readiness.secrets import Secrets, find_secrets
@@ -66,14 +67,21 @@ def check_gate(
     environment: Mapping[str, str],
     replacing: Replace = Replace.NONE,
     probe: bool = True,
+    memory: Memory = NoMemory(),  # noqa: B008 - has no state
 ) -> Gate:
     """The checks that do not depend on how large the dataset is; credentials that OSMO lacks are made first.
 
-    Raises OsmoError when the service does not answer, StorageError when storage does not, ConfigError for a secret in
-    the environment that cannot be one.
+    What registries, endpoints and caches answered lately is taken from the `memory`. Raises OsmoError when the service
+    does not answer, StorageError when storage does not, ConfigError for a secret that cannot be one.
     """
     needs = cache_needs(deployment, dataset.storage_url, selection=selection, cookbooks=[cookbook])
-    caches = check_model_caches(storage, needs)
+    caches = remembered(
+        memory,
+        f"caches {[(str(need.url), [source.id for source in need.sources]) for need in needs]}",
+        lambda: check_model_caches(storage, needs),
+        kind=CacheReadiness,
+        is_good=lambda found: not found.are_cold,
+    )
     gated = caches.gated if probe else ()
     gate = check_deployment(
         client,
@@ -84,6 +92,7 @@ def check_gate(
         probe=probe,
         # A complete cache is read without a token.
         needed=[HF_CREDENTIAL] if caches.gated else [],
+        memory=memory,
     )
     findings = (
         *gate.findings,
@@ -104,18 +113,32 @@ def check_deployment(
     replacing: Replace = Replace.NONE,
     probe: bool = True,
     needed: Collection[str] = (),
+    memory: Memory = NoMemory(),  # noqa: B008 - has no state
 ) -> Gate:
     """What all datasets of a deployment share: service, pool, nodes, credentials, images, endpoints.
 
     The credentials of these names are `needed`. Raises what `check_gate` does.
     """
     service, credentials, place = _found(client, deployment, environment, replacing=replacing, needed=needed)
-    images = ask_for_images(
-        deployment,
-        selection,
-        ngc_key=_secrets(deployment, environment).ngc_key,
-        registries=credentials.registries,
-        probe=probe,
+    images = remembered(
+        memory,
+        f"images {deployment.images} {sorted(selection.stages)} {probe}",
+        lambda: ask_for_images(
+            deployment,
+            selection,
+            ngc_key=_secrets(deployment, environment).ngc_key,
+            registries=credentials.registries,
+            probe=probe,
+        ),
+        kind=ImageReadiness,
+        is_good=lambda found: _are_ready(found.findings),
+    )
+    endpoints = remembered(
+        memory,
+        f"endpoints {deployment.endpoints} {sorted(selection.stages)}",
+        lambda: tuple(check_endpoints(deployment, selection, environment=environment)),
+        kind=tuple[Finding, ...],
+        is_good=_are_ready,
     )
     findings = (
         *service.findings,
@@ -124,9 +147,13 @@ def check_deployment(
         *images.findings,
         *credentials.findings,
         *check_task_credentials(client, deployment),
-        *check_endpoints(deployment, selection, environment=environment),
+        *endpoints,
     )
     return Gate(findings, place, images.digests)
+
+
+def _are_ready(findings: Sequence[Finding]) -> bool:
+    return all(one.level is Level.READY for one in findings)
 
 
 def check_endpoints(deployment: Deployment, selection: Selection, *, environment: Mapping[str, str]) -> list[Finding]:

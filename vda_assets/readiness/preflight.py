@@ -9,17 +9,53 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.datasets.clips import list_clips
+from vda_assets.flows.place import Place
 from vda_assets.flows.selection import Selection
 from vda_assets.osmo.client import OsmoClient
+from vda_assets.readiness.caches import cache_needs, check_model_caches
 from vda_assets.readiness.checks import check_dataset
 from vda_assets.readiness.credentials import Replace
 from vda_assets.readiness.finding import Finding, Level
-from vda_assets.readiness.gate import check_gate
+from vda_assets.readiness.gate import check_endpoints, check_gate
 from vda_assets.readiness.ngc import check_team
+from vda_assets.readiness.outlook import look_ahead, sample_of
 from vda_assets.readiness.overview import Overview, time_overview
+from vda_assets.readiness.pools import check_service
 from vda_assets.readiness.rehearsal import check_workflow
 from vda_assets.readiness.secrets import find_secrets
 from vda_assets.storage.access import Storage
+
+
+def foresee(
+    client: OsmoClient,
+    storage: Storage,
+    *,
+    dataset: Dataset,
+    deployment: Deployment,
+    cookbook: Cookbook,
+    selection: Selection,
+    environment: Mapping[str, str],
+) -> Overview:
+    """The time overview alone; nothing is changed, not even a credential made. Raises what `check_everything` does."""
+    service = check_service(client, deployment)
+    place = Place(service.pool, service.gpu_platform) if service.pool and service.gpu_platform else None
+    needs = cache_needs(deployment, dataset.storage_url, selection=selection, cookbooks=[cookbook])
+    findings = [
+        *check_model_caches(storage, needs).findings,
+        *check_endpoints(deployment, selection, environment=environment),
+    ]
+    clips = list_clips(storage, dataset.dataset_url).clips
+    outlook = look_ahead(
+        client,
+        storage,
+        sample_of(clips),
+        clips=len(clips),
+        dataset=dataset,
+        deployment=deployment,
+        selection=selection,
+        place=place,
+    )
+    return time_overview(selection, findings, outlook, stand_in=deployment.is_stand_in)
 
 
 @dataclass(frozen=True)
@@ -77,11 +113,14 @@ def check_everything(
         *check_dataset(dataset, listing),
         *workflow,
     )
-    overview = time_overview(
-        selection,
-        findings,
+    outlook = look_ahead(
+        client,
+        storage,
+        sample_of(listing.clips),
         clips=len(listing.clips),
-        clips_at_once=deployment.osmo.max_in_flight,
-        stand_in=deployment.is_stand_in,
+        dataset=dataset,
+        deployment=deployment,
+        selection=selection,
+        place=gate.place,
     )
-    return Preflight(findings, overview)
+    return Preflight(findings, time_overview(selection, findings, outlook, stand_in=deployment.is_stand_in))

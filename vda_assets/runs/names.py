@@ -10,6 +10,8 @@ from vda_assets.flows.stages import Output
 SOURCE_VIDEOS = "source_videos"
 BROKEN = "broken_configuration"
 
+EXPECTED = "vda/expected"  # tag of a run: how long it was expected to take
+
 RUN_ID = "run_id"  # text: which run's folder holds the output
 VERDICT = "verdict"  # text: accepted, rejected, degraded, unverified
 VARIABLE_RATE = "variable_frame_rate"  # bool: of the clip that is labelled; only where it is so
@@ -17,6 +19,8 @@ PARENT_VERDICT = "parent_verdict"  # text: the verdict of the augmented clip, on
 REASONS = "reasons"  # text
 DOUBTS = "doubts"  # text: answers that do not fit what was drawn
 REUSED = "reused"  # bool: finished before this run
+IMAGE = "image"  # text: of the container, with the digest that its tag had, where the registry told one
+ORIGIN = "origin"  # text: repository and commit of clips that a command has fetched
 STAND_IN = "stand_in"  # bool: made by a CPU stand-in
 SAMPLED_VARS = "sampled_vars"  # JSON: augmentation index -> variable -> value
 WORKFLOW = "workflow"  # text: OSMO's id

@@ -32,7 +32,7 @@ from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failures
 from vda_assets.runs.recording.finished import Finished, find_finished
 from vda_assets.runs.recording.materializing import reused
-from vda_assets.runs.recording.recorder import Recorder
+from vda_assets.runs.recording.recorder import Provenance, Recorder
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
@@ -102,10 +102,12 @@ class Production:
         *,
         client: OsmoService,
         place: Place,
+        provenance: Provenance,
         more: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """Returns when every selected output of every key is materialized or in `failures`. `more` is asked now and
         again for keys of further clips."""
+        self._recorder.provenance = provenance
         dispatcher = Dispatcher(
             client=client,
             deployment=self._scope.deployment,

@@ -2,27 +2,37 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import dagster as dg
 
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.base.patience import Patience
+from vda_assets.config.deployment import Container
 from vda_assets.config.errors import ConfigError
+from vda_assets.datasets.clips import clip_at
+from vda_assets.datasets.origin import read_origin
 from vda_assets.dispatch.pace import Pace
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
+from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import OsmoError, OsmoForbidden, OsmoUnauthorized
 from vda_assets.readiness.finding import NotReady, require
-from vda_assets.readiness.gate import check_gate, warm_up
-from vda_assets.readiness.overview import time_overview
-from vda_assets.runs.names import run_id_of, videos_partitions
+from vda_assets.readiness.gate import Gate, check_gate, warm_up
+from vda_assets.readiness.outlook import look_ahead, sample_of
+from vda_assets.readiness.overview import Overview, time_overview
+from vda_assets.runs.memory import InstanceMemory
+from vda_assets.runs.names import EXPECTED, run_id_of, videos_partitions
 from vda_assets.runs.neighbours import Neighbours
 from vda_assets.runs.production import Production, Scope
 from vda_assets.runs.recording.failures import by_cause, lines
+from vda_assets.runs.recording.recorder import Provenance
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
+from vda_assets.runs.shared import report_first
 from vda_assets.runs.siblings import Siblings
 from vda_assets.runs.tables import table
+from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
 
@@ -70,15 +80,11 @@ def produce(
                 cookbook=scope.cookbook,
                 selection=selection,
                 environment=os.environ,
+                memory=InstanceMemory(context.instance),
             )
-            overview = time_overview(
-                selection,
-                gate.findings,
-                clips=len(keys),
-                clips_at_once=scope.deployment.osmo.max_in_flight,
-                stand_in=scope.deployment.is_stand_in,
-            )
+            overview = _overview(client, storage, scope, selection, keys, gate)
             context.log.info("\n".join(overview.lines()))
+            context.instance.add_run_tags(context.run.run_id, {EXPECTED: overview.total})
             require(gate.findings)
             warmed = warm_up(
                 client,
@@ -90,6 +96,7 @@ def produce(
                 log=log,
             )
             require(warmed)
+            report_first(context.instance, deployment_name, [*gate.findings, *warmed], log_event)
             assert gate.place is not None
             siblings = Siblings(
                 context.instance,
@@ -105,7 +112,8 @@ def produce(
                 siblings.settle(production)
                 return siblings.take_over()
 
-            production.run(keys, client=client, place=gate.place, more=more)
+            provenance = _provenance(storage, scope, gate)
+            production.run(keys, client=client, place=gate.place, provenance=provenance, more=more)
             siblings.settle(production)
     except (NotReady, ConfigError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
@@ -115,6 +123,38 @@ def produce(
         raise _osmo_failure(error, scope.deployment.osmo.url, has_begun=bool(production.keys)) from error
     if reasons := production.failures.reasons:
         raise failure_of(reasons, asked=len(production.keys) * len(selection.outputs))
+
+
+def _provenance(storage: Storage, scope: Scope, gate: Gate) -> Provenance:
+    origin = read_origin(storage, scope.dataset.dataset_url)
+    images = {container: scope.deployment.images.of(container) for container in Container}
+    pinned = {
+        container: f"{image}@{gate.digests[container]}"
+        for container, image in images.items()
+        if container in gate.digests
+    }
+    return Provenance(images | pinned, str(origin) if origin else None)
+
+
+def _overview(
+    client: OsmoClient, storage: Storage, scope: Scope, selection: Selection, keys: Sequence[str], gate: Gate
+) -> Overview:
+    """Clips that are not there are left out of the sample; the production says so of each."""
+    sample = []
+    for key in sample_of(keys):
+        with suppress(StorageError, OSError):
+            sample.append(clip_at(storage, scope.dataset.dataset_url, key))
+    outlook = look_ahead(
+        client,
+        storage,
+        sample,
+        clips=len(keys),
+        dataset=scope.dataset,
+        deployment=scope.deployment,
+        selection=selection,
+        place=gate.place,
+    )
+    return time_overview(selection, gate.findings, outlook, stand_in=scope.deployment.is_stand_in)
 
 
 def _osmo_failure(error: OsmoError, url: str, *, has_begun: bool) -> dg.Failure:

@@ -14,7 +14,7 @@ from vda_assets.dagster_defs.io_managers import OutputReference
 from vda_assets.datasets.clips import Clip
 from vda_assets.project import load_project
 from vda_assets_tests.clips import cut
-from vda_assets_tests.end_to_end.world import DATASET, World
+from vda_assets_tests.end_to_end.world import DATASET, World, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,23 @@ def test_what_a_run_would_refuse_is_not_rendered_and_for_the_same_reason(finishe
     run = finished.vda("run", *asked, "--select", "augmented_labels")
     assert run.returncode == 1
     assert f"augmented_labels: {reason}" in run.stderr
+
+
+def test_a_workflow_with_its_setup_is_submitted_by_hand_as_its_first_line_says(finished: World) -> None:
+    asked = ("--dataset", DATASET, "--video", "night=2Flate=20show.mp4", "--select", "original_labels")
+    rendered = finished.vda("render", *asked, "--with-setup")
+    assert rendered.returncode == 0, rendered.stderr
+    first, _, _ = rendered.stdout.partition("\n")
+    assert first == "# osmo workflow submit THIS_FILE --pool default --priority NORMAL"
+    # What that command sends: the file as it is, and nothing that is to be set.
+    body = {"file": rendered.stdout, "set_variables": [], "set_string_variables": [], "uploaded_templated_spec": None}
+    url = f"{finished.osmo_url}/api/pool/default/workflow"
+    checked = httpx.post(url, json=body, params={"validation_only": True}, headers=finished.login)
+    assert checked.status_code == 200, checked.text
+    sent = httpx.post(url, json=body, params={"priority": "NORMAL"}, headers=finished.login)
+    name = sent.raise_for_status().json()["name"]
+    wait_for(lambda: finished.workflows().get(name, "RUNNING") not in {"PENDING", "RUNNING"}, name)
+    assert finished.workflows()[name] == "COMPLETED"
 
 
 def test_help_shows_examples(finished: World) -> None:

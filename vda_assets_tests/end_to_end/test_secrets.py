@@ -15,108 +15,51 @@ from pathlib import Path
 import dagster as dg
 import psutil
 import pytest
-import yaml
 
 from vda_assets.dagster_defs.build import build_definitions
-from vda_assets.model_caches.workflow import IMAGE as CACHE_IMAGE
-from vda_assets.osmo.auth import AccessTokenAuth
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.project import load_project
 from vda_assets.readiness.credentials import NGC_USER, Replace, ensure_credentials
 from vda_assets.readiness.secrets import find_secrets
 from vda_assets_tests.clips import cut
-from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving
-from vda_assets_tests.model_caches.filled import needs
-from vda_assets_tests.quick_results import change_yaml
-from vda_assets_tests.registry_serving import DIGEST, Registry, serving_registry
-from vda_assets_tests.weights_serving import Weights, serving_weights
+from vda_assets_tests.end_to_end.cloud import HF_TOKEN, IMAGES, NGC_KEY, Cloud, serving_cloud
+from vda_assets_tests.end_to_end.world import DATASET, World
+from vda_assets_tests.registry_serving import DIGEST, Registry
 
-HF_TOKEN, NGC_KEY = "hf_5b1c9d7e3f2a4860", "nvapi-7c3e1f9b2d5a4806"
-IMAGES = {"augmentation": "nvidia/paidf-augmentation:1.0.0", "auto_labeling": "nvidia/paidf-auto-labeling:1.0.0"}
 # What workers are meant to find them under.
 MEANT = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "NGC_CLI_API_KEY"}
 
 
-@dataclass(frozen=True)
-class UsersWorld(World):
-    """What the user's commands are started in: the same world, with the secrets exported and the weights near."""
+def known(world: Cloud) -> dict[str, list[bytes]]:
+    """Each secret's name -> the forms that it may show in."""
+    values = {"HF token": HF_TOKEN, "NGC key": NGC_KEY, "OSMO token": world.environment["OSMO_TOKEN"].strip()}
+    login = f"{NGC_USER}:{NGC_KEY}".encode()
+    forms = {name: [value.encode(), base64.b64encode(value.encode())] for name, value in values.items()}
+    return forms | {"NGC login": [base64.b64encode(login)]}
 
-    weights: Weights
 
-    @property
-    def environment(self) -> dict[str, str]:
-        return super().environment | {
-            "HF_TOKEN": HF_TOKEN,
-            "NGC_API_KEY": f"Bearer {NGC_KEY}",
-            "NGC_CONFIG_FILE": str(self.folder / "none"),
-            **self.weights.environment,
-            "NGC_ORG": "",
-            "OSMO_TOKEN": (self.folder / "home/osmo/access_token").read_text(),
-        }
-
-    @property
-    def known(self) -> dict[str, list[bytes]]:
-        """Each secret's name -> the forms that it may show in."""
-        values = {"HF token": HF_TOKEN, "NGC key": NGC_KEY, "OSMO token": self.environment["OSMO_TOKEN"].strip()}
-        login = f"{NGC_USER}:{NGC_KEY}".encode()
-        forms = {name: [value.encode(), base64.b64encode(value.encode())] for name, value in values.items()}
-        return forms | {"NGC login": [base64.b64encode(login)]}
-
-    def names_in(self, content: bytes) -> set[str]:
-        return {name for name, forms in self.known.items() if any(form in content for form in forms)}
+def names_in(world: Cloud, content: bytes) -> set[str]:
+    return {name for name, forms in known(world).items() if any(form in content for form in forms)}
 
 
 @pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
-    with serving_registry(Registry(set(IMAGES.values()), open_to_all=True)) as registry:
-        yield registry
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """All is cold; one clip."""
+    with serving_cloud(tmp_path_factory.mktemp("secrets"), command=seeing) as cloud:
+        cut(cloud.clips / "a.mp4", frames=12)
+        yield cloud
 
 
-@pytest.fixture(scope="module")
-def weights() -> Iterator[Weights]:
-    with serving_weights() as weights:
-        for sources in needs().values():
-            for source in sources:
-                weights.put(source)
-        weights.gated["nvidia/Cosmos-Guardrail1"] = HF_TOKEN
-        yield weights
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, registry: Registry, weights: Weights) -> Iterator[UsersWorld]:
-    """A deployment that is no stand-in, of the OSMO that the stand-in's file starts, and one clip; all is cold."""
-    world = make_world(tmp_path_factory.mktemp("secrets"))
-    configurations = world.folder / "assets_cfg"
-    images = {container: registry.image(image) for container, image in IMAGES.items()}
-
-    def take_images(deployment: dict) -> None:
-        deployment["images"] = images
-        deployment["osmo_local"]["images"] = {
-            image: {"environment": {"PAIDF_CLI": f"{seeing(world.folder, container)}"}}
-            for container, image in images.items()
-        } | {CACHE_IMAGE: {"path": [str(Path(sys.executable).parent)]}}
-
-    change_yaml(configurations / "deployments/local.yaml", take_images)
-    cloud = yaml.safe_load((configurations / "deployments/local.yaml").read_text())
-    del cloud["osmo_local"]
-    cloud["osmo"]["token_env"] = "OSMO_TOKEN"
-    (configurations / "deployments/cloud.yaml").write_text(yaml.safe_dump(cloud))
-    change_yaml(configurations / "datasets/street.yaml", lambda dataset: dataset.update(deployment="cloud"))
-    cut(world.clips / "a.mp4", frames=12)
-    with serving(world):
-        yield UsersWorld(world.folder, world.osmo_url, weights)
-
-
-def osmo_of(world: UsersWorld) -> OsmoClient:
-    auth = AccessTokenAuth(world.osmo_url, access_token=world.environment["OSMO_TOKEN"], source="the test")
-    return OsmoClient(world.osmo_url, auth)
+@pytest.fixture
+def registry(world: Cloud) -> Registry:
+    return world.registry
 
 
 def give_token(client: OsmoClient) -> None:
     ensure_credentials(client, find_secrets({"HF_TOKEN": HF_TOKEN}), replace=Replace.NONE)
 
 
-def seeing(folder: Path, container: str) -> Path:
+def seeing(folder: Path, container: str) -> str:
     """A container that notes a hash of the token that it sees: what is searched must not hold the token itself."""
     script = folder / f"{container}.sh"
     script.write_text(
@@ -125,7 +68,7 @@ def seeing(folder: Path, container: str) -> Path:
         f'exec {sys.executable} -m vda_assets.embedded.containers.{container} "$@"\n'
     )
     script.chmod(0o755)
-    return script
+    return str(script)
 
 
 @dataclass
@@ -134,6 +77,7 @@ class Watched:
 
     arguments: set[bytes] = field(default_factory=set)
     environments: set[tuple[str, str]] = field(default_factory=set)
+    of_children: set[tuple[str, str]] = field(default_factory=set)
 
 
 @contextmanager
@@ -147,9 +91,13 @@ def watching(world: World) -> Iterator[Watched]:
             with suppress(psutil.Error):
                 own = {osmo, *osmo.children(recursive=True)}
                 seen.arguments.update(b" ".join(map(str.encode, arguments_of(one))) for one in own)
-                seen.arguments.update(
-                    b" ".join(map(str.encode, arguments_of(one))) for one in psutil.Process().children(recursive=True)
-                )
+                for command in psutil.Process().children():
+                    seen.arguments.add(b" ".join(map(str.encode, arguments_of(command))))
+                    children = [] if command == osmo else command.children(recursive=True)
+                    seen.arguments.update(b" ".join(map(str.encode, arguments_of(one))) for one in children)
+                    # Dagster's own helpers, which copy a step's output, are given what their run was.
+                    ours = [one for one in children if any("multiprocessing" in word for word in arguments_of(one))]
+                    seen.of_children.update(pair for one in ours for pair in one.environ().items())
             for one in own:
                 with suppress(psutil.Error):
                     seen.environments.update(one.environ().items())
@@ -182,10 +130,8 @@ def texts_of(database: Path) -> bytes:
     return "\n".join(rows).encode()
 
 
-def test_no_log_event_spec_file_or_argument_of_a_whole_run_holds_a_secret(
-    world: UsersWorld, registry: Registry
-) -> None:
-    with osmo_of(world) as client:
+def test_no_log_event_spec_file_or_argument_of_a_whole_run_holds_a_secret(world: Cloud, registry: Registry) -> None:
+    with world.osmo as client:
         for one in client.credentials():
             client.delete_credential(one.name)
     with watching(world) as seen:
@@ -208,7 +154,7 @@ def test_no_log_event_spec_file_or_argument_of_a_whole_run_holds_a_secret(
     assert f"is there, {DIGEST}" in first.stdout
     assert "nvcr_io of OSMO was replaced from NGC_API_KEY" in refreshed.stdout
     assert registry.asked
-    with osmo_of(world) as client:
+    with world.osmo as client:
         assert {one.name for one in client.credentials()} == {"hf_token", "nvcr_io"}
     hashes = (world.folder / "seen").read_text().split()
     assert set(hashes) == {hashlib.sha256(HF_TOKEN.encode()).hexdigest()}
@@ -227,14 +173,17 @@ def test_no_log_event_spec_file_or_argument_of_a_whole_run_holds_a_secret(
     found |= {path: texts_of(Path(path)) for path in databases}
     for path in stores - set(databases):
         del found[path]
-    assert {place: names for place, content in found.items() if (names := world.names_in(content))} == {}
+    assert {place: names for place, content in found.items() if (names := names_in(world, content))} == {}
 
-    holders = {name for name, value in seen.environments if world.names_in(value.encode())}
+    # Of the processes that a command starts for probing and rendering, none is handed what it does not need.
+    assert seen.of_children
+    assert {name for name, value in seen.of_children if names_in(world, value.encode())} == set()
+    holders = {name for name, value in seen.environments if names_in(world, value.encode())}
     assert {"HUGGING_FACE_HUB_TOKEN", "NGC_CLI_API_KEY"} <= holders <= MEANT
 
 
-def test_a_run_makes_what_is_missing(world: UsersWorld) -> None:
-    with osmo_of(world) as client:
+def test_a_run_makes_what_is_missing(world: Cloud) -> None:
+    with world.osmo as client:
         give_token(client)
         client.delete_credential("hf_token")
         done = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
@@ -242,7 +191,7 @@ def test_a_run_makes_what_is_missing(world: UsersWorld) -> None:
         assert {one.name for one in client.credentials()} == {"hf_token", "nvcr_io"}
 
 
-def test_a_missing_tag_stops_a_run_before_anything_is_submitted(world: UsersWorld, registry: Registry) -> None:
+def test_a_missing_tag_stops_a_run_before_anything_is_submitted(world: Cloud, registry: Registry) -> None:
     before = set(world.workflows())
     registry.images.remove(IMAGES["augmentation"])
     try:
@@ -258,9 +207,9 @@ def test_a_missing_tag_stops_a_run_before_anything_is_submitted(world: UsersWorl
     ("config", "said"), [({}, "OSMO has hf_token"), ({"refresh": True}, "hf_token of OSMO was replaced")]
 )
 def test_the_asset_preflight_does_as_the_command_is_told(
-    world: UsersWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: dict[str, bool], said: str
+    world: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: dict[str, bool], said: str
 ) -> None:
-    with osmo_of(world) as client:
+    with world.osmo as client:
         give_token(client)
     (tmp_path / "cached").write_text(HF_TOKEN)
     exported = {"OSMO_TOKEN": world.environment["OSMO_TOKEN"], "HF_TOKEN_PATH": str(tmp_path / "cached")}

@@ -46,6 +46,8 @@ def test_materialize_on_the_page_of_a_clip_makes_that_output_of_that_clip_alone(
 
         browser.open(f"{ui}/assets/street/original_labels?view=partitions&partition={CHOSEN}")
         browser.click("//button[contains(., 'Materialize')]")
+        # Nobody has looked at caches, endpoints and preflight yet: Dagster warns of it, once.
+        browser.click("//button[.='Confirm']")
         browser.see(f"//*[@role='dialog']//*[.='{CHOSEN}']")
         browser.click("//button[.='Launch 1 run']")
         browser.see("//*[normalize-space()='Materialized (1)']")

@@ -32,7 +32,7 @@ from vda_assets.osmo.errors import (
     OsmoSubmissionRefused,
     OsmoUnavailable,
 )
-from vda_assets.osmo.models import SubmitResult, TaskEntry, Version, Workflow, WorkflowEntry
+from vda_assets.osmo.models import PoolQuota, ResourceUsage, SubmitResult, TaskEntry, Version, Workflow, WorkflowEntry
 from vda_assets.osmo.service import Priority
 from vda_assets.osmo.spec import GroupSpec, WorkflowSpec
 from vda_assets.osmo.statuses import TaskStatus
@@ -117,6 +117,11 @@ class InMemoryOsmo:
         self._ask("version")
         major, minor, revision = self._version.split(".")
         return Version(major=major, minor=minor, revision=revision)
+
+    def pool_quota(self) -> PoolQuota:
+        """It does not say what is free."""
+        self._ask("pool_quota")
+        return PoolQuota(resource_sum=ResourceUsage.model_validate(dict.fromkeys(ResourceUsage.model_fields, 0)))
 
     def submit(
         self,

@@ -51,6 +51,7 @@ def materialization(dataset: Dataset, judgements: list[Judgement]) -> dg.AssetMa
         urls=[layout.root],
         judgements=judgements,
         draws=(),
+        made_with={},
         workflow_id="w",
     )
 

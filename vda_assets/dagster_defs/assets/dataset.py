@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vda_assets.dagster_defs.assets.shared import shared_keys
 from vda_assets.dagster_defs.automation import nightly
 from vda_assets.flows.selection import selection_of
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
@@ -21,6 +20,7 @@ from vda_assets.runs.names import (
 from vda_assets.runs.own_runs import asked_for
 from vda_assets.runs.production import Scope
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
+from vda_assets.runs.shared import shared_keys
 from vda_assets.runs.step import CLIPS_PER_RUN, produce
 
 _DESCRIPTIONS = {

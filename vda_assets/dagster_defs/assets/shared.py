@@ -26,15 +26,12 @@ from vda_assets.readiness.gate import check_caches, warm_endpoints, warm_up
 from vda_assets.readiness.preflight import check_everything
 from vda_assets.runs.names import STAND_IN, shared_key
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.runs.tables import table
+from vda_assets.runs.shared import FINDINGS, NIMS, PREFLIGHT, READY_VERSION, findings_table
 from vda_assets.storage.errors import StorageError
 
-# Asset of an endpoint -> its role in the deployment; the names are those of the cluster's own NIMs.
-NIMS = {"qwen3_vl": Role.VLM, "qwen25_14b": Role.LLM}
 # What the caches and preflight are made for; a run with super-resolution fetches what it needs besides.
 _FLOW = FLOWS["e2e"]
 _CHECK = "is_ready"
-_MARKS = {Level.READY: "✓", Level.NOTE: "·", Level.COLD: "❄", Level.BLOCKING: "✗"}
 Events = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 
@@ -54,12 +51,6 @@ def shared_assets(
         *(_nim(name, nim, role, deployment, datasets) for nim, role in NIMS.items()),
         _preflight(name, deployment, datasets, cookbooks),
     ]
-
-
-def shared_keys(deployment_name: str) -> list[dg.AssetKey]:
-    """The keys of all of them."""
-    parts = [*(("model_cache", cache) for cache in MODEL_CACHES), *(("nim", nim) for nim in NIMS), ("preflight",)]
-    return [shared_key(deployment_name, *part) for part in parts]
 
 
 def _model_cache(
@@ -94,8 +85,7 @@ def _model_cache(
                     environment=os.environ,
                     log=context.log.info,
                 )
-        wanted = ", ".join(sorted({source.id for need in needs for source in need.sources})) or "nothing"
-        yield from _told(key, findings, deployment, version=wanted)
+        yield from _told(key, findings, deployment)
 
     return model_cache
 
@@ -137,7 +127,7 @@ def _nim(name: str, nim: str, role: Role, deployment: Deployment, datasets: Sequ
     def nim_endpoint(context: dg.AssetExecutionContext) -> Events:
         with _one_message():
             findings = warm_endpoints(deployment, [role], environment=os.environ, log=context.log.info)
-        yield from _told(key, findings, deployment, version=endpoint.url)
+        yield from _told(key, findings, deployment)
 
     return nim_endpoint
 
@@ -145,7 +135,7 @@ def _nim(name: str, nim: str, role: Role, deployment: Deployment, datasets: Sequ
 def _preflight(
     name: str, deployment: Deployment, datasets: Sequence[Dataset], cookbooks: Mapping[str, Cookbook]
 ) -> dg.AssetsDefinition:
-    key = shared_key(name, "preflight")
+    key = shared_key(name, PREFLIGHT)
 
     spec = _spec(
         key,
@@ -180,7 +170,7 @@ def _preflight(
                 findings += [finding for finding in result.findings if finding not in findings]
                 overview += [f"{dataset.name}: {result.overview.lines()[0]}", *result.overview.lines()[1:]]
         more = {"time overview": dg.MetadataValue.md("\n".join(["```", *overview, "```"]))}
-        yield from _told(key, findings, deployment, version="ready", more=more)
+        yield from _told(key, findings, deployment, more=more)
 
     return preflight
 
@@ -226,26 +216,18 @@ def _told(
     findings: Sequence[Finding],
     deployment: Deployment,
     *,
-    version: str,
     more: Mapping[str, dg.MarkdownMetadataValue] | None = None,
 ) -> Events:
-    """The check's result with every finding; then the materialization, or the failure that says what to do.
-
-    The data version tells what it is ready for: one more look at the same makes nothing downstream out of date.
-    """
-    found = _table(findings)
+    """The check's result with every finding; then the materialization, or the failure that says what to do."""
+    found = findings_table(findings)
     blocked = [one for one in findings if one.level is Level.BLOCKING]
-    yield dg.AssetCheckResult(asset_key=key, check_name=_CHECK, passed=not blocked, metadata={"findings": found})
+    yield dg.AssetCheckResult(asset_key=key, check_name=_CHECK, passed=not blocked, metadata={FINDINGS: found})
     try:
         require(findings)
     except NotReady as error:
-        raise dg.Failure(str(error), metadata={"findings": found}, allow_retries=False) from None
+        raise dg.Failure(str(error), metadata={FINDINGS: found}, allow_retries=False) from None
     yield dg.MaterializeResult(
         asset_key=key,
-        metadata={"findings": found, STAND_IN: dg.MetadataValue.bool(deployment.is_stand_in), **(more or {})},
-        data_version=dg.DataVersion(version),
+        metadata={FINDINGS: found, STAND_IN: dg.MetadataValue.bool(deployment.is_stand_in), **(more or {})},
+        data_version=dg.DataVersion(READY_VERSION),
     )
-
-
-def _table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
-    return table(("", "check", "found"), [(_MARKS[one.level], one.subject, one.message) for one in findings])

@@ -26,6 +26,7 @@ def stage_materialization(
     judgements: Sequence[Judgement],
     draws: Sequence[Draw],
     workflow_id: str,
+    made_with: Mapping[str, str],
 ) -> dg.AssetMaterialization:
     """One output of one clip; with several augmentation indexes it is worth what the worst of them is."""
     metadata: dict[str, Any] = {
@@ -40,6 +41,7 @@ def stage_materialization(
         names.FILES: dg.MetadataValue.int(_total(judgements, "files")),
         names.SECONDS: dg.MetadataValue.float(float(sum(one.facts.get("seconds", 0.0) for one in judgements))),
     }
+    metadata |= {name: dg.MetadataValue.text(text) for name, text in made_with.items()}
     if parent := parent_verdict(judgements):
         metadata[names.PARENT_VERDICT] = dg.MetadataValue.text(parent.value)
     if any(one.facts.get("variable_frame_rate") for one in judgements):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
+from vda_assets.config.deployment import Container
 from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.dispatch.failures import StageFailure
 from vda_assets.flows.planning import Item
@@ -16,7 +18,7 @@ from vda_assets.media.probe import ClipInfo
 from vda_assets.outcomes.stage import judge_stage
 from vda_assets.outcomes.verdict import Verdict, worst
 from vda_assets.runs.checks import stage_checks
-from vda_assets.runs.names import asset_key
+from vda_assets.runs.names import IMAGE, ORIGIN, asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failures
 from vda_assets.runs.recording.materializing import stage_materialization
@@ -24,8 +26,21 @@ from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """What the outputs of a run are made of: image by container, and where the clips come from, if that is known."""
+
+    images: Mapping[Container, str] = field(default_factory=dict)
+    origin: str | None = None
+
+    def of(self, stage: Stage) -> dict[str, str]:
+        """Metadata of an output of the stage."""
+        known = {IMAGE: self.images.get(stage.row.container), ORIGIN: self.origin}
+        return {name: text for name, text in known.items() if text}
+
+
 class Recorder:
-    """The dispatcher's `Report`, of clips that it was told to expect."""
+    """The dispatcher's `Report`, of clips that it was told to expect. Its `provenance` goes with every output."""
 
     def __init__(
         self,
@@ -40,6 +55,7 @@ class Recorder:
     ) -> None:
         self._dataset, self._cookbook, self._storage = dataset, cookbook, storage
         self._comparisons, self._failures, self._log_event, self._log = comparisons, failures, log_event, log
+        self.provenance = Provenance()
         self._items: dict[str, Item] = {}
         self._seen: dict[str, ClipInfo] = {}
         self._verdicts: dict[tuple[str, Stage], Verdict] = {}
@@ -94,6 +110,7 @@ class Recorder:
                 judgements=judgements,
                 draws=item.draws if stage.row.per_index else (),
                 workflow_id=workflow_id,
+                made_with=self.provenance.of(stage),
             )
         )
         for check in stage_checks(asset_key(self._dataset, stage), key, judgements, flagged=is_flagged):
