@@ -6,11 +6,12 @@ One loader for the command line and for Dagster. A file that cannot be used is b
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from vda_assets.base.parallel import within
 from vda_assets.config.bounded import read_file
@@ -30,6 +31,7 @@ CONFIG_FOLDER_VARIABLE = "VDA_ASSETS_CFG"
 HOME_VARIABLE = "VDA_HOME"
 # By the clock. A hundred datasets take a few seconds.
 LOADING_SECONDS = 120.0
+Read = TypeVar("Read")
 
 
 class FileKind(StrEnum):
@@ -123,9 +125,15 @@ def load_project(environment: Mapping[str, str] | None = None, *, seconds: float
     """Reads the configuration's folder. What cannot be used is among the project's broken files, and so is a dataset
     whose deployment or cookbook is; raises ConfigError only when there is no such folder, or when it is not read in
     `seconds`."""
-    environment = os.environ if environment is None else environment
-    # A network mount that went away lets everybody wait who only looks at it, and without end.
-    loaded, late = within(seconds, _loaded, [environment], threads=1)
+    return read_in_time(_loaded, os.environ if environment is None else environment, seconds=seconds)
+
+
+def read_in_time(
+    read: Callable[[Mapping[str, str]], Read], environment: Mapping[str, str], *, seconds: float = LOADING_SECONDS
+) -> Read:
+    """What `read` makes of the configuration's folder. Raises ConfigError when it takes longer than that: a network
+    mount that went away lets everybody wait who only looks at it, and without end."""
+    loaded, late = within(seconds, read, [environment], threads=1)
     if late:
         named = environment.get(CONFIG_FOLDER_VARIABLE) or "assets_cfg"
         raise ConfigError(

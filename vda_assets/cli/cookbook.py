@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from vda_assets.base.problem import Severity
+from vda_assets.base.problem import Problem, Severity
 from vda_assets.cli.clips import show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.config.deployment import Container, Images
@@ -18,7 +18,7 @@ from vda_assets.cookbooks.draw import Draw, draws_for
 from vda_assets.datasets.clips import list_clips
 from vda_assets.paidf.cookbook_check import check_cookbook
 from vda_assets.paidf.versions import versions_of
-from vda_assets.project import config_folder, cookbook_folder
+from vda_assets.project import config_folder, cookbook_folder, read_in_time
 
 
 @click.group()
@@ -44,10 +44,14 @@ def check(path: str, version: str) -> None:
       vda cookbook check piazza
       vda cookbook check ./my_scene
     """
-    configuration = config_folder(os.environ)
-    is_own = Path(path).is_dir() and not (configuration / "cookbooks" / path).is_dir()
-    folder = cookbook_folder(f"./{path}" if is_own else path, config_folder=configuration, own_below=Path.cwd())
-    problems = check_cookbook(folder.resolve(), images=Images(augmentation_version=version))
+
+    def looked_into(environment: Mapping[str, str]) -> tuple[Path, list[Problem]]:
+        configuration = config_folder(environment)
+        is_own = Path(path).is_dir() and not (configuration / "cookbooks" / path).is_dir()
+        folder = cookbook_folder(f"./{path}" if is_own else path, config_folder=configuration, own_below=Path.cwd())
+        return folder, list(check_cookbook(folder.resolve(), images=Images(augmentation_version=version)))
+
+    folder, problems = read_in_time(looked_into, os.environ)
     for problem in problems:
         click.echo(problem)
     errors = sum(problem.severity is Severity.ERROR for problem in problems)

@@ -20,14 +20,14 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from vda_assets.media.errors import DamagedVideo, NotAVideo, NoVideoStream, TookTooLong
+from vda_assets.media.errors import DamagedVideo, NotAVideo, NoVideoStream, TookTooLong, UnsuitableVideo
 from vda_assets.media.sniff import HEAD_BYTES, demuxer_of, looks_like
 
 Source = str | Path | BinaryIO
 # 8192x4320 and what its lines are padded to. A header alone can ask for pictures of 65535x65535.
 MOST_PIXELS = 8192 * 4352
 MOST_STREAMS = 32
-_OPTIONS = {"protocol_whitelist": "", "max_streams": str(MOST_STREAMS), "max_pixels": str(MOST_PIXELS)}
+_OPTIONS = {"protocol_whitelist": "", "max_streams": str(MOST_STREAMS + 1), "max_pixels": str(MOST_PIXELS)}
 # FFmpeg's own, and what PyAV raises when numbers from a header do not fit its types.
 _REFUSALS = (av.FFmpegError, ValueError, ArithmeticError, LookupError, MemoryError)
 _NO_VIDEO = "it is not a video, or cut off. Upload the clip again or take it out of the dataset."
@@ -108,7 +108,7 @@ def open_clip(source: Source, *, name: str, seconds: float | None = None) -> Ite
     """Yields the container, its first picture track, and the file; a file object is read from its beginning and stays
     open. All reading must end within `seconds`.
 
-    Raises NotAVideo, NoVideoStream, TookTooLong, or the error of the storage.
+    Raises NotAVideo, NoVideoStream, UnsuitableVideo, TookTooLong, or the error of the storage.
     """
     with ExitStack() as stack:
         file = BoundedFile(stack.enter_context(_opened(source, name=name)), name=name, seconds=seconds)
@@ -126,6 +126,12 @@ def open_clip(source: Source, *, name: str, seconds: float | None = None) -> Ite
         except _REFUSALS as error:
             raise (file.trouble or NotAVideo(name, _NO_VIDEO)) from error
         stack.enter_context(container)
+        if len(container.streams) > MOST_STREAMS:
+            raise UnsuitableVideo(
+                name,
+                f"it has more than {MOST_STREAMS} streams. Keep its pictures alone: "
+                "ffmpeg -i IN -map 0:v:0 -c copy OUT.mp4",
+            )
         pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
         # PyAV gives a track of an unknown codec no codec context, whatever its types say.
         decodable = [stream for stream in pictures if getattr(stream, "codec_context", None)]

@@ -11,8 +11,9 @@ import pytest
 
 from vda_assets.flows.comparisons import RENDER_BYTES, RENDER_SECONDS
 from vda_assets.flows.inputs import CLIP_BYTES, CLIP_SECONDS, MOST_AUGMENTED_FRAMES
+from vda_assets.media.errors import MediaError
 from vda_assets.media.pictures import MOST_PICTURES
-from vda_assets.media.probe import PROBE_SECONDS
+from vda_assets.media.probe import PROBE_SECONDS, probe
 from vda_assets.media.reading import MOST_PIXELS, MOST_STREAMS
 from vda_assets_tests.reading_cost import cost_of
 
@@ -85,6 +86,16 @@ def test_a_clip_of_as_many_streams_as_may_be(tmp_path: Path, ending: str) -> Non
     path = tmp_path / f"streams{ending}"
     packets = encoded("mpeg4", width=16, height=16, pictures=12, scratch=path.with_suffix(".avi.scratch"))
     assert_costs("streams of a file", repeated(path, packets, count=3000, streams=MOST_STREAMS))
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+@pytest.mark.parametrize("streams", [MOST_STREAMS + 1, MOST_STREAMS + 8])
+def test_a_clip_of_more_streams_is_refused_and_not_taken_for_another(tmp_path: Path, ending: str, streams: int) -> None:
+    path = tmp_path / f"streams{ending}"
+    packets = encoded("mpeg4", width=16, height=16, pictures=12, scratch=path.with_suffix(".avi.scratch"))
+    repeated(path, packets, count=30, streams=streams)
+    with pytest.raises(MediaError):
+        probe(path, name=path.name)
 
 
 def test_the_page_states_the_limits_that_hold() -> None:
