@@ -19,6 +19,7 @@ _COMMANDS = {
     "connect": "connect.connect",
     "datasets": "clips.datasets",
     "videos": "clips.videos",
+    "status": "status.status",
     "cookbook": "cookbook.cookbook",
     "preflight": "preflight.preflight",
     "overview": "preflight.overview",

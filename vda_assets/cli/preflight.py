@@ -20,7 +20,7 @@ from vda_assets.config.deployment import Deployment
 from vda_assets.flows.selection import Selection
 from vda_assets.project import Project
 from vda_assets.readiness.credentials import Replace
-from vda_assets.readiness.finding import Finding, Level
+from vda_assets.readiness.finding import Finding, Level, NotReady, require
 from vda_assets.readiness.gate import check_deployment
 from vda_assets.readiness.preflight import check_everything, foresee
 
@@ -135,8 +135,8 @@ def tell(findings: Sequence[Finding]) -> None:
 
 def stop_if_blocked(findings: Sequence[Finding]) -> None:
     """Says on standard error what is to be provided, and exits with 1, when something blocks."""
-    blocking = [finding for finding in findings if finding.level is Level.BLOCKING]
-    for finding in blocking:
-        click.echo(f"USER_INPUT_REQUIRED: {finding.message}", err=True)
-    if blocking:
-        raise click.exceptions.Exit(1)
+    try:
+        require(findings)
+    except NotReady as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from None

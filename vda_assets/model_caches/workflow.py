@@ -21,7 +21,7 @@ TASK_NAMES = {COSMOS_TRANSFER: "download_cosmos_cache", AUTO_LABELING: "download
 IMAGE = "nvcr.io/nvidia/base/ubuntu:22.04_20240212"
 # A cache has about 60 GB in all; what a task that is ended from outside has fetched is lost.
 LEG_SECONDS = 600.0
-_RESOURCES = ResourceSpec(gpu=0, cpu=4, memory="16Gi", storage="200Gi")
+_RESOURCES = ResourceSpec(cpu=4, memory="16Gi", storage="200Gi")
 _TIMEOUT = TimeoutSpec(exec_timeout="4h", queue_timeout="2h")
 _SCRIPT, _PLAN = "/vda/fill.py", "/vda/plan.json"
 # The image has neither Python nor pip.

@@ -39,11 +39,13 @@ def blocking(subject: str, message: str) -> Finding:
 
 
 class NotReady(Exception):
-    """Nothing can be submitted until somebody acts; its text begins with USER_INPUT_REQUIRED."""
+    """Nothing can be submitted until somebody acts; its text is one question that names all that is missing."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(finding for finding in findings if finding.level is Level.BLOCKING)
-        super().__init__("\n".join(f"USER_INPUT_REQUIRED: {finding.message}" for finding in self.findings))
+        wanted = list(dict.fromkeys(finding.message for finding in self.findings))
+        several = "".join(f"\n  {number}. {message}" for number, message in enumerate(wanted, 1))
+        super().__init__(f"USER_INPUT_REQUIRED: {wanted[0] if len(wanted) == 1 else f'{len(wanted)} things:{several}'}")
 
 
 def require(findings: Iterable[Finding]) -> None:

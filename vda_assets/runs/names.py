@@ -18,6 +18,7 @@ VARIABLE_RATE = "variable_frame_rate"  # bool: of the clip that is labelled; onl
 PARENT_VERDICT = "parent_verdict"  # text: the verdict of the augmented clip, on the labels of it
 REASONS = "reasons"  # text
 DOUBTS = "doubts"  # text: answers that do not fit what was drawn
+FAILURE = "failure"  # text: why an output could not be made, on the observation of its clip
 REUSED = "reused"  # bool: finished before this run
 IMAGE = "image"  # text: of the container, with the digest that its tag had, where the registry told one
 ORIGIN = "origin"  # text: repository and commit of clips that a command has fetched

@@ -31,7 +31,7 @@ from vda_assets.runs.names import asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failures
 from vda_assets.runs.recording.finished import Finished, find_finished
-from vda_assets.runs.recording.materializing import reused
+from vda_assets.runs.recording.materializing import failure_observation, reused
 from vda_assets.runs.recording.recorder import Provenance, Recorder
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
@@ -64,7 +64,7 @@ class Production:
         layout: RunLayout,
         storage: Storage,
         instance: dg.DagsterInstance,
-        log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None],
+        log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.AssetObservation], None],
         log: Callable[[str], None],
         company: Company,
         clock: Clock = SYSTEM_CLOCK,
@@ -76,7 +76,7 @@ class Production:
         self._draws: dict[str, tuple[Draw, ...]] = {}
         self._made: set[tuple[str, str]] = set()
         self.keys: list[str] = []
-        self.failures = Failures(log)
+        self.failures = Failures(log, self._record_failure)
         self._comparisons = Comparisons(
             asset_key(scope.dataset, Rendered.COMPARISONS),
             storage=storage,
@@ -133,6 +133,10 @@ class Production:
                 dispatcher.run(works, more=lambda: begin(more()))
                 works = begin(more())
             self._comparisons.finish()
+
+    def _record_failure(self, key: str, output: Output, reason: str) -> None:
+        """Beside the clip's materializations: a run's own failure is not found from there."""
+        self._log_event(failure_observation(asset_key(self._scope.dataset, output), key, reason=reason))
 
     def is_done(self, key: str) -> bool:
         """Whether each selected output of the clip is in Dagster's books or has failed."""

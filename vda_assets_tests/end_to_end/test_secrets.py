@@ -228,3 +228,23 @@ def test_the_asset_preflight_does_as_the_command_is_told(
     found = [one.data["found"] for one in made.materialization.metadata["findings"].records]
     assert any(said in one for one in found)
     assert any("not asked for at their registries" in one for one in found)
+
+
+def test_the_asset_of_a_model_cache_fetches_what_is_missing_and_its_page_says_what_it_found(
+    world: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OSMO_TOKEN", "HF_ENDPOINT", "VDA_WEIGHTS_MIRROR", "HF_HUB_DISABLE_XET"):
+        monkeypatch.setenv(name, world.environment[name])
+    weights = world.folder / "home/storage/data/models/auto_labeling/rfdetr/rf-detr-base.pth"
+    weights.unlink(missing_ok=True)
+    job = build_definitions(load_project(world.environment)).resolve_implicit_global_asset_job_def()
+    key = dg.AssetKey(["cloud", "model_cache", "auto_labeling"])
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = job.execute_in_process(instance=instance, asset_selection=[key])
+    assert weights.exists()
+    (check,) = done.get_asset_check_evaluations()
+    assert (check.asset_key, check.check_name, check.passed) == (key, "is_ready", True)
+    (made,) = done.get_asset_materialization_events()
+    found = [one.data["found"] for one in made.materialization.metadata["findings"].records]
+    assert any("lacks " in one for one in found)
+    assert found[-1].endswith("GB")

@@ -10,16 +10,17 @@ from vda_assets.flows.stages import Output
 
 
 class Failures:
-    """Fills while a run goes on. `log` is told each failure once."""
+    """Fills while a run goes on. `log` is told each failure once, and `record` each output that failed."""
 
-    def __init__(self, log: Callable[[str], None]) -> None:
-        self._log = log
+    def __init__(self, log: Callable[[str], None], record: Callable[[str, Output, str], None]) -> None:
+        self._log, self._record = log, record
         self.reasons: dict[tuple[str, Output], str] = {}
 
     def add(self, key: str, outputs: Collection[Output], reason: str) -> None:
         """`key` is the clip's."""
         for output in outputs:
             self.reasons[key, output] = reason
+            self._record(key, output, reason)
         self._log(f"{key}: {', '.join(sorted(outputs))} FAILED: {reason}")
 
     def of(self, keys: Collection[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What former runs finished, read from Dagster's event log and checked against storage."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import dagster as dg
 
@@ -25,17 +25,25 @@ def newest_materializations(
     instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Sequence[str]
 ) -> dict[str, dg.AssetMaterialization]:
     """The newest materialization of each of the partitions that has one; a few queries for hundreds of them."""
-    newest: dict[str, dg.AssetMaterialization] = {}
+    records = newest_records(instance.fetch_materializations, key, partitions)
+    return {name: record.asset_materialization for name, record in records.items() if record.asset_materialization}
+
+
+def newest_records(
+    fetch: Callable[..., dg.EventRecordsResult], key: dg.AssetKey, partitions: Sequence[str]
+) -> dict[str, dg.EventLogRecord]:
+    """The newest record of each of the partitions that has one; `fetch` is the instance's way to records of a kind."""
+    newest: dict[str, dg.EventLogRecord] = {}
     if not partitions:
         return newest
     cursor: str | None = None
     while len(newest) < len(partitions):
-        page = instance.fetch_materializations(
+        page = fetch(
             dg.AssetRecordsFilter(asset_key=key, asset_partitions=list(partitions)), limit=_PAGE, cursor=cursor
         )
         for record in page.records:
-            if record.partition_key and record.asset_materialization:
-                newest.setdefault(record.partition_key, record.asset_materialization)
+            if record.partition_key:
+                newest.setdefault(record.partition_key, record)
         if not page.has_more:
             break
         cursor = page.cursor

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from vda_assets.base.cut import cut_lines
+from vda_assets.base.cut import cut, cut_lines
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.flows.comparisons import Comparison
 from vda_assets.outcomes.verdict import Judgement, parent_verdict, worst
@@ -73,6 +73,11 @@ def comparison_materialization(
     if problems := [f"{one.problem}; the clips: {one.source} {one.augmented}" for one in comparisons if one.problem]:
         metadata[names.REASONS] = dg.MetadataValue.text("; ".join(problems))
     return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
+
+
+def failure_observation(key: dg.AssetKey, partition: str, *, reason: str) -> dg.AssetObservation:
+    """Why an output of a clip could not be made; it stands on the partition's page and says nothing of its version."""
+    return dg.AssetObservation(key, partition=partition, metadata={names.FAILURE: dg.MetadataValue.text(cut(reason))})
 
 
 def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:

@@ -1,0 +1,83 @@
+"""`vda status`: per clip what there is, how good, how old, and why something is not."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+import click
+
+from vda_assets.cli.clips import show
+from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.world import chosen_clips, dataset_and_deployment, dataset_option, load, video_option
+from vda_assets.datasets.clips import list_clips
+from vda_assets.flows.stages import Output
+from vda_assets.outcomes.verdict import Verdict
+from vda_assets.runs.status import FAILED, OutputStatus, status_of
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+@click.command()
+@dataset_option
+@video_option
+@click.option("--verdict", type=click.Choice([verdict.value for verdict in Verdict]), help="Only outputs with it.")
+@click.option("--failed", "only_failed", is_flag=True, help="Only outputs that failed the last time.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: a list of objects, times in UTC.")
+def status(dataset_name: str, videos: tuple[str, ...], verdict: str | None, only_failed: bool, as_json: bool) -> None:
+    """Say of each clip's outputs what became of them: verdict, age, and the reason where one is not accepted.
+
+    It reads Dagster's books; nothing is looked at in storage but the list of clips.
+
+    \b
+    Examples:
+      vda status --dataset street --failed
+      vda status --dataset street --verdict rejected --json
+    """
+    project = load()
+    dataset, deployment = dataset_and_deployment(project, dataset_name)
+    listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
+    clips, _ = chosen_clips(listing, videos)
+    with dagster_instance(project) as instance:
+        found = status_of(instance, dataset, [clip.key for clip in clips])
+    wanted = FAILED if only_failed else verdict
+    lines = [line for line in _lines(found) if wanted in (None, line[2].state)]
+    if as_json:
+        click.echo(json.dumps([_document(*line) for line in lines], indent=1, ensure_ascii=False))
+        return
+    show(
+        ["clip", "output", "state", "age", "reason"],
+        [[key, str(output), one.state, _age(one.at), one.reason] for key, output, one in lines],
+    )
+    counts = Counter(one.state for _, _, one in _lines(found))
+    click.echo(", ".join(f"{count} {state}" for state, count in counts.most_common()) or "no clips", err=True)
+
+
+def _lines(found: Mapping[str, Mapping[Output, OutputStatus]]) -> Iterator[tuple[str, Output, OutputStatus]]:
+    for key, outputs in found.items():
+        for output, one in outputs.items():
+            yield key, output, one
+
+
+def _document(key: str, output: Output, one: OutputStatus) -> dict[str, str | None]:
+    return {
+        "clip": key,
+        "output": str(output),
+        "state": one.state,
+        "reason": one.reason,
+        "at": one.at.isoformat(timespec="seconds") if one.at else None,
+        "run": one.run_id or None,
+    }
+
+
+def _age(at: datetime | None) -> str:
+    if at is None:
+        return "-"
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:.0f} {name}"
+    return "now"
