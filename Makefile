@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Each of the many processes of a test run would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo ui test pythons check constraints clean
 
@@ -11,8 +13,8 @@ demo: .venv/local ## take a real clip to labels, an augmented clip and its label
 ui: .venv/local ## the same world with the Dagster UI at http://127.0.0.1:3000
 	@vda osmo-local exec -- dagster dev -w workspace.yaml --host 127.0.0.1 --port $${PORT:-3000}
 
-test: .venv/dev ## run the tests; two processes more than cores use the time in which the others wait
-	python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+test: .venv/dev ## run the tests; a third process uses the time in which the others wait
+	python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 pythons: .venv/dev ## imports, definitions and the quick tests under the other Pythons that this machine has
 	.ci/other-pythons
@@ -45,5 +47,5 @@ $(BIN)/python:
 , := ,
 # uv takes seconds where pip takes minutes; pip knows an index of your own that stands in its configuration.
 install = ($(BIN)/python -m pip install --quiet uv && \
-	UV_NATIVE_TLS=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '$(1)') || \
+	UV_NATIVE_TLS=1 $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '$(1)') || \
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '$(1)'

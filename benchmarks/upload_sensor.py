@@ -43,10 +43,10 @@ def figures(clips: int, home: Path) -> dict[str, float]:
             storing += time.perf_counter() - began
         assert not Cursor.parse(cursor).after, "an unchanged dataset takes one tick"
         return {
-            "ticks that observe": ticks,
+            "ticks that report": ticks,
             "seconds of the slowest of them": first,
             "seconds of a tick over the unchanged dataset": seconds,
-            "milliseconds to store an observation": 1000 * storing / clips,
+            "milliseconds to store a materialization": 1000 * storing / clips,
             "peak memory of the process, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
 

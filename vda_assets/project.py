@@ -21,6 +21,7 @@ from vda_assets.config.errors import BadConfigFile, ConfigError, UnknownName
 from vda_assets.config.names import check_label, slug_of
 from vda_assets.config.yaml_file import parse_yaml, read_model
 from vda_assets.cookbooks.cookbook import Cookbook, read_cookbook
+from vda_assets.flows.selection import wanted_of
 from vda_assets.paidf.generate import check_configs
 from vda_assets.paidf.versions import why_unusable
 from vda_assets.storage.access import Storage
@@ -214,6 +215,10 @@ class _Loading:
     def _check_references(self, path: Path, dataset: Dataset) -> None:
         """Raises BadConfigFile with why the dataset's deployment and its cookbook cannot be used."""
         problems = []
+        try:
+            wanted_of(dataset)
+        except UnknownName as error:
+            problems.append(f"{'flow' if dataset.flow else 'outputs'}: {error}")
         deployment = self.deployments.get(dataset.deployment)
         if deployment is None:
             problems += self._missing_deployment(dataset.deployment)

@@ -36,13 +36,13 @@ def test_the_shipped_configuration_loads_and_keeps_its_files_under_vda_home(fold
 
 def test_every_problem_of_a_file_is_told_at_once_with_its_key_and_what_is_allowed(folder: Path) -> None:
     path = folder / "datasets" / "street.yaml"
-    path.write_text("url: s3://bucket/clips\ncookbok: piazza\nnightly: {cron: daily, hour: 3}\n")
+    path.write_text("url: s3://bucket/clips\ncookbok: piazza\nwhen: {cron: daily, hour: 3}\n")
     said = problems_of(folder).splitlines()
     assert all(line.startswith(f"{path}: ") for line in said)
     assert any("deployment: is missing" in line for line in said)
     assert any("cookbok: unknown key; did you mean cookbook? (line 2)" in line for line in said)
-    assert any("nightly.hour: unknown key; remove it (line 3)" in line for line in said)
-    assert any("nightly.cron: must be a cron expression of five fields" in line for line in said)
+    assert any("when.hour: unknown key; remove it (line 3)" in line for line in said)
+    assert any("when.cron: must be a cron expression of five fields" in line for line in said)
     assert any("url: s3://bucket/clips does not say where its storage root is" in line for line in said)
 
 
@@ -156,12 +156,12 @@ def add(folder: Path, path: str, text: str) -> Path:
 
 
 def test_one_broken_dataset_leaves_the_others_and_says_why_only_when_it_is_asked_for(folder: Path) -> None:
-    path = add(folder, "datasets/bad.yaml", "url: file:///a/datasets/bad\ndeployment: local\nnightly: {cron: daily}\n")
+    path = add(folder, "datasets/bad.yaml", "url: file:///a/datasets/bad\ndeployment: local\nwhen: {cron: daily}\n")
     project = load(folder)
     assert list(project.datasets) == ["street"]
     (broken,) = project.broken
     assert (broken.path, broken.kind, broken.name) == (path, "dataset", "bad")
-    with pytest.raises(BadConfigFile, match=r"bad\.yaml: nightly\.cron: must be a cron expression"):
+    with pytest.raises(BadConfigFile, match=r"bad\.yaml: when\.cron: must be a cron expression"):
         project.dataset("bad")
 
 
@@ -246,10 +246,10 @@ def test_two_deployments_that_dagster_cannot_tell_apart_are_refused(folder: Path
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("nightly: {cron: 99 99 99 99 99}", "'99' is no minute, which takes *, 0 to 59"),
-        ("nightly: {timezone: Europe}", "must be a time zone"),
+        ("when: {cron: 99 99 99 99 99}", "'99' is no minute, which takes *, 0 to 59"),
+        ("when: {timezone: Europe}", "must be a time zone"),
         ("owners: [nobody]", "must be team:<name> or an e-mail address"),
-        ("nightly: 2001-99-99", "'2001-99-99' is no timestamp"),
+        ("when: 2001-99-99", "'2001-99-99' is no timestamp"),
         ("description: !!int x", "line 4: description: 'x' is no int"),
         ("description: !!bool x", "'x' is no bool"),
         ("? [a, b]\n: c", "a key must be a text"),
@@ -265,6 +265,20 @@ def test_what_a_dataset_file_may_hold_is_one_message_with_file_line_and_key(fold
     assert "line 4" in problem
     assert project.broken[0].path == path
     assert list(project.datasets) == ["street"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("flow: nothing", "flow: unknown flow 'nothing'; choose from"),
+        ("outputs: [labels]", "outputs: unknown output 'labels'; choose from"),
+        ("flow: e2e\noutputs: [original_labels]", "flow and outputs exclude each other"),
+    ],
+)
+def test_what_a_dataset_wants_is_a_flow_or_outputs_that_there_are(folder: Path, line: str, said: str) -> None:
+    add(folder, "datasets/bad.yaml", f"url: s3://b/datasets/bad\ndeployment: local\n{line}\n")
+    (problem,) = load(folder).broken[0].problems
+    assert said in problem
 
 
 def test_values_of_the_environment_are_shown_by_their_names(folder: Path) -> None:

@@ -18,7 +18,7 @@ from vda_assets.storage.errors import StorageError
 _COMMANDS = {
     "connect": "connect.connect",
     "datasets": "clips.datasets",
-    "videos": "clips.videos",
+    "videos": "videos.videos",
     "status": "status.status",
     "cookbook": "cookbook.cookbook",
     "preflight": "preflight.preflight",

@@ -52,7 +52,8 @@ def preflight(
     if (dataset_name is None) == (deployment_name is None):
         raise click.UsageError("give either --dataset or --deployment")
     project = load()
-    selection = chosen_selection(flow, outputs)
+    dataset = project.dataset(dataset_name) if dataset_name else None
+    selection = chosen_selection(flow, outputs, dataset)
     replacing = Replace.KNOWN if refresh else Replace.SUPPLIED
     if deployment_name:
         deployment = project.deployment(deployment_name)
@@ -82,7 +83,7 @@ def overview(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> N
             dataset=dataset,
             deployment=deployment,
             cookbook=project.cookbooks[dataset.cookbook],
-            selection=chosen_selection(flow, outputs),
+            selection=chosen_selection(flow, outputs, dataset),
             environment=os.environ,
         )
     for line in foreseen.lines():

@@ -62,7 +62,7 @@ def render(
     """
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
-    selection = chosen_selection(flow, outputs)
+    selection = chosen_selection(flow, outputs, dataset)
     if not selection.stages:
         raise click.UsageError("nothing of this runs on OSMO: comparisons are rendered by the pipeline itself")
     storage = project.storage_of(deployment, os.environ)
@@ -79,7 +79,7 @@ def render(
     finished = _finished_elsewhere(project, storage, dataset, items, selection)
     plans = [plan(item, selection, finished.get(key, {})) for key, item in items.items()]
     layout = RunLayout(dataset.storage_url, dataset.name, f"run-{uuid.uuid4().hex[:8]}")
-    place = _place(deployment)
+    place = _place(dataset, deployment)
     documents = []
     works = []
     for one in plans:
@@ -96,7 +96,7 @@ def render(
             click.echo(f"warning: {warning}", err=True)
         spec = build_workflow(work, layout=layout, deployment=deployment, place=place, attempt=1)
         works.append(work)
-        documents.append(f"{_command(deployment, place) if with_setup else ''}{to_yaml(spec)}")
+        documents.append(f"{_command(place) if with_setup else ''}{to_yaml(spec)}")
     if with_setup and works:
         files = setup_files(
             {path_of(work.clip.key): work.draws for work in works},
@@ -128,19 +128,20 @@ def _finished_elsewhere(
     }
 
 
-def _command(deployment: Deployment, place: Place) -> str:
+def _command(place: Place) -> str:
     """A comment: nothing in the workflow is a variable, so there is nothing to set."""
-    return f"# osmo workflow submit THIS_FILE --pool {place.pool} --priority {deployment.osmo.priority}\n"
+    return f"# osmo workflow submit THIS_FILE --pool {place.pool} --priority {place.priority}\n"
 
 
-def _place(deployment: Deployment) -> Place:
+def _place(dataset: Dataset, deployment: Deployment) -> Place:
     """Where a run would submit, with the credentials that OSMO has now. The embedded OSMO need not run for it."""
+    priority = dataset.priority or deployment.osmo.priority
     if deployment.osmo_local and len(deployment.osmo_local.platforms) == 1:
         (platform,) = deployment.osmo_local.platforms
-        return Place(deployment.osmo.pool or DEFAULT_POOL, platform, worker_credentials(deployment, ()))
+        return Place(deployment.osmo.pool or DEFAULT_POOL, platform, worker_credentials(deployment, ()), priority)
     with osmo_client(deployment) as client:
         service = check_service(client, deployment)
         require(finding for finding in service.findings if finding.subject in {"pool", "platform"})
         assert service.pool is not None
         assert service.gpu_platform is not None
-        return Place(service.pool, service.gpu_platform, worker_credentials(deployment, client.credentials()))
+        return Place(service.pool, service.gpu_platform, worker_credentials(deployment, client.credentials()), priority)

@@ -67,11 +67,11 @@ def run(
     """
     if dataset_name and deployment_name:
         raise click.UsageError("--deployment is for the demo clips: a dataset's file says where it is worked on")
-    selection = chosen_selection(flow, outputs)
     project = load()
     if dataset_name is None:
         project, dataset_name = demo_dataset(project, deployment_name)
     dataset, deployment = dataset_and_deployment(project, dataset_name)
+    selection = chosen_selection(flow, outputs, dataset)
     clips, some_left_out = usable_clips(project.storage_of(deployment, os.environ), dataset, videos)
     signal.signal(signal.SIGTERM, _interrupt)
     with dagster_instance(project) as instance:

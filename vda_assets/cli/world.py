@@ -10,7 +10,7 @@ import click
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.datasets.clips import Clip, Listing, list_clips
-from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, output_named, selection_of
+from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, output_named, selection_of, wanted_of
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
 from vda_assets.project import Project, load_project
@@ -34,10 +34,14 @@ select_option = click.option(
 )
 
 
-def chosen_selection(flow: str | None, outputs: tuple[str, ...]) -> Selection:
+def chosen_selection(flow: str | None, outputs: tuple[str, ...], dataset: Dataset | None = None) -> Selection:
+    """What the command says, else what the dataset's file does, else the default flow."""
     if flow and outputs:
         raise click.UsageError("--flow and --select exclude each other: a flow is a choice of outputs")
-    return selection_of(map(output_named, outputs)) if outputs else flow_named(flow or DEFAULT_FLOW)
+    if outputs:
+        return selection_of(map(output_named, outputs))
+    wanted = wanted_of(dataset) if dataset and not flow else None
+    return wanted or flow_named(flow or DEFAULT_FLOW)
 
 
 def osmo_client(deployment: Deployment) -> OsmoClient:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from vda_assets.config.cron import check_cron
 from vda_assets.config.names import check_label, slug_of
@@ -37,11 +37,17 @@ def _owner(text: str) -> str:
     return text
 
 
-class Nightly(ConfigModel):
-    """When the dataset's automation asks for what is missing."""
+class When(ConfigModel):
+    """When the dataset's automation asks for what is wanted: of each new or changed clip (`arrival`), at the ticks of
+    `cron` of all clips, or, without either, never: then only a person does.
 
-    cron: Annotated[str, AfterValidator(check_cron)] = "0 2 * * *"
+    `started` switches it on as soon as it is loaded; otherwise somebody does in the UI.
+    """
+
+    arrival: bool = False
+    cron: Annotated[str, AfterValidator(check_cron)] | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    started: bool = False
 
 
 Treatment = Literal["pass", "flag", "fail"]
@@ -70,9 +76,20 @@ class Dataset(ConfigModel):
     url: Annotated[str, AfterValidator(_dataset_url)]
     deployment: str
     cookbook: str = "city_traffic"
-    nightly: Nightly = Nightly()
+    # A flow, or single outputs instead: what the automation asks for, and `vda run` when nothing else is said.
+    flow: str | None = None
+    outputs: list[str] = []
+    when: When = When(cron="0 2 * * *")
+    # Whose workflows OSMO prefers; without it that of the deployment.
+    priority: Literal["HIGH", "NORMAL", "LOW"] | None = None
     verdicts: VerdictPolicy = VerdictPolicy()
     owners: list[Annotated[str, AfterValidator(_owner)]] = []
+
+    @model_validator(mode="after")
+    def _one_wish(self) -> Self:
+        if self.flow and self.outputs:
+            raise ValueError("flow and outputs exclude each other: a flow is a choice of outputs")
+        return self
 
     @property
     def dataset_url(self) -> StorageUrl:

@@ -5,7 +5,7 @@ import dagster as dg
 from vda_assets.dagster_defs.assets.broken import broken_assets
 from vda_assets.dagster_defs.assets.dataset import source_videos, vda_assets
 from vda_assets.dagster_defs.assets.shared import shared_assets
-from vda_assets.dagster_defs.automation import nightly_sensor
+from vda_assets.dagster_defs.automation import automation_sensor
 from vda_assets.dagster_defs.clips_job import clips_job
 from vda_assets.dagster_defs.io_managers import dataset_io_manager
 from vda_assets.dagster_defs.jobs import flow_jobs
@@ -54,6 +54,6 @@ def _dataset_definitions(project: Project, name: str) -> dg.Definitions:
     return dg.Definitions(
         assets=[source_videos(scope), vda_assets(scope)],
         jobs=[*flow_jobs(dataset), clips_job(scope)],
-        sensors=[upload_sensor(dataset), nightly_sensor(dataset)],
+        sensors=[upload_sensor(dataset), *filter(None, [automation_sensor(dataset)])],
         resources=dataset_io_manager(dataset, storage),
     )

@@ -252,7 +252,7 @@ class Dispatcher:
             attempt=pending.attempt,
             labelled=self._submissions.labelled,
         )
-        return self._client.submit(spec, pool=self._place.pool, priority=self._deployment.osmo.priority)
+        return self._client.submit(spec, pool=self._place.pool, priority=self._place.priority)
 
     def _accepted(self, one: Accepted) -> None:
         work, now = one.pending.work, self._clock.monotonic()

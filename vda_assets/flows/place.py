@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vda_assets.osmo.service import Priority
+
 
 @dataclass(frozen=True)
 class Place:
@@ -13,3 +15,4 @@ class Place:
     pool: str
     gpu_platform: str
     task_credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    priority: Priority = "NORMAL"

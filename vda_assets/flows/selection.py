@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from vda_assets.config.dataset import Dataset
 from vda_assets.config.errors import UnknownName
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
 
@@ -85,6 +86,13 @@ def output_named(name: str) -> Output:
         if output == name:
             return output
     raise UnknownName("output", name, OUTPUTS)
+
+
+def wanted_of(dataset: Dataset) -> Selection | None:
+    """What the dataset's file asks for, None when it says nothing. Raises UnknownName."""
+    if dataset.flow:
+        return flow_named(dataset.flow)
+    return selection_of(map(output_named, dataset.outputs)) if dataset.outputs else None
 
 
 def selection_of(outputs: Iterable[Output], *, super_resolution: bool = False) -> Selection:

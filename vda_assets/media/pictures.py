@@ -15,7 +15,7 @@ from vda_assets.media.reading import OpenClip
 from vda_assets.media.sniff import AVI
 
 # 9 hours at 60 per second. An index of a few bytes can promise thousands of millions.
-MOST_PICTURES = 2_000_000
+MOST_PICTURES = 500_000
 # Durations in headers are rounded; a cut-off upload misses more than this.
 _TOLERATED_GAP_SECONDS = 0.25
 # Whatever these codecs begin a picture with, it is not a row of zeros.

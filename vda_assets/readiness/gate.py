@@ -101,7 +101,8 @@ def check_gate(
         *(check_gated(gated, token=_secrets(deployment, environment).hf_token, environment=environment)),
         *caches.findings,
     )
-    return replace(gate, findings=findings, needs=needs)
+    place = replace(gate.place, priority=dataset.priority or gate.place.priority) if gate.place else None
+    return replace(gate, findings=findings, needs=needs, place=place)
 
 
 def check_deployment(
@@ -242,7 +243,8 @@ def _found(
     if service.pool is None or service.gpu_platform is None:
         return service, credentials, None
     workers = worker_credentials(deployment, credentials.listed)
-    return service, credentials, Place(service.pool, service.gpu_platform, workers)
+    priority = deployment.osmo.priority
+    return service, credentials, Place(service.pool, service.gpu_platform, workers, priority)
 
 
 def _secrets(deployment: Deployment, environment: Mapping[str, str]) -> Secrets:

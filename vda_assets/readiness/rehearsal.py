@@ -12,6 +12,7 @@ from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.datasets.clips import Clip
 from vda_assets.flows.inputs import foresee_inputs
+from vda_assets.flows.place import Place
 from vda_assets.flows.planning import item_of, plan
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
@@ -95,7 +96,7 @@ def _validated(
             attempt=1,
             labelled=labelled,
         )
-        return _answer(client, spec, deployment, pool=gate.place.pool, whose=work.clip.path)
+        return _answer(client, spec, gate.place, whose=work.clip.path)
     except (OsmoRefused, OsmoServerError) as error:
         if isinstance(error, OsmoRefused) and error.status in _NOT_KNOWN:
             return [note(_SUBJECT, f"not validated, which this service cannot: {error}")]
@@ -105,8 +106,8 @@ def _validated(
         return [note(_SUBJECT, f"not validated: {error}")]
 
 
-def _answer(client: OsmoClient, spec: WorkflowSpec, deployment: Deployment, *, pool: str, whose: str) -> list[Finding]:
-    result = client.validate(spec, pool=pool, priority=deployment.osmo.priority)
+def _answer(client: OsmoClient, spec: WorkflowSpec, place: Place, *, whose: str) -> list[Finding]:
+    result = client.validate(spec, pool=place.pool, priority=place.priority)
     if result.name != spec.name:
         # A validation answers with the bare name, a submission with a number behind it.
         return [note(_SUBJECT, f"this service cannot validate: it started {result.name}, {_end(client, result.name)}")]

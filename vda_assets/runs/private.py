@@ -64,10 +64,10 @@ def run_group(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Sequence[dg.D
     return group[1] if group else [run]
 
 
-def observed_versions(instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Sequence[str]) -> dict[str, str]:
-    """The data version of the newest observation of each of the partitions that has one, in one query for all."""
+def reported_versions(instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Sequence[str]) -> dict[str, str]:
+    """The data version of the newest materialization of each of the partitions that has one, in one query for all."""
     newest = instance.event_log_storage.get_latest_tags_by_partition(
-        key, dg.DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG], asset_partitions=partitions
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG], asset_partitions=partitions
     )
     return {partition: tags[DATA_VERSION_TAG] for partition, tags in newest.items()}
 

@@ -49,8 +49,7 @@ def test_a_home_that_is_no_folder_is_named(tmp_path: Path, monkeypatch: pytest.M
         pass
 
 
-@pytest.mark.parametrize("command", ["videos", "run"])
-@pytest.mark.parametrize("room_bytes", [1, 20_000, 100_000])
+@pytest.mark.parametrize(("command", "room_bytes"), [("run", 1), ("videos", 20_000), ("run", 100_000)])
 def test_a_full_home_is_told_in_one_message(project: Project, command: str, room_bytes: int) -> None:
     home = project.folder / "books"
     home.mkdir()

@@ -31,12 +31,12 @@ def node_of(definitions: dg.Definitions, *path: str):
 
 def test_a_broken_dataset_is_an_asset_that_names_file_key_and_reason(folder: Path) -> None:
     path = folder / "datasets/night.yaml"
-    path.write_text("url: file:///a/datasets/night-shift\ndeployment: local\nnightly: {cron: 99 99 * * *}\ncolour: x\n")
+    path.write_text("url: file:///a/datasets/night-shift\ndeployment: local\nwhen: {cron: 99 99 * * *}\ncolour: x\n")
     asset = node_of(definitions_of(folder), "night_shift", "broken_configuration")
     assert (asset.group_name, asset.kinds) == ("night_shift", {"broken"})
     lines = asset.description.splitlines()
     assert f"    {path}" in lines
-    assert any(line.startswith("    nightly.cron: ") and "99 99 * * *" in line for line in lines)
+    assert any(line.startswith("    when.cron: ") and "99 99 * * *" in line for line in lines)
     assert any(line.startswith("    colour: ") for line in lines)
 
 

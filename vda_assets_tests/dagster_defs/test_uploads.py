@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.sensors.uploads import LISTING_SECONDS, MOST_OBSERVATIONS, evaluate
+from vda_assets.dagster_defs.sensors.uploads import LISTING_SECONDS, MOST_REPORTED, evaluate
 from vda_assets.project import load_project
 from vda_assets.storage.access import Storage
 from vda_assets.storage.objects import StoredObject
@@ -56,7 +56,7 @@ class Sensor:
         return evaluate(context, self.dataset, self.storage, clock=self.clock)
 
     def tick(self) -> list[str]:
-        """The keys that the tick observed; the daemon stores them, adds what is new and keeps the cursor."""
+        """The keys that the tick reported; the daemon stores them, adds what is new and keeps the cursor."""
         answer = self.evaluate()
         for event in answer.asset_events:
             self.instance.report_runless_asset_event(event)
@@ -123,11 +123,11 @@ def test_a_burst_of_clips_takes_several_ticks_of_bounded_answers(sensor: Sensor)
     while not ticks or ticks[-1]:
         ticks.append(sensor.tick())
         assert len(sensor.cursor or "") < 10_000
-        assert len(sensor.partitions) == sum(map(len, ticks)), "a clip is a partition as soon as it is observed"
+        assert len(sensor.partitions) == sum(map(len, ticks)), "a clip is a partition as soon as it is reported"
         if len(ticks) == 1:
             assert "500 clips looked at" in sensor.said
             assert f"goes on behind {names[499]!r}" in sensor.said
-    assert list(map(len, ticks)) == [MOST_OBSERVATIONS, MOST_OBSERVATIONS, 200, 0]
+    assert list(map(len, ticks)) == [MOST_REPORTED, MOST_REPORTED, 200, 0]
     assert [key.replace("=2F", "/") for keys in ticks for key in keys] == names
     assert sensor.said == "1200 clips looked at, 0 of them new or changed"
 
@@ -150,15 +150,15 @@ class SlowStorage(Storage):
 def test_a_listing_slower_than_a_tick_comes_to_its_end_all_the_same(sensor: Sensor, seconds: float, names: str) -> None:
     sensor.storage = SlowStorage(sensor.clock, seconds)
     sensor.put(*(names.format(number) for number in range(20)), "z.mp4")
-    observed: list[str] = []
+    reported: list[str] = []
     for _ in range(21):
         before = sensor.clock.monotonic()
-        observed += sensor.tick()
+        reported += sensor.tick()
         assert sensor.clock.monotonic() - before <= LISTING_SECONDS + 3 * seconds
         if '"after":""' in (sensor.cursor or ""):
             break
-    assert observed[-1] == "z.mp4"
-    assert sensor.partitions == sorted(observed)
+    assert reported[-1] == "z.mp4"
+    assert sensor.partitions == sorted(reported)
 
 
 @pytest.mark.parametrize("lost", [None, "no JSON", '{"version": 1, "newest": 5}', '{"version": 99}', "[]"])
@@ -170,7 +170,7 @@ def test_a_cursor_that_is_lost_costs_a_listing_and_no_clip(sensor: Sensor, lost:
     assert len(sensor.partitions) == 700
 
 
-@pytest.mark.parametrize("stored", [0, 1, 2], ids=["nothing", "one observation", "all observations"])
+@pytest.mark.parametrize("stored", [0, 1, 2], ids=["nothing", "one report", "all reports"])
 def test_a_daemon_that_is_killed_while_it_stores_a_tick_loses_no_clip(sensor: Sensor, stored: int) -> None:
     sensor.put("a.mp4", "b.mp4")
     for event in list(sensor.evaluate().asset_events)[:stored]:

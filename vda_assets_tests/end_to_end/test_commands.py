@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import dagster as dg
@@ -33,6 +34,19 @@ def test_videos_are_listed_with_what_each_has(finished: World) -> None:
     assert table["street.mp4"]["augmented_videos"] in {"accepted", "rejected"}
     assert table["street.mp4"]["original_labels"] == "-"
     assert table["night=2Flate=20show.mp4"]["augmented_videos"] == "-"
+
+
+def test_status_says_of_each_output_what_became_of_it(finished: World) -> None:
+    shown = finished.vda("status", "--dataset", DATASET, "--video", "street")
+    header, *rows = shown.stdout.splitlines()
+    assert header.split("\t") == ["clip", "output", "state", "age", "reason"]
+    states = {row.split("\t")[1]: row.split("\t")[2] for row in rows}
+    assert states["original_labels"] == "missing"
+    assert states["augmented_videos"] in {"accepted", "rejected"}
+    listed = json.loads(finished.vda("status", "--dataset", DATASET, "--json").stdout)
+    assert len(listed) == 8
+    assert {one["clip"] for one in listed if one["at"]} == {"street.mp4"}
+    assert finished.vda("status", "--dataset", DATASET, "--failed").stdout.splitlines() == [header]
 
 
 def test_preflight_finds_everything_ready_and_says_how_long_it_takes(finished: World) -> None:

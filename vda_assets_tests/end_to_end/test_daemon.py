@@ -85,7 +85,7 @@ def clips(world: World, instance: dg.DagsterInstance, quick_results: Path) -> se
 
 @pytest.fixture(scope="module")
 def nightly(world: World, instance: dg.DagsterInstance, clips: set[str]) -> None:
-    switched_on = world.vda(*BESIDE_OSMO, "dagster", "sensor", "start", "street__nightly", "-w", WORKSPACE)
+    switched_on = world.vda(*BESIDE_OSMO, "dagster", "sensor", "start", "street__automation", "-w", WORKSPACE)
     assert switched_on.returncode == 0, switched_on.stdout + switched_on.stderr
 
 
@@ -127,17 +127,17 @@ def statuses(instance: dg.DagsterInstance, output: str) -> dict[str, set[str]]:
     return shown
 
 
-def test_clips_put_into_their_dataset_become_partitions_and_are_observed(
+def test_clips_put_into_their_dataset_become_partitions_and_are_reported(
     world: World, instance: dg.DagsterInstance, clips: set[str]
 ) -> None:
-    records = instance.fetch_observations(dg.AssetRecordsFilter(asset_key=SOURCE), limit=20).records
-    observed = {record.partition_key: record.asset_observation for record in records}
-    assert set(observed) == clips
-    for name, observation in observed.items():
+    records = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=SOURCE), limit=20).records
+    reported = {record.partition_key: record.asset_materialization for record in records}
+    assert set(reported) == clips
+    for name, report in reported.items():
         assert name is not None
-        assert observation is not None
-        assert observation.metadata["dagster/uri"].value == (world.clips / name).as_uri()
-        assert observation.metadata["size_bytes"].value == (world.clips / name).stat().st_size
+        assert report is not None
+        assert report.metadata["dagster/uri"].value == (world.clips / name).as_uri()
+        assert report.metadata["size_bytes"].value == (world.clips / name).stat().st_size
 
 
 def test_a_nightly_backfill_ends_with_the_failed_clips_failed_and_all_others_made(
@@ -189,7 +189,7 @@ def test_when_the_run_that_makes_the_clips_of_a_scattered_backfill_is_killed_the
     world: World, instance: dg.DagsterInstance, nightly: None
 ) -> None:
     ended_backfill(instance, number=1)
-    stopped = world.vda(*BESIDE_OSMO, "dagster", "sensor", "stop", "street__nightly", "-w", WORKSPACE)
+    stopped = world.vda(*BESIDE_OSMO, "dagster", "sensor", "stop", "street__automation", "-w", WORKSPACE)
     assert stopped.returncode == 0, stopped.stderr
     wait_for(lambda: not instance.get_runs(dg.RunsFilter(statuses=NOT_ENDED)), "the end of all runs", seconds=120)
     shutil.rmtree(world.outputs)

@@ -46,7 +46,6 @@ def new_run(world: World, *arguments: str) -> Path:
     [
         ("auto_labeling", LABELLED),
         ("augmentation_and_al", AUGMENTED),
-        ("augmentation_and_pl", AUGMENTED),
         ("e2e", LABELLED | AUGMENTED),
         ("e2e_super_resolution", LABELLED | AUGMENTED),
     ],

@@ -156,11 +156,11 @@ def test_a_text_of_any_length_is_kept_and_kept_anew(instance: dg.DagsterInstance
         )
 
 
-def test_the_newest_observed_version_of_each_partition_is_known(instance: dg.DagsterInstance) -> None:
+def test_the_newest_reported_version_of_each_partition_is_known(instance: dg.DagsterInstance) -> None:
     for partition, version in (("a", "1"), ("b", "1"), ("a", "2"), ("c", "1")):
         tags = {private.DATA_VERSION_TAG: version}
-        instance.report_runless_asset_event(dg.AssetObservation("seen", partition=partition, tags=tags))
+        instance.report_runless_asset_event(dg.AssetMaterialization("seen", partition=partition, tags=tags))
     instance.report_runless_asset_event(dg.AssetMaterialization("seen", partition="b", tags=tags))
-    instance.report_runless_asset_event(dg.AssetObservation("seen", partition="d"))
-    versions = private.observed_versions(instance, dg.AssetKey("seen"), ["a", "b", "d", "e"])
-    assert versions == {"a": "2", "b": "1"}, "the upload sensor would observe every clip anew at every tick, or none"
+    instance.report_runless_asset_event(dg.AssetMaterialization("seen", partition="d"))
+    versions = private.reported_versions(instance, dg.AssetKey("seen"), ["a", "b", "d", "e"])
+    assert versions == {"a": "2", "b": "1"}, "the upload sensor would report every clip anew at every tick, or none"

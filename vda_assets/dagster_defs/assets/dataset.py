@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vda_assets.dagster_defs.automation import nightly
-from vda_assets.flows.selection import selection_of
+from vda_assets.dagster_defs.automation import automation_condition
+from vda_assets.flows.selection import selection_of, wanted_of
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
 from vda_assets.runs.checks import check_specs
 from vda_assets.runs.names import (
@@ -50,7 +50,7 @@ class VdaConfig(dg.Config):
 
 
 def source_videos(scope: Scope) -> dg.AssetSpec:
-    """The clips themselves: not made here, observed by the dataset's upload sensor."""
+    """The clips themselves: not made here, the dataset's upload sensor says what lies there."""
     dataset = scope.dataset
     return dg.AssetSpec(
         asset_key(dataset, SOURCE_VIDEOS),
@@ -78,7 +78,7 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
             owners=dataset.owners,
             tags=scope.tags,
             skippable=True,
-            automation_condition=nightly(dataset.nightly),
+            automation_condition=automation_condition(dataset, output),
         ).with_io_manager_key(io_manager_key(dataset))
         for output in OUTPUTS
     ]
@@ -97,7 +97,9 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
     )
     def vda(context: dg.AssetExecutionContext, config: VdaConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = {outputs[key] for key in context.selected_asset_keys}
-        selection = selection_of(selected, super_resolution=config.super_resolution)
+        wanted = wanted_of(dataset)
+        enhances = config.super_resolution or (wanted is not None and wanted.super_resolution)
+        selection = selection_of(selected, super_resolution=enhances)
         produce(context, scope, selection, asked_for(context, next(iter(context.selected_asset_keys))))
         # A body that returned None instead of being a generator would materialize every partition of its range.
         yield from ()

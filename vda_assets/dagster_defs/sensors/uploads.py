@@ -1,7 +1,7 @@
-"""The upload sensor of a dataset: new clips become partitions, and each is observed with its version and size.
+"""The upload sensor of a dataset: new clips become partitions, and each is reported with its version and size.
 
 One tick is bounded in time and events, so it may see only a part of the dataset; the next one goes on behind that. A
-clip has changed when its version is not the one last observed, which Dagster's event log knows: nothing is remembered
+clip has changed when its version is not the one last reported, which Dagster's event log knows: nothing is remembered
 besides, and a cursor that is lost costs one more listing.
 """
 
@@ -18,15 +18,15 @@ from vda_assets.base.cut import LINES, cut
 from vda_assets.config.dataset import Dataset
 from vda_assets.datasets.clips import Clip, LeftOut, Skipped, SkippedByKind, iterate_clips
 from vda_assets.runs.names import SIZE_BYTES, SOURCE_VIDEOS, URI, asset_key, videos_partitions
-from vda_assets.runs.private import DATA_VERSION_TAG, observed_versions
+from vda_assets.runs.private import DATA_VERSION_TAG, reported_versions
 from vda_assets.runs.resources import StorageResource, storage_resource_key
 from vda_assets.storage.access import Storage
 
 _INTERVAL_SECONDS = 30
-# Dagster waits a minute for a tick's answer and takes at most 100 MB of it. An observation is under 2 kB there, and
+# Dagster waits a minute for a tick's answer and takes at most 100 MB of it. A materialization is under 2 kB there, and
 # takes the daemon 5 to 25 ms to store.
 LISTING_SECONDS = 20.0
-MOST_OBSERVATIONS = 500
+MOST_REPORTED = 500
 # So many paths are compared with Dagster's books in one question.
 _PAGE = 1000
 _LONGEST_CURSOR_BYTES = 4000
@@ -72,7 +72,7 @@ def upload_sensor(dataset: Dataset) -> dg.SensorDefinition:
 def evaluate(
     context: dg.SensorEvaluationContext, dataset: Dataset, storage: Storage, *, clock: Clock = SYSTEM_CLOCK
 ) -> dg.SensorResult:
-    """One tick: keys to add and clips to observe. Nothing is ever deleted."""
+    """One tick: keys to add and clips to report. Nothing is ever deleted."""
     cursor = Cursor.parse(context.cursor)
     tick = _Tick(context.instance, dataset, clock)
     tick.look_at(iterate_clips(storage, dataset.dataset_url, after=cursor.after, settled=True))
@@ -83,7 +83,7 @@ def evaluate(
     partitions = videos_partitions(dataset)
     return dg.SensorResult(
         dynamic_partitions_requests=[partitions.build_add_request(tick.new_keys)] if tick.new_keys else [],
-        asset_events=[_observation(dataset, clip) for clip in tick.changed],
+        asset_events=[_materialization(dataset, clip) for clip in tick.changed],
         cursor=Cursor(after=tick.after, told=told).model_dump_json(),
         skip_reason=dg.SkipReason(tick.summary),
     )
@@ -114,7 +114,7 @@ class _Tick:
         return f"{seen}; the next tick goes on behind {self.after!r}" if self.after else seen
 
     def look_at(self, listing: Iterator[Clip | LeftOut | Skipped]) -> None:
-        """Stops after `LISTING_SECONDS` and before there are more than `MOST_OBSERVATIONS`; `after` then says where."""
+        """Stops after `LISTING_SECONDS` and before there are more than `MOST_REPORTED`; `after` then says where."""
         page: list[Clip | LeftOut | Skipped] = []
         until = math.inf
         for found in listing:
@@ -132,7 +132,7 @@ class _Tick:
     def _take(self, page: Sequence[Clip | LeftOut | Skipped]) -> bool:
         """Whether all of the page could be taken."""
         changed, new_keys = self._changed([found for found in page if isinstance(found, Clip)])
-        room = MOST_OBSERVATIONS - len(self.changed)
+        room = MOST_REPORTED - len(self.changed)
         is_whole = len(changed) <= room
         if not is_whole:
             page = page[: page.index(changed[room])]
@@ -144,13 +144,13 @@ class _Tick:
         return is_whole
 
     def _changed(self, clips: Sequence[Clip]) -> tuple[list[Clip], set[str]]:
-        """Those of the clips that are to be observed, and the keys of those among them that are new."""
+        """Those of the clips that are to be reported, and the keys of those among them that are new."""
         keys = [clip.key for clip in clips]
         partitions = videos_partitions(self._dataset)
         assert partitions.name is not None
         new_keys = {*keys} - self._instance.get_existing_dynamic_partitions(partitions.name, keys)
-        observed = observed_versions(self._instance, asset_key(self._dataset, SOURCE_VIDEOS), keys)
-        changed = [clip for clip in clips if clip.key in new_keys or observed.get(clip.key) != clip.version]
+        reported = reported_versions(self._instance, asset_key(self._dataset, SOURCE_VIDEOS), keys)
+        changed = [clip for clip in clips if clip.key in new_keys or reported.get(clip.key) != clip.version]
         return changed, new_keys
 
     def _count(self, found: Clip | LeftOut | Skipped) -> None:
@@ -167,8 +167,8 @@ class _Tick:
             self.after = found.path
 
 
-def _observation(dataset: Dataset, clip: Clip) -> dg.AssetObservation:
-    return dg.AssetObservation(
+def _materialization(dataset: Dataset, clip: Clip) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(
         asset_key(dataset, SOURCE_VIDEOS),
         partition=clip.key,
         metadata={
