@@ -116,10 +116,11 @@ class Desk:
         def is_whole(work: ClipWork, stage: Stage, *, layout: RunLayout, work_hash: str) -> bool:
             return self.whole.get((layout.run_id, clip_hash(work.clip), stage), "-").startswith(work_hash)
 
+        deployment = deployment or Deployment.model_validate(DEPLOYMENT)
         return Dispatcher(
             client=self.osmo,
-            deployment=deployment or Deployment.model_validate(DEPLOYMENT),
-            place=Place("default", "h100"),
+            deployment=deployment,
+            place=Place("default", "h100", priority=deployment.osmo.priority),
             layout=RunLayout(ROOT, dataset, run),
             report=told,
             is_whole=is_whole,

@@ -52,7 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, quick_results: Path) -> Iter
     use_quick_container(world, quick_results, seconds=0.2)
     fail_in_quick_container(world, *(clip.removesuffix(".mp4") for clip in FAILING))
     dataset = world.folder / f"assets_cfg/datasets/{DATASET}.yaml"
-    change_yaml(dataset, lambda one: one["nightly"].update(cron="* * * * *"))
+    change_yaml(dataset, lambda one: one["when"].update(cron="* * * * *"))
     change_yaml(
         world.folder / "dagster/dagster.yaml", lambda one: one["run_monitoring"].update(poll_interval_seconds=5)
     )

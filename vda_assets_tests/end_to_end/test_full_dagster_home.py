@@ -16,7 +16,7 @@ RUN = ("run", "--dataset", DATASET, "--flow", "e2e")
 CLIPS = 3
 
 
-@pytest.mark.parametrize("when", ["Time overview", "submitted workflow"])
+@pytest.mark.parametrize("when", ["submitted workflow"])
 def test_a_run_whose_books_have_no_room_says_so_and_is_gone_on_with(
     quick_results: Path, tmp_path: Path, when: str
 ) -> None:

@@ -30,6 +30,7 @@ from vda_assets.readiness.checks import (
 )
 from vda_assets.readiness.endpoints import check_endpoint
 from vda_assets.readiness.finding import Level
+from vda_assets.readiness.outlook import Outlook
 from vda_assets.readiness.overview import time_overview
 from vda_assets.readiness.pools import PoolReadiness, check_service
 from vda_assets_tests.embedded.service.conftest import settings_below
@@ -188,14 +189,14 @@ def test_a_generator_that_answers_is_ready_whether_it_lists_models_or_not(
     assert [asked.path for asked in generator.asked] == ["/v1/models"]
 
 
-def test_a_generator_that_does_not_answer_makes_the_overview_cold() -> None:
+def test_a_generator_that_does_not_answer_is_a_note_and_nothing_that_a_run_could_make() -> None:
     finding = check_endpoint(deployment(video_transfer=NOBODY), Role.VIDEO_TRANSFER)
     assert finding.level is Level.NOTE
     assert finding.message == (
         f"the video_transfer at {NOBODY} does not answer here (ConnectError); workers ask it without waiting"
     )
     selection: Selection = FLOWS["e2e"]
-    assert not time_overview(selection, [finding], clips=1, clips_at_once=1, stand_in=False).warm
+    assert time_overview(selection, [finding], Outlook(1, 1), stand_in=False).warm
 
 
 def test_a_language_model_without_a_list_of_models_is_not_ready() -> None:

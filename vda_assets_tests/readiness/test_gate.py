@@ -44,11 +44,17 @@ class Bench:
     def __init__(self, folder: Path, client: OsmoClient, registry: Registry) -> None:
         self.folder, self._client, self._registry = folder, client, registry
 
+    @property
+    def url(self) -> str:
+        return self._client.url
+
     def fill(self, *caches: str) -> None:
         for cache in caches:
             fill(self.folder / "data/models" / cache, needs()[cache])
 
-    def check(self, environment: Mapping[str, str], flow: str = "e2e", **deployment: Any) -> Gate:
+    def check(
+        self, environment: Mapping[str, str], flow: str = "e2e", *, priority: str | None = None, **deployment: Any
+    ) -> Gate:
         images = {"augmentation": "augmentation:1.0.0", "auto_labeling": "labelling:1.0.0"}
         given = {
             "osmo": {"url": self._client.url},
@@ -58,7 +64,7 @@ class Bench:
         return check_gate(
             self._client,
             Storage(),
-            dataset=Dataset(url=f"file://{self.folder}/datasets/yard", deployment="cloud"),
+            dataset=Dataset(url=f"file://{self.folder}/datasets/yard", deployment="cloud", priority=priority),
             deployment=Deployment.model_validate(given),
             cookbook=scene(),
             selection=FLOWS[flow],
@@ -92,6 +98,14 @@ def test_a_run_makes_what_osmo_lacks_and_gives_it_to_workers(bench: Bench, clien
     assert stops(gate) == {}
     assert names(client) == {"hf_token", "nvcr_io"} == given(gate)
     assert gate.digests == {Container.AUGMENTATION: DIGEST, Container.AUTO_LABELING: DIGEST}
+
+
+@pytest.mark.parametrize(("of_dataset", "taken"), [(None, "LOW"), ("HIGH", "HIGH")])
+def test_a_datasets_own_priority_wins_over_its_deployments(bench: Bench, of_dataset: str | None, taken: str) -> None:
+    bench.fill("auto_labeling")
+    gate = bench.check(BOTH, "auto_labeling", priority=of_dataset, osmo={"url": bench.url, "priority": "LOW"})
+    assert gate.place is not None
+    assert gate.place.priority == taken
 
 
 def test_without_a_token_a_run_that_must_fetch_gated_weights_stops(bench: Bench) -> None:

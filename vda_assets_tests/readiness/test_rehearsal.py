@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +161,8 @@ def test_it_is_shown_with_the_priority_and_the_labels_that_it_would_be_submitted
     bench.put("a.mp4")
     settings.policy.gpu_guarantee = 0
     settings.policy.labels = {"project": LabelPolicy(enforcement="enforce")}
-    given = {"priority": "LOW", "labels": {"project": "roads"}}
-    assert [one.level for one in bench.check(client, osmo=given)] == [Level.READY]
+    gate = Gate((), replace(PLACE, priority="LOW"))
+    assert [one.level for one in bench.check(client, osmo={"labels": {"project": "roads"}}, gate=gate)] == [Level.READY]
 
 
 def test_what_osmo_warns_of_is_noted(bench: Bench, settings: EmbeddedSettings, client: OsmoClient) -> None:
