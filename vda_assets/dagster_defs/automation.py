@@ -7,8 +7,8 @@ from vda_assets.flows.selection import wanted_of
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.runs.names import SOURCE_VIDEOS, asset_key
 
-# A tick costs the daemon about as much as a listing: an upload is worked on within two minutes of it.
-_ARRIVAL_SECONDS, _SCHEDULE_SECONDS = 60, 300
+# An upload is worked on within two minutes of it.
+_EVALUATION_SECONDS = 60
 Condition = dg.AutomationCondition[dg.AssetKey]
 
 
@@ -33,7 +33,7 @@ def automation_sensor(dataset: Dataset) -> dg.AutomationConditionSensorDefinitio
         name=f"{dataset.slug}__automation",
         target=dg.AssetSelection.assets(*(asset_key(dataset, output) for output in _wanted(dataset))),
         description=f"Makes of {dataset.name}: {_label(when)}.",
-        minimum_interval_seconds=_ARRIVAL_SECONDS if when.arrival else _SCHEDULE_SECONDS,
+        minimum_interval_seconds=_EVALUATION_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if when.started else dg.DefaultSensorStatus.STOPPED,
         run_tags={"dataset": dataset.name, "vda/automation": _label(when)},
         emit_backfills=True,
