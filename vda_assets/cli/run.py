@@ -29,6 +29,7 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
 from vda_assets.dagster_defs.partitions import add_clips
+from vda_assets.datasets.origin import read_origin
 from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Project
@@ -79,6 +80,8 @@ def run(
         runs = _Runs(project, dataset, selection, instance)
         succeeded = runs.run([clip.key for clip in clips])
     _summarise(runs.materialized)
+    if origin := read_origin(project.storage_of(deployment, os.environ), dataset.dataset_url):
+        click.echo(f"{dataset.name}: the clips of {origin}")
     if not succeeded or some_left_out:
         raise click.exceptions.Exit(1)
 

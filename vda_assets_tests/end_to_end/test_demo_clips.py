@@ -36,6 +36,7 @@ def test_without_a_dataset_the_demo_clips_are_fetched_once_and_worked_on(tmp_pat
         again = made.vda(*RUN)
         assert again.returncode == 0, again.stderr
     assert asked == ["clips/yard.mp4"]
+    assert done.stdout.splitlines()[-1] == f"vda-demo: the clips of {REPOSITORY} at {COMMIT}"
     assert "(finished before)" in again.stdout
     with made.instance() as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey(["vda_demo", "original_labels"]), limit=1).records
