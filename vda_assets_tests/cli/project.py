@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import REPOSITORY
 from vda_assets_tests.storage.emulators import BACKENDS, Place, configure, secrets_of
+from vda_assets_tests.warm import WarmProcess
 
 DATASET = "street"
 RUN = "run-0a1b2c3d"
@@ -46,20 +44,17 @@ class Project:
     def media(self) -> Path:
         return self.folder / "media/vda/runs" / RUN
 
-    def start(
-        self, *arguments: str, largest_file_bytes: int | None = None, **environment: str
-    ) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, largest_file_bytes: int | None = None, **environment: str) -> WarmProcess:
         """The command as a process. A bound on its files is what a full disk looks like to it."""
-        bound = (largest_file_bytes,) * 2 if largest_file_bytes else (resource.RLIM_INFINITY,) * 2
         known = {"VDA_ASSETS_CFG": str(self.folder / "assets_cfg"), "VDA_HOME": str(self.folder / "home")}
-        return subprocess.Popen(
-            [sys.executable, "-m", "vda_assets.cli", *arguments],
+        return WarmProcess(
+            arguments,
             cwd=self.folder,
             env={**os.environ, **known, **secrets_of(self.place), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, bound),
+            largest_file_bytes=largest_file_bytes,
         )
 
     def vda(
@@ -87,14 +82,14 @@ def hash_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def killed_after_lines(process: subprocess.Popen[str], lines: int) -> None:
+def killed_after_lines(process: WarmProcess, lines: int) -> None:
     assert process.stdout is not None
     for _ in range(lines):
         process.stdout.readline()
     process.kill()
 
 
-def killed_after_bytes(process: subprocess.Popen[str], folder: Path, size_bytes: int) -> None:
+def killed_after_bytes(process: WarmProcess, folder: Path, size_bytes: int) -> None:
     """When so much more lies in the folder: mostly amid a file."""
     enough = size_bytes_of(folder) + size_bytes
     while process.poll() is None and size_bytes_of(folder) < enough:

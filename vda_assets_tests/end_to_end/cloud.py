@@ -54,7 +54,10 @@ class Cloud(World):
 
 @contextmanager
 def serving_cloud(
-    folder: Path, *, command: Callable[[Path, str], str] = lambda _, container: container_command(container)
+    folder: Path,
+    *,
+    command: Callable[[Path, str], str] = lambda _, container: container_command(container),
+    shows: bool = False,
 ) -> Iterator[Cloud]:
     """`command` starts a container: it is told the folder of the world and the container's name."""
     registry = Registry(set(IMAGES.values()), open_to_all=True)
@@ -63,7 +66,7 @@ def serving_cloud(
             for source in sources:
                 weights.put(source)
         weights.gated["nvidia/Cosmos-Guardrail1"] = HF_TOKEN
-        world = make_world(folder)
+        world = make_world(folder, shows=shows)
         configurations = world.folder / "assets_cfg"
         images = {container: registry.image(image) for container, image in IMAGES.items()}
 
@@ -80,7 +83,7 @@ def serving_cloud(
         (configurations / f"deployments/{DEPLOYMENT}.yaml").write_text(yaml.safe_dump(cloud))
         change_yaml(configurations / "datasets/street.yaml", lambda dataset: dataset.update(deployment=DEPLOYMENT))
         with serving(world):
-            yield Cloud(world.folder, world.osmo_url, registry, weights)
+            yield Cloud(world.folder, world.osmo_url, registry, weights, shows=shows)
 
 
 def container_command(container: str) -> str:

@@ -19,7 +19,6 @@ from vda_assets_tests.quick_results import add_clips, go_through, use_quick_cont
 CLIPS = 40
 OUTPUTS = ("original_labels", "augmented_videos", "augmented_labels")
 COMMAND = (
-    "vda_assets.cli",
     "run",
     "--dataset",
     DATASET,
@@ -42,7 +41,7 @@ def test_every_clip_is_finished_exactly_once_whatever_breaks_on_the_way(quick_re
         go_through(world, proxy.url, answer_seconds=2)
         _kill_runs_and_servers(world, chance)
         with serving(world):
-            last = world.vda(*COMMAND[1:])
+            last = world.vda(*COMMAND)
             assert last.returncode == 0, last.stdout[-4000:] + last.stderr[-4000:]
             _assert_exactly_once(world, proxy)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ import pytest
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.chaos_proxy import Proxy, Trouble, proxying
 from vda_assets_tests.end_to_end.test_backends import StoredWorld, give_osmo_the_credential
-from vda_assets_tests.end_to_end.world import DATASET, make_world, serving, stop, wait_for
+from vda_assets_tests.end_to_end.world import DATASET, Process, make_world, serving, stop, wait_for
 from vda_assets_tests.quick_results import change_yaml, use_quick_container
 from vda_assets_tests.storage.emulators import configure, moto
 
@@ -41,9 +40,9 @@ class Troubled:
     osmo: Proxy
     bucket: Proxy
 
-    def start(self, dataset: str, *, log: str) -> subprocess.Popen[bytes]:
+    def start(self, dataset: str, *, log: str) -> Process:
         outputs = (part for output in OUTPUTS for part in ("--select", output))
-        return self.world.start("vda_assets.cli", "run", "--dataset", dataset, *outputs, log=log)
+        return self.world.start("run", "--dataset", dataset, *outputs, log=log)
 
     def log(self, name: str) -> str:
         return (self.world.folder / name).read_text()

@@ -60,7 +60,7 @@ def test_two_runs_on_a_cold_cluster_fetch_the_weights_once_and_deploy_each_nim_o
         assert "cold: caches or endpoints must be made first" in overview.stdout, overview.stderr
         assert api.writes == []
         cloud.weights.held = threading.Event()
-        command = ("vda_assets.cli", "run", "--dataset", DATASET, "--select", "original_labels", "--video")
+        command = ("run", "--dataset", DATASET, "--select", "original_labels", "--video")
         with (
             running(cloud, *command, "a.mp4", log="a.log") as one,
             running(cloud, *command, "b.mp4", log="b.log") as other,

@@ -64,7 +64,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, quick_results: Path) -> Iter
 def instance(world: World) -> Iterator[dg.DagsterInstance]:
     """The instance of a running daemon."""
     daemon = ("dagster-daemon", "run", "-w", WORKSPACE)
-    with world.instance() as instance, running(world, "vda_assets.cli", *BESIDE_OSMO, *daemon, log="daemon.log"):
+    with world.instance() as instance, running(world, *BESIDE_OSMO, *daemon, log="daemon.log"):
         wait_for(lambda: "SENSOR" in instance.get_daemon_heartbeats(), "the daemon")
         yield instance
 

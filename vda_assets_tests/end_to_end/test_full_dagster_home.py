@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import resource
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from vda_assets_tests.end_to_end.world import DATASET, make_world, serving
 from vda_assets_tests.quick_results import add_clips, use_quick_container
+from vda_assets_tests.warm import WarmProcess
 
 RUN = ("run", "--dataset", DATASET, "--flow", "e2e")
 CLIPS = 3
@@ -23,10 +23,9 @@ def test_a_run_whose_books_have_no_room_says_so_and_is_gone_on_with(
     world = make_world(tmp_path)
     use_quick_container(world, quick_results, seconds=1)
     add_clips(world, quick_results, CLIPS)
-    command = [sys.executable, "-m", "vda_assets.cli", *RUN]
     with serving(world):
-        with subprocess.Popen(
-            command,
+        with WarmProcess(
+            RUN,
             env=world.environment,
             cwd=world.folder,
             stdout=subprocess.PIPE,

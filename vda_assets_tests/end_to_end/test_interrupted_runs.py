@@ -26,7 +26,7 @@ def world(tmp_path: Path) -> World:
 
 
 def start_run(world: World):
-    run = world.start("vda_assets.cli", "run", "--dataset", DATASET, "--flow", "e2e", log="run.log")
+    run = world.start("run", "--dataset", DATASET, "--flow", "e2e", log="run.log")
     wait_for(lambda: "RUNNING" in world.workflows().values(), "a running workflow")
     return run
 
@@ -90,7 +90,7 @@ def test_a_killed_run_does_not_stay_running_in_dagsters_books_and_leaves_no_proc
 @pytest.mark.parametrize("when", ["setup for 1 clips", "Time overview", "submitted workflow"])
 def test_an_interrupted_run_says_so_in_a_word_and_leaves_nothing_on_the_pool(world: World, when: str) -> None:
     with serving(world):
-        run = world.start("vda_assets.cli", "run", "--dataset", DATASET, "--flow", "e2e", log="run.log")
+        run = world.start("run", "--dataset", DATASET, "--flow", "e2e", log="run.log")
         said = (world.folder / "run.log").read_text
         wait_for(lambda: when in said(), when)
         run.send_signal(signal.SIGINT)

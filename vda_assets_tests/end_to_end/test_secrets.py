@@ -45,7 +45,7 @@ def names_in(world: Cloud, content: bytes) -> set[str]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """All is cold; one clip."""
-    with serving_cloud(tmp_path_factory.mktemp("secrets"), command=seeing) as cloud:
+    with serving_cloud(tmp_path_factory.mktemp("secrets"), command=seeing, shows=True) as cloud:
         cut(cloud.clips / "a.mp4", frames=12)
         yield cloud
 

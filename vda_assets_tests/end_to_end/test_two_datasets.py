@@ -59,9 +59,7 @@ def test_each_has_its_own_assets_jobs_and_sensors_and_they_share_what_is_the_dep
 def test_runs_of_both_at_once_make_everything_of_each_and_take_nothing_from_each_other(world: World) -> None:
     with ExitStack() as stack:
         runs = {
-            name: stack.enter_context(
-                world.start("vda_assets.cli", "run", "--dataset", name, "--flow", "e2e", log=f"{name}.log")
-            )
+            name: stack.enter_context(world.start("run", "--dataset", name, "--flow", "e2e", log=f"{name}.log"))
             for name in (DATASET, OTHER)
         }
         ended = {name: run.wait(240) for name, run in runs.items()}

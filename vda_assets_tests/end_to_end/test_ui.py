@@ -23,7 +23,7 @@ def ui(world: World) -> Iterator[str]:
     cut(world.clips / OTHER, start=100, frames=24)
     port = free_port()
     dagster_dev = ["dagster", "dev", "-w", WORKSPACE, "--host", "127.0.0.1", "--port", str(port)]
-    with running(world, "vda_assets.cli", "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process:
+    with running(world, "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process:
         wait_for_answer(f"http://127.0.0.1:{port}/server_info", process, log=world.folder / "ui.log")
         yield f"http://127.0.0.1:{port}"
 

@@ -39,7 +39,7 @@ def world(tmp_path: Path, quick_results: Path) -> World:
 def ui(world: World) -> Iterator[str]:
     port = free_port()
     dagster_dev = ["dagster", "dev", "-w", WORKSPACE, "--host", "127.0.0.1", "--port", str(port)]
-    with running(world, "vda_assets.cli", "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process:
+    with running(world, "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process:
         wait_for_answer(f"http://127.0.0.1:{port}/server_info", process, log=world.folder / "ui.log")
         yield f"http://127.0.0.1:{port}"
 
@@ -51,7 +51,7 @@ def test_a_run_of_the_command_is_terminated_and_executed_again_from_its_page(
     videos = (part for clip in sorted(CHOSEN) for part in ("--video", clip))
     with world.instance() as instance, browsing(tmp_path / "profile") as browser:
         with held_quick_container(world):
-            command = world.start("vda_assets.cli", *COMMAND, *videos, log="run.log")
+            command = world.start(*COMMAND, *videos, log="run.log")
             try:
                 wait_for(lambda: len(world.workflows()) == len(CHOSEN), "a workflow of each clip", seconds=90)
                 (run,) = instance.get_runs()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,22 +12,30 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
 import httpx
 
+from vda_assets_tests.warm import WarmProcess, run_warm
+
 REPOSITORY = Path(__file__).parents[2]
 DATASET = "street"
 START_SECONDS = 60
 WORKSPACE = str(REPOSITORY / "workspace.yaml")
+VDA = (sys.executable, "-m", "vda_assets.cli")
+Process = WarmProcess | subprocess.Popen[bytes]
+_PORTS = (10_000, 32_000)
 
 
 @dataclass(frozen=True)
 class World:
+    """`shows` starts `vda` as a shell would, so that its arguments and environment show from outside."""
+
     folder: Path
     osmo_url: str
+    shows: bool = field(default=False, kw_only=True)
 
     @property
     def clips(self) -> Path:
@@ -47,20 +56,20 @@ class World:
         }
 
     def vda(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "vda_assets.cli", *arguments]
-        return subprocess.run(
-            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=timeout
-        )
+        started_with = {"env": self.environment, "cwd": self.folder, "timeout": timeout}
+        if self.shows:
+            return subprocess.run([*VDA, *arguments], capture_output=True, text=True, **started_with)
+        return run_warm(arguments, **started_with)
 
-    def start(self, *command: str, log: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, log: str) -> Process:
+        """`vda`, in a session of its own."""
         with (self.folder / log).open("wb") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", *command],
-                env=self.environment,
-                cwd=self.folder,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+            started_with = {"env": self.environment, "cwd": self.folder, "start_new_session": True}
+            started_with |= {"stdout": output, "stderr": subprocess.STDOUT}
+            return (
+                subprocess.Popen([*VDA, *arguments], **started_with)
+                if self.shows
+                else WarmProcess(arguments, **started_with)
             )
 
     def workflows(self) -> dict[str, str]:
@@ -85,7 +94,7 @@ class World:
         return sorted(self.outputs.glob("run-*")) if self.outputs.exists() else []
 
 
-def make_world(folder: Path) -> World:
+def make_world(folder: Path, *, shows: bool = False) -> World:
     """Copies the project's configuration and gives it free ports."""
     shutil.copytree(REPOSITORY / "assets_cfg", folder / "assets_cfg")
     deployment = folder / "assets_cfg" / "deployments" / "local.yaml"
@@ -96,30 +105,30 @@ def make_world(folder: Path) -> World:
     deployment.write_text(text)
     (folder / "dagster").mkdir()
     shutil.copyfile(REPOSITORY / "dagster.yaml", folder / "dagster" / "dagster.yaml")
-    world = World(folder, f"http://127.0.0.1:{port}")
+    world = World(folder, f"http://127.0.0.1:{port}", shows=shows)
     world.clips.mkdir(parents=True)
     return world
 
 
 @contextmanager
-def serving(world: World) -> Iterator[subprocess.Popen[bytes]]:
+def serving(world: World) -> Iterator[Process]:
     """`vda osmo-local serve` as a process, until the block ends."""
-    with running(world, "vda_assets.cli", "osmo-local", "serve", log="osmo.log") as server:
+    with running(world, "osmo-local", "serve", log="osmo.log") as server:
         wait_for_answer(f"{world.osmo_url}/health", server, log=world.folder / "osmo.log")
         yield server
 
 
 @contextmanager
-def running(world: World, *command: str, log: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python module as a process, until the block ends."""
-    process = world.start(*command, log=log)
+def running(world: World, *arguments: str, log: str) -> Iterator[Process]:
+    """`vda` as a process, until the block ends."""
+    process = world.start(*arguments, log=log)
     try:
         yield process
     finally:
         stop(process)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: Process) -> None:
     """Asks the process to end; kills it, and whatever it left of its session, when it does not."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
@@ -140,7 +149,7 @@ def wait_for(condition, what: str, seconds: float = START_SECONDS) -> None:
         time.sleep(0.1)
 
 
-def wait_for_answer(url: str, process: subprocess.Popen[bytes], *, log: Path) -> None:
+def wait_for_answer(url: str, process: Process, *, log: Path) -> None:
     def answering() -> bool:
         assert process.poll() is None, log.read_text()
         return answers(url)
@@ -156,6 +165,10 @@ def answers(url: str) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Where nobody listens, below the ports that the system gives to any other socket: one of those may be taken before
+    the server that is started for it gets there."""
+    while True:
+        port = random.randrange(*_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -167,7 +167,12 @@ def _serving(command: list[str], folder: Path, port: int) -> Iterator[None]:
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        wait_for(lambda: _listens(port), command[0])
+
+        def serves() -> bool:
+            assert server.poll() is None, (folder / "emulator.log").read_text()
+            return _listens(port)
+
+        wait_for(serves, command[0])
         yield
     finally:
         # It keeps nothing, and when asked to end some wait for clients that hold a connection open.
