@@ -10,6 +10,7 @@ from vda_assets.flows.stages import Output
 SOURCE_VIDEOS = "source_videos"
 BROKEN = "broken_configuration"
 
+DATASET_TAG, FLOW_TAG = "dataset", "vda/flow"  # tags of a run that makes outputs, where they are known beforehand
 EXPECTED = "vda/expected"  # tag of a run: how long it was expected to take
 
 RUN_ID = "run_id"  # text: which run's folder holds the output

@@ -90,7 +90,7 @@ def usage_metadata(usage: Usage, price: Price | None) -> dict[str, dg.MetadataVa
         names.RUN_SECONDS: usage.run_seconds,
     }
     metadata: dict[str, dg.MetadataValue[Any]] = {
-        name: dg.MetadataValue.float(round(taken, 3)) for name, taken in seconds.items() if taken is not None
+        name: dg.MetadataValue.float(round(float(taken), 3)) for name, taken in seconds.items() if taken is not None
     }
     if usage.tries is not None:
         metadata[names.TRIES] = dg.MetadataValue.int(usage.tries)
