@@ -7,7 +7,7 @@ what is drawn already have no weight there, and the others keep their proportion
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import prod
 
 # The combinations of the variables in `exclude` are gone through, to be sure that each clip gets a draw.
@@ -15,7 +15,7 @@ MAX_COMBINATIONS, MAX_VARIABLES, MAX_EXCLUSIONS = 5_000, 20, 100
 
 Variables = Mapping[str, Mapping[str, float]]
 # Variable -> its values: a draw that has one of them for every variable is excluded.
-Exclusion = Mapping[str, Sequence[str]]
+Exclusion = Mapping[str, Collection[str]]
 
 
 def weights_left(
@@ -78,6 +78,8 @@ def _concerned(variables: Variables, exclude: Sequence[Exclusion]) -> list[str]:
 def _combinations(variables: Variables, exclude: Sequence[Exclusion]) -> Iterator[tuple[dict[str, str], float]]:
     """Every combination of the concerned variables that can be drawn, with its probability."""
     names = _concerned(variables, exclude)
+    # Each is looked up for every combination, and a cookbook may list thousands of values.
+    exclude = [{name: frozenset(values) for name, values in one.items()} for one in exclude]
 
     def go_on(drawn: dict[str, str], probability: float) -> Iterator[tuple[dict[str, str], float]]:
         if len(drawn) == len(names):
