@@ -15,6 +15,7 @@ from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.config.deployment import Container, Images
 from vda_assets.cookbooks.cookbook import Distribution
 from vda_assets.cookbooks.draw import Draw, draws_for
+from vda_assets.cookbooks.exclusions import expected_shares
 from vda_assets.datasets.clips import list_clips
 from vda_assets.paidf.cookbook_check import check_cookbook
 from vda_assets.paidf.versions import versions_of
@@ -82,15 +83,18 @@ def plan(dataset_name: str) -> None:
             rows.append([clip.key, str(one.index), *drawn, str(one.generation_seed)])
     show(["clip", "index", *distribution.variables, "seed"], rows)
     click.echo()
-    show(["variable", "value", "count", "share", "weight"], _spread(distribution, draws))
+    show(["variable", "value", "count", "share", "expected", "weight"], _spread(distribution, draws))
+    for excluded in distribution.exclude:
+        click.echo("never together: " + ", ".join(f"{name} {' or '.join(them)}" for name, them in excluded.items()))
 
 
 def _spread(distribution: Distribution, draws: Sequence[Draw]) -> list[list[str]]:
-    """One row per value of each variable."""
+    """One row per value of each variable. What is expected differs from the weights where combinations are excluded."""
     rows = []
+    expected = expected_shares(distribution.variables, distribution.exclude)
     for name, weights in distribution.variables.items():
         counts = Counter(one.sampled_vars[name] for one in draws)
         for value, weight in weights.items():
             share = f"{counts[value] / len(draws):.3f}" if draws else "-"
-            rows.append([name, value, str(counts[value]), share, f"{weight:.3f}"])
+            rows.append([name, value, str(counts[value]), share, f"{expected[name][value]:.3f}", f"{weight:.3f}"])
     return rows

@@ -20,6 +20,7 @@ _COMMANDS = {
     "datasets": "clips.datasets",
     "videos": "videos.videos",
     "status": "status.status",
+    "runs": "runs.runs",
     "cookbook": "cookbook.cookbook",
     "preflight": "preflight.preflight",
     "overview": "preflight.overview",

@@ -34,7 +34,7 @@ from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Project
 from vda_assets.runs.dead_runs import fail_dead_runs, process_tags
-from vda_assets.runs.names import REUSED, URI, VERDICT
+from vda_assets.runs.names import FLOW_TAG, REUSED, URI, VERDICT
 from vda_assets.runs.own_runs import execute_job
 from vda_assets.runs.private import failure_in, is_interrupt, listen, materialization_in
 from vda_assets.runs.recording.finished import text_of
@@ -105,7 +105,7 @@ class _Runs:
     def _run(self, keys: list[str]) -> bool:
         run_id = str(uuid.uuid4())
         listen(self._instance, run_id, self._show)
-        tags = {"vda/flow": self._selection.flow or "selected outputs", **process_tags(run_id)}
+        tags = {FLOW_TAG: self._selection.flow or "selected outputs", **process_tags(run_id)}
         config = clips_config(self._dataset, self._selection, keys)
         config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
         with self._console.status(f"{len(keys)} clips") if self._console.is_terminal else nullcontext():

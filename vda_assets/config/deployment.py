@@ -260,6 +260,17 @@ class EmbeddedOsmoConfig(ConfigModel):
     services: dict[str, list[str]] = {}
 
 
+class Price(ConfigModel):
+    """What one GPU costs for an hour that a task of ours runs on it."""
+
+    gpu_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="three letters such as EUR")]
+
+    def of(self, gpu_seconds: float) -> float:
+        """The cost of so many GPU seconds, in the currency."""
+        return gpu_seconds / 3600 * self.gpu_hour
+
+
 class KubernetesAccess(ConfigModel):
     """The cluster that the NIMs of a deployment live in, as a context of the kubeconfig. Left out: the cluster of the
     pod that this runs in, else the kubeconfig's only context."""
@@ -274,6 +285,8 @@ class Deployment(ConfigModel):
     images: Images = Images()
     endpoints: Endpoints = Endpoints()
     resources: Resources = Resources()
+    # Left out, nothing is said of costs.
+    price: Price | None = None
     timeout: TimeoutSpec = TimeoutSpec(exec_timeout="24h", queue_timeout="2h")
     # OSMO credential -> {environment variable: key}, referenced by name in every worker task.
     task_credentials: dict[str, dict[str, str]] = {}

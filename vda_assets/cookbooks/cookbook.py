@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import normpath
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.config.yaml_file import ConfigModel, parse_model, parse_yaml
+from vda_assets.cookbooks.exclusions import MAX_EXCLUSIONS, check_exclusions
 from vda_assets.cookbooks.folder import files_below
 from vda_assets.cookbooks.question_bank import QuestionBank, parse_question_bank
 
@@ -54,12 +55,26 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Weights = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_sum_to_one), BeforeValidator(_evenly)]
 
 
+def _as_list(values: Any) -> Any:
+    return [values] if isinstance(values, str) else values
+
+
+Values = Annotated[list[str], Field(min_length=1), BeforeValidator(_as_list)]
+
+
 class Distribution(ConfigModel):
-    """`config` is the path of the base config of paidf-augmentation, below the cookbook's folder."""
+    """`config` is the path of the base config of paidf-augmentation, below the cookbook's folder. `exclude` lists
+    combinations that are never drawn: variable -> value or values."""
 
     config: Annotated[str, AfterValidator(normpath)] = "augmentation/augmentation.yaml"
     n_augmentations: Annotated[int, AfterValidator(_few_enough)] = 1
     variables: Annotated[dict[str, Weights], Field(min_length=1)]
+    exclude: Annotated[list[dict[str, Values]], Field(max_length=MAX_EXCLUSIONS)] = []
+
+    @model_validator(mode="after")
+    def _leaves_something_to_draw(self) -> Self:
+        check_exclusions(self.variables, self.exclude)
+        return self
 
 
 class WorkflowConfig(ConfigModel):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vda_assets.cookbooks.cookbook import Distribution
+from vda_assets.cookbooks.exclusions import weights_left
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,7 @@ def draws_for(distribution: Distribution, video: str) -> tuple[Draw, ...]:
         Draw(
             video=video,
             index=index,
-            sampled_vars={
-                name: _value(weights, f"{video}_{index}:{name}") for name, weights in distribution.variables.items()
-            },
+            sampled_vars=_sampled(distribution, f"{video}_{index}"),
             prompt_seed=seed(f"{video}_{index}"),
             generation_seed=seed(f"{video}_{index}_cosmos"),
         )
@@ -46,6 +45,14 @@ def draws_for(distribution: Distribution, video: str) -> tuple[Draw, ...]:
 def seed(text: str) -> int:
     """The reference's seed of a text: `int(sha256(text)) % 2**31`."""
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 2**31
+
+
+def _sampled(distribution: Distribution, pair: str) -> dict[str, str]:
+    drawn: dict[str, str] = {}
+    for name in distribution.variables:
+        weights = weights_left(distribution.variables, distribution.exclude, name, drawn)
+        drawn[name] = _value(weights, f"{pair}:{name}")
+    return drawn
 
 
 def _value(weights: Mapping[str, float], text: str) -> str:

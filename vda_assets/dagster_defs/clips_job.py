@@ -11,7 +11,7 @@ import dagster as dg
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
 from vda_assets.flows.selection import Selection, output_named, selection_of
-from vda_assets.runs.names import asset_key, pool_name
+from vda_assets.runs.names import DATASET_TAG, asset_key, pool_name
 from vda_assets.runs.own_runs import plan_materializations
 from vda_assets.runs.production import Scope
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
@@ -58,7 +58,7 @@ def clips_job(scope: Scope) -> dg.JobDefinition:
     @dg.job(
         name=clips_job_name(dataset),
         description=f"Chosen outputs for chosen clips of {dataset.name}; what `vda run` executes.",
-        tags={"dataset": dataset.name},
+        tags={DATASET_TAG: dataset.name},
         executor_def=dg.in_process_executor,
     )
     def job() -> None:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.flows.selection import FLOWS, Selection
-from vda_assets.runs.names import asset_key, step_name
+from vda_assets.runs.names import DATASET_TAG, FLOW_TAG, asset_key, step_name
 
 
 def job_name(dataset: Dataset, flow: str) -> str:
@@ -28,5 +28,5 @@ def _flow_job(dataset: Dataset, flow: str, selection: Selection) -> Any:
         selection=dg.AssetSelection.assets(*(asset_key(dataset, output) for output in selection.outputs)),
         description=f"The flow {flow} on clips of {dataset.name}.",
         config=run_config(dataset, selection),
-        tags={"dataset": dataset.name, "vda/flow": flow},
+        tags={DATASET_TAG: dataset.name, FLOW_TAG: flow},
     )

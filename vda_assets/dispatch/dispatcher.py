@@ -6,7 +6,7 @@ submitted twice. A stage is reported as soon as its tasks completed, while other
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +14,7 @@ from typing import Protocol
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.patience import Patience, Waiter
 from vda_assets.config.deployment import Deployment
+from vda_assets.dispatch.accounting import NOTHING_KNOWN, Accounts, Usage, usage_of
 from vda_assets.dispatch.cancel import cancel_run, cancel_workflows
 from vda_assets.dispatch.company import Alone, Company
 from vda_assets.dispatch.failures import Explained, StageFailure, explain_failures, worth_another_try
@@ -21,7 +22,7 @@ from vda_assets.dispatch.in_flight import InFlight
 from vda_assets.dispatch.pace import Heartbeat, Pace, Rhythm
 from vda_assets.dispatch.posting import POSTS_AT_ONCE, Accepted, Pending
 from vda_assets.dispatch.progress import Progress
-from vda_assets.dispatch.submissions import Submissions, Submitted, next_attempt, work_hash_in
+from vda_assets.dispatch.submissions import Submissions, Submitted, history_of, next_attempt, work_hash_in
 from vda_assets.dispatch.submitter import Submitter
 from vda_assets.dispatch.systemic import Systemic
 from vda_assets.dispatch.watching import WatchedWorkflow, first_start, look
@@ -47,9 +48,11 @@ _SUPERSEDED_SECONDS = 60.0
 class Report(Protocol):
     """Who is told what happened. Each stage of each work is told exactly once, completed or failed."""
 
-    def stage_completed(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None: ...
+    def stage_completed(
+        self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str, usage: Usage
+    ) -> None: ...
 
-    def stage_failed(self, work: ClipWork, failure: StageFailure) -> None: ...
+    def stage_failed(self, work: ClipWork, failure: StageFailure, *, usage: Usage) -> None: ...
 
     def while_waiting(self) -> None:
         """Called before every pause: time for what need not be done at once."""
@@ -94,6 +97,7 @@ class Dispatcher:
         self._nothing_started_before: datetime | None = None
         self._progress = Progress(clock, queue_timeout_seconds=deployment.timeout.queue_seconds or _QUEUE_SECONDS)
         self._systemic = Systemic()
+        self._accounts = Accounts()
         self._rhythm = Rhythm(pace)
         patience = Patience(pace.patience_seconds, first_pause_seconds=pace.shortest_seconds, longest_pause_seconds=60)
         self._waiter = Waiter(patience, whom="OSMO", worth_waiting=OsmoUnavailable, clock=clock, log=log)
@@ -174,15 +178,20 @@ class Dispatcher:
         the rest up."""
         submitted = self._waiter.ask(lambda: self._submissions.of(works))
         ahead = self._company.ahead([work.clip.key for work in works])
+        finished = {work.clip.key: self._finished(work, submitted[work.clip.key]) for work in works}
+        watched = self._look_back([one for stages in finished.values() for one in stages.values()])
         for work in works:
             former = submitted[work.clip.key]
-            left = remaining(work, self._report_finished(work, former))
+            done = finished[work.clip.key]
+            for stage, one in done.items():
+                self._report_finished(work, stage, one, watched[one.workflow_id], former)
+            left = remaining(work, {stage: self._layout_of(one.run_id) for stage, one in done.items()})
             self._left_to_others.pop(work.clip.key, None)
             if not left.stages:
                 continue
             alive = [one for one in former if not one.meaning.ended and one.stages & set(left.stages)]
             if alive:
-                self._adopt(left, max(alive, key=lambda one: len(one.stages & set(left.stages))), tries)
+                self._adopt(left, max(alive, key=lambda one: len(one.stages & set(left.stages))), tries, former)
             elif work.clip.key in ahead:
                 self._left_to_others[work.clip.key] = left
             else:
@@ -201,24 +210,39 @@ class Dispatcher:
             self._progress.begin(works)
             self._take_up(works, tries=1)
 
-    def _report_finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Stage, RunLayout]:
-        """Reports stages of workflows that ended, well or not, when their results are whole in storage."""
-        finished: dict[Stage, RunLayout] = {}
+    def _finished(self, work: ClipWork, former: Sequence[Submitted]) -> dict[Stage, Submitted]:
+        """The stages whose results are whole in storage, and the workflow that left each and ended, well or not."""
+        finished: dict[Stage, Submitted] = {}
         for one in reversed(former):
             layout = self._layout_of(one.run_id)
             for stage in one.stages - set(finished) if one.meaning.ended else ():
                 if self._is_whole(work, stage, layout=layout, work_hash=one.work_hash):
-                    finished[stage] = layout
-                    self._progress.ended(stage)
-                    self._log(f"{work.clip.key}: adopted {stage} of workflow {one.workflow_id} ({one.status})")
-                    self._report.stage_completed(work, stage, layout=layout, workflow_id=one.workflow_id)
+                    finished[stage] = one
         return finished
 
-    def _adopt(self, work: ClipWork, one: Submitted, tries: int) -> None:
+    def _look_back(self, ended: Collection[Submitted]) -> dict[str, WatchedWorkflow]:
+        """The tasks of workflows that ended, for what they took: one call for each run that they are of."""
+        runs = {one.workflow_id: one.run_id for one in ended}
+        since = min((one.submit_time for one in ended), default=None)
+        watched, _ = self._waiter.ask(lambda: look(self._client, runs, started_after=since))
+        return watched
+
+    def _report_finished(
+        self, work: ClipWork, stage: Stage, one: Submitted, watched: WatchedWorkflow, former: Sequence[Submitted]
+    ) -> None:
+        self._progress.ended(stage)
+        self._log(f"{work.clip.key}: adopted {stage} of workflow {one.workflow_id} ({one.status})")
+        waits_for, history = work.selection.waits_for(stage), history_of(one.workflow_id, former)
+        usage = usage_of(watched, stage, waits_for=waits_for, history=history)
+        layout = self._layout_of(one.run_id)
+        self._report.stage_completed(work, stage, layout=layout, workflow_id=one.workflow_id, usage=usage)
+
+    def _adopt(self, work: ClipWork, one: Submitted, tries: int, several: Sequence[Submitted]) -> None:
         stages = one.stages & set(work.stages)
         now = self._clock.monotonic()
         layout = self._layout_of(one.run_id)
-        self._in_flight[one.workflow_id] = InFlight(work, one.workflow_id, layout, stages, now, tries)
+        history = history_of(one.workflow_id, several)
+        self._in_flight[one.workflow_id] = InFlight(work, one.workflow_id, layout, stages, now, tries, history)
         self._nothing_started_before = None
         self._log(f"{work.clip.key}: adopted workflow {one.workflow_id} ({one.status}) for {', '.join(sorted(stages))}")
 
@@ -280,14 +304,14 @@ class Dispatcher:
         """Leaves the oldest workflow of a work, should another run or a doubled delivery have sent one before."""
         if all(one.workflow_id != new.workflow_id for one in submitted):
             return  # its row is not there yet
-        new.is_settled = True
+        new.is_settled, new.history = True, history_of(new.workflow_id, submitted)
         rivals = [one for one in submitted if one.does_all_of(new.work)]
         first = next((one for one in rivals if not one.meaning.ended or self._left_all(one, new.work)), None)
         if first is None or first.workflow_id == new.workflow_id:
             return
         del self._in_flight[new.workflow_id]
         self._cancel([new.workflow_id], f"{first.workflow_id} does the same work")
-        self._adopt(new.work, first, new.tries)
+        self._adopt(new.work, first, new.tries, submitted)
 
     def _left_all(self, one: Submitted, work: ClipWork) -> bool:
         """Whether the results of a workflow that ended lie whole in storage: somebody may have deleted them."""
@@ -324,7 +348,10 @@ class Dispatcher:
             self._progress.ended(stage)
             self._systemic.succeeded()
             self._rhythm.ended(stage, watched.seconds_of(stage))
-            self._report.stage_completed(flying.work, stage, layout=flying.layout, workflow_id=flying.workflow_id)
+            usage = self._accounts.usage(flying, stage, watched)
+            self._report.stage_completed(
+                flying.work, stage, layout=flying.layout, workflow_id=flying.workflow_id, usage=usage
+            )
         if not watched.ended and not flying.may_be_lost(self._clock.monotonic()):
             return bool(new)
         failures: tuple[StageFailure, ...] = ()
@@ -338,10 +365,10 @@ class Dispatcher:
         del self._in_flight[flying.workflow_id]
         self._submitter.make_room()
         if flying.left:
-            self._go_on(flying, failures)
+            self._go_on(flying, failures, watched)
         return True
 
-    def _go_on(self, flying: InFlight, failures: Sequence[StageFailure]) -> None:
+    def _go_on(self, flying: InFlight, failures: Sequence[StageFailure], watched: WatchedWorkflow) -> None:
         """A workflow ended before its clip's work did: fails what failed for good, takes up the rest."""
         failed: set[Stage] = set()
         for failure in failures:
@@ -349,13 +376,14 @@ class Dispatcher:
                 self._systemic.failed(failure.message)
         if failures and not worth_another_try(failures, tries=flying.tries):
             for failure in failures:
-                self._fail(flying.work, failure)
+                self._fail(flying.work, failure, self._accounts.usage(flying, failure.stage, watched))
             failed = {failure.stage for failure in failures}
             for stage in sorted(flying.work.selection.depending_on(failed) - failed):
                 self._fail(flying.work, StageFailure(stage, f"not begun: {', '.join(sorted(failed))} failed"))
                 failed.add(stage)
         elif failures:
             self._log(f"{flying.work.clip.key}: once more, since {failures[0].message.splitlines()[0]}")
+        self._accounts.is_tried_again(flying, set(flying.left) - failed, watched)
         done = dict.fromkeys(flying.completed, flying.layout)
         left = remaining(without(flying.work, failed), done)
         if left.stages:
@@ -365,9 +393,9 @@ class Dispatcher:
         for stage in work.stages:
             self._fail(work, StageFailure(stage, reason))
 
-    def _fail(self, work: ClipWork, failure: StageFailure) -> None:
+    def _fail(self, work: ClipWork, failure: StageFailure, usage: Usage = NOTHING_KNOWN) -> None:
         self._progress.ended(failure.stage)
-        self._report.stage_failed(work, failure)
+        self._report.stage_failed(work, failure, usage=usage)
 
     # Saying and ending
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from vda_assets.dispatch.submissions import Submitted
 from vda_assets.dispatch.watching import WatchedWorkflow
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork
@@ -17,7 +19,10 @@ _SECONDS_UNTIL_LOST = 30.0
 
 @dataclass
 class InFlight:
-    """`stages` are those of the work that the workflow does; an adopted one may do fewer than are needed."""
+    """`stages` are those of the work that the workflow does; an adopted one may do fewer than are needed.
+
+    `history` are the submissions of its run up to itself, as soon as they are known.
+    """
 
     work: ClipWork
     workflow_id: str
@@ -25,6 +30,7 @@ class InFlight:
     stages: frozenset[Stage]
     since: float
     tries: int = 1
+    history: Sequence[Submitted] = ()
     is_settled: bool = True
     completed: set[Stage] = field(default_factory=set)
     _looks_without_tasks: int = 0

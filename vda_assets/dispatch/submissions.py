@@ -116,6 +116,14 @@ def next_attempt(work: ClipWork, former: Iterable[Submitted]) -> int:
     return 1 + max((one.attempt for one in former if one.does_exactly(work)), default=0)
 
 
+def history_of(workflow_id: str, several: Sequence[Submitted]) -> Sequence[Submitted]:
+    """Of several submissions, oldest first, those of the workflow's run up to itself; none when it is not there."""
+    for index, one in enumerate(several):
+        if one.workflow_id == workflow_id:
+            return [former for former in several[: index + 1] if former.run_id == one.run_id]
+    return []
+
+
 def work_hash_in(workflow_id: str) -> str | None:
     """The beginning of the work's hash that a workflow of ours carries in its name; None for one of somebody else."""
     match = _NAME.match(workflow_id)

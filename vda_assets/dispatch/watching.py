@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,12 +18,13 @@ _BEFORE_THE_QUEUE = {TaskStatus.SUBMITTING, TaskStatus.WAITING, TaskStatus.PROCE
 
 @dataclass(frozen=True)
 class WatchedWorkflow:
-    """The newest try of each task, by task name; empty when the service listed none.
+    """The newest try of each task, by task name; empty when the service listed none. `former` are OSMO's own before.
 
     Over 1,000 tasks of a run, a task that changes while the service is asked may be missing for once.
     """
 
     tasks: Mapping[str, TaskEntry]
+    former: Sequence[TaskEntry] = ()
 
     @property
     def ended(self) -> bool:
@@ -35,9 +37,15 @@ class WatchedWorkflow:
         alive = {task.status for task in self.tasks.values() if not task.meaning.ended}
         return TaskStatus.PROCESSING in alive and alive <= _BEFORE_THE_QUEUE
 
+    def tasks_of(self, stage: Stage) -> list[TaskEntry]:
+        return [task for name, task in self.tasks.items() if stage_of_task(name) is stage]
+
+    def former_of(self, stage: Stage) -> list[TaskEntry]:
+        return [task for task in self.former if stage_of_task(task.task_name) is stage]
+
     def completed(self, stage: Stage, *, workers: int) -> bool:
         """Whether all workers of the stage completed."""
-        succeeded = [task.meaning.succeeded for name, task in self.tasks.items() if stage_of_task(name) is stage]
+        succeeded = [task.meaning.succeeded for task in self.tasks_of(stage)]
         return len(succeeded) == workers and all(succeeded)
 
     def running(self, now: datetime) -> list[tuple[str, float]]:
@@ -52,8 +60,8 @@ class WatchedWorkflow:
         """How long the stage's longest task ran."""
         spans = [
             (task.end_time - task.start_time).total_seconds()
-            for name, task in self.tasks.items()
-            if stage_of_task(name) is stage and task.start_time and task.end_time
+            for task in self.tasks_of(stage)
+            if task.start_time and task.end_time
         ]
         return max(spans, default=0.0)
 
@@ -67,6 +75,7 @@ def look(
     workflows that ended long ago need not be listed again.
     """
     tasks: dict[str, dict[str, TaskEntry]] = {workflow_id: {} for workflow_id in run_of_workflow}
+    former: defaultdict[str, list[TaskEntry]] = defaultdict(list)
     others: set[str] = set()
     for run_id in sorted(set(run_of_workflow.values())):
         for entry in client.tasks(workflow_id=run_prefix(run_id), started_after=started_after):
@@ -76,12 +85,16 @@ def look(
                     others.add(entry.workflow_id)
                 continue
             known = of_workflow.get(entry.task_name)
-            if known is None or known.retry_id < entry.retry_id:
-                of_workflow[entry.task_name] = entry
-    return {workflow_id: WatchedWorkflow(found) for workflow_id, found in tasks.items()}, frozenset(others)
+            older, newest = sorted((known, entry), key=lambda one: one.retry_id) if known else (None, entry)
+            of_workflow[entry.task_name] = newest
+            if older:
+                former[entry.workflow_id].append(older)
+    watched = {workflow_id: WatchedWorkflow(found, former[workflow_id]) for workflow_id, found in tasks.items()}
+    return watched, frozenset(others)
 
 
 def first_start(watched: Collection[WatchedWorkflow]) -> datetime | None:
     """When the first of the workflows' tasks started, by the service's clock; None when a workflow showed no tasks."""
-    starts = [task.start_time for one in watched for task in one.tasks.values() if task.start_time is not None]
+    tasks = [task for one in watched for task in (*one.tasks.values(), *one.former)]
+    starts = [task.start_time for task in tasks if task.start_time is not None]
     return min(starts, default=None) if all(one.tasks for one in watched) else None

@@ -200,7 +200,7 @@ class TaskEntry(WithStatus):
     logs: str = ""
     error_logs: str | None = None
     dashboard_url: str | None = None
-    gpu: int = 0
+    gpu: int | None = None
 
 
 class Platform(Answer):

@@ -22,6 +22,7 @@ from vda_assets.cookbooks.cookbook import (
     distribution_in,
 )
 from vda_assets.cookbooks.draw import Draw
+from vda_assets.cookbooks.exclusions import expected_shares
 from vda_assets.cookbooks.folder import files_below
 from vda_assets.cookbooks.question_bank import parse_question_bank
 from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, known_version, sift_augmentation
@@ -52,8 +53,9 @@ class _Check:
         self._absent = [path for path in REQUIRED_FILES if path not in files]
         self._errors(self._folder, (f"has no file {path}" for path in self._absent))
         # Without its distribution the rest of a cookbook can still be looked at.
-        no_variables = Distribution.model_construct(variables={})
+        no_variables = Distribution.model_construct(variables={}, exclude=[])
         distribution = self._try(lambda: distribution_in(self._folder, files), of=WORKFLOW_CONFIG) or no_variables
+        self._warnings(self._folder / WORKFLOW_CONFIG, _never_drawn(distribution))
         base = self._try(lambda: base_in(self._folder, files, distribution.config))
         labeling = self._try(lambda: base_in(self._folder, files, AUTO_LABELING_CONFIG), of=AUTO_LABELING_CONFIG)
         cookbook = Cookbook(
@@ -133,6 +135,14 @@ class _Check:
         path, text = self._folder / EVENT_PROMPT, cookbook.files[EVENT_PROMPT].decode("utf-8", errors="replace")
         self._errors(path, (f"does not name the category {name!r}" for name in EVENT_CATEGORIES if name not in text))
         self._warnings(path, (f"does not ask for the key {key!r}" for key in _EVENT_KEYS if key not in text))
+
+
+def _never_drawn(distribution: Distribution) -> Iterator[str]:
+    expected = expected_shares(distribution.variables, distribution.exclude)
+    for name, weights in distribution.variables.items():
+        for value, weight in weights.items():
+            if weight > 0 and not expected[name][value]:
+                yield f"augmentation.variables.{name}.{value}: is never drawn, exclude always rules it out"
 
 
 def _missing_options(distribution: Distribution, llm: dict[str, Any]) -> Iterator[str]:

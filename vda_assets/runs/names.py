@@ -10,6 +10,7 @@ from vda_assets.flows.stages import Output
 SOURCE_VIDEOS = "source_videos"
 BROKEN = "broken_configuration"
 
+DATASET_TAG, FLOW_TAG = "dataset", "vda/flow"  # tags of a run that makes outputs, where they are known beforehand
 EXPECTED = "vda/expected"  # tag of a run: how long it was expected to take
 
 RUN_ID = "run_id"  # text: which run's folder holds the output
@@ -31,6 +32,12 @@ SIZE_BYTES = "size_bytes"  # int
 FILES = "files"  # int
 SECONDS = "seconds"  # float: of the container
 FRAMES = "frames"  # int
+GPU_SECONDS = "gpu_seconds"  # float: seconds x GPUs of all tasks and tries of the stage
+QUEUE_SECONDS = "queue_seconds"  # float: from when nothing but the pool was waited for to the first start, last try
+RUN_SECONDS = "run_seconds"  # float: from the first start to the last end of the stage's tasks, last try
+TRIES = "tries"  # int: submissions of the stage in the run that holds it, and OSMO's own retries
+COST = "cost"  # float: of the GPU seconds, in the deployment's currency
+CURRENCY = "currency"  # text: three letters
 URI = "dagster/uri"
 
 

@@ -34,7 +34,7 @@ def execute_job(
         job,
         run_id=run_id,
         run_config=run_config,
-        tags=tags,
+        tags={**job.tags, **tags},  # as Dagster gives them to runs that it makes
         remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, _REPOSITORY), job.name),
         job_code_origin=reconstructable.get_python_origin(),
     )

@@ -15,6 +15,7 @@ from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import clip_at, path_of
+from vda_assets.dispatch.accounting import Usage
 from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.flows.inputs import Seen, provide_inputs
@@ -31,7 +32,7 @@ from vda_assets.runs.names import asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failures
 from vda_assets.runs.recording.finished import Finished, find_finished
-from vda_assets.runs.recording.materializing import failure_observation, reused
+from vda_assets.runs.recording.materializing import failure_observation, reused, usage_metadata
 from vda_assets.runs.recording.recorder import Provenance, Recorder
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
@@ -88,6 +89,7 @@ class Production:
         )
         self._recorder = Recorder(
             dataset=scope.dataset,
+            price=scope.deployment.price,
             cookbook=scope.cookbook,
             storage=storage,
             comparisons=self._comparisons if selection.comparisons else None,
@@ -134,9 +136,10 @@ class Production:
                 works = begin(more())
             self._comparisons.finish()
 
-    def _record_failure(self, key: str, output: Output, reason: str) -> None:
+    def _record_failure(self, key: str, output: Output, reason: str, usage: Usage) -> None:
         """Beside the clip's materializations: a run's own failure is not found from there."""
-        self._log_event(failure_observation(asset_key(self._scope.dataset, output), key, reason=reason))
+        taken = usage_metadata(usage, self._scope.deployment.price)
+        self._log_event(failure_observation(asset_key(self._scope.dataset, output), key, reason=reason, taken=taken))
 
     def is_done(self, key: str) -> bool:
         """Whether each selected output of the clip is in Dagster's books or has failed."""

@@ -74,10 +74,42 @@ def test_the_plan_lists_every_draw_and_how_they_spread_against_the_weights(home:
         ["bikes.mp4", "1"],
     ]
     assert draws[3].split("\t")[2:4] == ["clear", "evening"]
-    assert spread[0].split("\t") == ["variable", "value", "count", "share", "weight"]
+    assert spread[0].split("\t") == ["variable", "value", "count", "share", "expected", "weight"]
     rows = [line.split("\t") for line in spread[1:]]
     assert sum(int(row[2]) for row in rows if row[0] == "weather") == 4
-    assert [row[4] for row in rows if row[0] == "weather"] == ["0.350", "0.350", "0.300"]
+    assert [row[5] for row in rows if row[0] == "weather"] == ["0.350", "0.350", "0.300"]
+
+
+def test_the_plan_says_what_is_never_drawn_together_and_how_that_shifts_the_weights(home: Path) -> None:
+    clips = home / "home/storage/datasets/street"
+    clips.mkdir(parents=True)
+    for number in range(40):
+        (clips / f"{number}.mp4").write_bytes(b"clip")
+    config = home / "assets_cfg/cookbooks/city_traffic/workflow_config.yaml"
+    config.write_text(f"{config.read_text()}  exclude: [{{weather: [overcast, rain], time_of_day: midday}}]\n")
+    result = run("plan", "--dataset", "street")
+    draws, spread = (part.splitlines() for part in result.stdout.split("\n\n"))
+    drawn = {tuple(line.split("\t")[2:4]) for line in draws[1:]}
+    assert ("clear", "midday") in drawn
+    assert not drawn & {("overcast", "midday"), ("rain", "midday")}
+    expected = {tuple(line.split("\t")[:2]): line.split("\t")[4] for line in spread[1:-1]}
+    assert expected["weather", "rain"] == "0.300"
+    assert expected["time_of_day", "midday"] == f"{0.35 * 0.35:.3f}"
+    assert spread[-1] == "never together: weather overcast or rain, time_of_day midday"
+
+
+def test_a_value_that_is_always_ruled_out_is_a_warning_and_a_clip_without_a_draw_an_error(home: Path) -> None:
+    config = home / "assets_cfg/cookbooks/piazza/workflow_config.yaml"
+    text = config.read_text()
+    config.write_text(f"{text}  exclude: [{{weather: [clear, overcast, rain], time_of_day: midday}}]\n")
+    result = run("check", "piazza")
+    assert result.exit_code == 0
+    never = "augmentation.variables.time_of_day.midday: is never drawn, exclude always rules it out"
+    assert result.stdout == f"warning: {config}: {never}\n"
+    config.write_text(f"{text}  exclude: [{{weather: rain, time_of_day: [morning, midday, evening]}}]\n")
+    result = run("check", "piazza")
+    assert result.exit_code == 1
+    assert "augmentation: exclude: with weather: rain no value of time_of_day is left to be drawn" in result.stdout
 
 
 def test_a_cookbook_with_unknown_keys_stops_every_command_on_its_datasets_before_anything_is_done(home: Path) -> None:

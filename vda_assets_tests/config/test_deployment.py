@@ -11,6 +11,7 @@ from vda_assets.config.deployment import (
     GeneratorEndpoint,
     Images,
     OsmoConnection,
+    Price,
     Role,
 )
 
@@ -71,3 +72,17 @@ def test_a_missing_output_fails_whatever_the_policy_is() -> None:
 def test_what_osmo_keeps_for_itself_is_no_place_for_gpu_work(key: str) -> None:
     with pytest.raises(ValidationError, match=rf"{key}\n.*'system' is OSMO's own, .* name another one"):
         OsmoConnection.model_validate({"url": "http://osmo", key: "system"})
+
+
+def test_a_price_is_for_an_hour_of_one_gpu() -> None:
+    assert Price(gpu_hour=2.5, currency="EUR").of(gpu_seconds=2 * 3600) == 5.0
+
+
+@pytest.mark.parametrize(
+    "price",
+    [{"gpu_hour": -1, "currency": "EUR"}, {"gpu_hour": "nan", "currency": "EUR"}, {"gpu_hour": 1}]
+    + [{"gpu_hour": 1, "currency": text} for text in ("euro", "€", "EU", "EUR ")],
+)
+def test_a_price_that_nobody_can_add_up_is_refused(price: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Price.model_validate(price)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from vda_assets.config.bounded import MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES
+from vda_assets.cookbooks.cookbook import WORKFLOW_CONFIG
+from vda_assets.cookbooks.exclusions import MAX_COMBINATIONS, MAX_EXCLUSIONS, MAX_VARIABLES
 from vda_assets.cookbooks.folder import MAX_FILES, MAX_FOLDER_BYTES
 from vda_assets.project import LOADING_SECONDS
 from vda_assets_tests.config.test_bounds import HEAVY
@@ -87,7 +89,19 @@ def a_large_question_bank(folder: Path) -> None:
     (folder / BANK).write_text(json.dumps(bank))
 
 
-@pytest.mark.parametrize("grow", [many_files, large_configs, a_large_question_bank])
+def many_exclusions(folder: Path) -> None:
+    """Nearly the most values, all of which have to be looked up for each combination."""
+    count = MAX_COMBINATIONS // 2
+    weights = {f"v{number}": 1 / count for number in range(count)}
+    each = [list(weights)[number::MAX_EXCLUSIONS] * 16 for number in range(MAX_EXCLUSIONS - 1)]
+    augmentation = {
+        "variables": {"a": weights, "b": {"x": 0.5, "y": 0.5}},
+        "exclude": [{"a": values, "b": "x"} for values in each],
+    }
+    (folder / WORKFLOW_CONFIG).write_text(json.dumps({"augmentation": augmentation}))
+
+
+@pytest.mark.parametrize("grow", [many_files, large_configs, a_large_question_bank, many_exclusions])
 def test_a_cookbook_at_its_limit_is_read_or_refused_within_what_the_page_says(tmp_path: Path, grow) -> None:
     folder = tmp_path / "scene"
     shutil.copytree(COOKBOOK, folder)
@@ -102,4 +116,6 @@ def test_the_page_states_the_limits_that_hold() -> None:
     folder = f"{MAX_FOLDER_BYTES // 1_000_000} MB, {MAX_FILES} files of {MAX_FILE_BYTES // 1_000_000} MB"
     assert f"| a cookbook's folder | {folder} |" in PAGE
     assert f"| values of a YAML document, aliases written out | {MAX_NODES:,}, {MAX_DEPTH} levels deep," in PAGE
+    excluded = f"{MAX_EXCLUSIONS} lines, which name {MAX_VARIABLES} variables with {MAX_COMBINATIONS:,} combinations"
+    assert f"| `exclude` of a cookbook | {excluded} of values |" in PAGE
     assert f"| loading all of `assets_cfg/` | {LOADING_SECONDS:.0f} s by the clock" in PAGE

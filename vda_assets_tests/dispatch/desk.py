@@ -11,6 +11,7 @@ from typing import Any
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import Clip
+from vda_assets.dispatch.accounting import Usage
 from vda_assets.dispatch.company import Alone, Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.dispatch.failures import StageFailure
@@ -54,14 +55,19 @@ class Told:
     completed: Counter[tuple[str, Stage]] = field(default_factory=Counter)
     failed: dict[tuple[str, Stage], str] = field(default_factory=dict)
     runs: dict[tuple[str, Stage], str] = field(default_factory=dict)
+    usage: dict[tuple[str, Stage], Usage] = field(default_factory=dict)
     at_pause: Callable[[], None] = lambda: None
 
-    def stage_completed(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
+    def stage_completed(
+        self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str, usage: Usage
+    ) -> None:
         self.completed[work.clip.key, stage] += 1
+        self.usage[work.clip.key, stage] = usage
         self.runs[work.clip.key, stage] = layout.run_id
 
-    def stage_failed(self, work: ClipWork, failure: StageFailure) -> None:
+    def stage_failed(self, work: ClipWork, failure: StageFailure, *, usage: Usage) -> None:
         assert (work.clip.key, failure.stage) not in self.failed
+        self.usage[work.clip.key, failure.stage] = usage
         self.failed[work.clip.key, failure.stage] = failure.message
 
     def while_waiting(self) -> None:

@@ -16,10 +16,14 @@ from vda_assets.datasets.clips import Clip
 from vda_assets.project import load_project
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World, wait_for
+from vda_assets_tests.quick_results import change_yaml
 
 
 @pytest.fixture(scope="module")
 def finished(world: World) -> World:
+    deployment = world.folder / "assets_cfg/deployments/local.yaml"
+    # One for each second of a GPU.
+    change_yaml(deployment, lambda one: one.update(price={"gpu_hour": 3600, "currency": "EUR"}))
     cut(world.clips / "street.mp4", frames=20)
     cut(world.clips / "night" / "late show.mp4", start=120, frames=20)
     done = world.vda("run", "--dataset", DATASET, "--video", "street", "--flow", "augmentation_and_al")
@@ -47,6 +51,29 @@ def test_status_says_of_each_output_what_became_of_it(finished: World) -> None:
     assert len(listed) == 8
     assert {one["clip"] for one in listed if one["at"]} == {"street.mp4"}
     assert finished.vda("status", "--dataset", DATASET, "--failed").stdout.splitlines() == [header]
+
+
+def test_runs_says_what_each_run_made_and_took(finished: World) -> None:
+    (run,) = json.loads(finished.vda("runs", "--dataset", DATASET, "--json").stdout)
+    assert run["run"] in {path.name for path in finished.runs()}
+    assert (run["dataset"], run["flow"], run["status"], run["clips"]) == (DATASET, "augmentation_and_al", "success", 1)
+    assert sum(run["made"].values()) == 3
+    assert 0 < run["gpu_hours"] * 3600 < 2 * run["seconds"]
+    assert run["cost"]["EUR"] == pytest.approx(3600 * run["gpu_hours"], rel=0.01)
+    shown = finished.vda("runs")
+    header, row = (line.split("\t") for line in shown.stdout.splitlines())
+    assert dict(zip(header, row, strict=True))["run"] == run["run"]
+    assert shown.stderr.startswith("1 runs: ")
+
+
+def test_each_stage_says_as_numbers_what_it_took(finished: World) -> None:
+    with finished.instance() as instance:
+        for stage in ("augmented_videos", "augmented_labels"):
+            made = instance.get_latest_materialization_event(dg.AssetKey([DATASET, stage])).asset_materialization
+            metadata = {name: value.value for name, value in made.metadata.items()}
+            assert metadata["gpu_seconds"] == metadata["run_seconds"] > 0
+            assert metadata["queue_seconds"] > 0
+            assert metadata["tries"] == 1
 
 
 def test_preflight_finds_everything_ready_and_says_how_long_it_takes(finished: World) -> None:
@@ -133,7 +160,8 @@ def test_a_workflow_with_its_setup_is_submitted_by_hand_as_its_first_line_says(f
 
 
 def test_help_shows_examples(finished: World) -> None:
-    for command in (["run"], ["videos"], ["render"], ["preflight"], ["osmo-local", "serve"], ["osmo-local", "exec"]):
+    embedded = (["osmo-local", "serve"], ["osmo-local", "exec"])
+    for command in (["run"], ["runs"], ["videos"], ["render"], ["preflight"], *embedded):
         done = finished.vda(*command, "--help")
         assert done.returncode == 0
         assert f"vda {' '.join(command)}" in done.stdout.partition("Example")[2]

@@ -65,6 +65,7 @@ def test_a_run_of_ours_can_be_executed_again_from_its_page(
     run = instance.get_run_by_id(run_id)
     assert run is not None
     assert run.status is dg.DagsterRunStatus.FAILURE
+    assert run.tags["dataset"] == "street", "the job's own tags are missing"
     assert run.remote_job_origin is not None, "the UI says that it cannot find the run's job"
     assert run.remote_job_origin.location_name == "vda_assets"
     assert run.remote_job_origin.job_name == job.name

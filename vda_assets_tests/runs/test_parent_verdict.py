@@ -52,6 +52,7 @@ def materialization(dataset: Dataset, judgements: list[Judgement]) -> dg.AssetMa
         judgements=judgements,
         draws=(),
         made_with={},
+        taken={},
         workflow_id="w",
     )
 

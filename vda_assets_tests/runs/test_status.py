@@ -29,7 +29,7 @@ def made(instance: dg.DagsterInstance, verdict: str, reasons: str = "-") -> None
 
 
 def failed(instance: dg.DagsterInstance, reason: str) -> None:
-    instance.report_runless_asset_event(failure_observation(LABELS, "a.mp4", reason=reason))
+    instance.report_runless_asset_event(failure_observation(LABELS, "a.mp4", reason=reason, taken={}))
 
 
 def state(instance: dg.DagsterInstance) -> tuple[str, str]:

@@ -6,21 +6,22 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from vda_assets.base.cut import cut
+from vda_assets.dispatch.accounting import NOTHING_KNOWN, Usage
 from vda_assets.flows.stages import Output
 
 
 class Failures:
     """Fills while a run goes on. `log` is told each failure once, and `record` each output that failed."""
 
-    def __init__(self, log: Callable[[str], None], record: Callable[[str, Output, str], None]) -> None:
+    def __init__(self, log: Callable[[str], None], record: Callable[[str, Output, str, Usage], None]) -> None:
         self._log, self._record = log, record
         self.reasons: dict[tuple[str, Output], str] = {}
 
-    def add(self, key: str, outputs: Collection[Output], reason: str) -> None:
-        """`key` is the clip's."""
+    def add(self, key: str, outputs: Collection[Output], reason: str, *, usage: Usage = NOTHING_KNOWN) -> None:
+        """`key` is the clip's, `usage` what trying took of the pool."""
         for output in outputs:
             self.reasons[key, output] = reason
-            self._record(key, output, reason)
+            self._record(key, output, reason, usage)
         self._log(f"{key}: {', '.join(sorted(outputs))} FAILED: {reason}")
 
     def of(self, keys: Collection[str]) -> list[str]:

@@ -7,7 +7,9 @@ from typing import Any
 import dagster as dg
 
 from vda_assets.base.cut import cut, cut_lines
+from vda_assets.config.deployment import Price
 from vda_assets.cookbooks.draw import Draw
+from vda_assets.dispatch.accounting import Usage
 from vda_assets.flows.comparisons import Comparison
 from vda_assets.outcomes.verdict import Judgement, parent_verdict, worst
 from vda_assets.runs import names
@@ -27,8 +29,12 @@ def stage_materialization(
     draws: Sequence[Draw],
     workflow_id: str,
     made_with: Mapping[str, str],
+    taken: Mapping[str, dg.MetadataValue[Any]],
 ) -> dg.AssetMaterialization:
-    """One output of one clip; with several augmentation indexes it is worth what the worst of them is."""
+    """One output of one clip; with several augmentation indexes it is worth what the worst of them is.
+
+    `taken` is what `usage_metadata` says.
+    """
     metadata: dict[str, Any] = {
         names.VERDICT: dg.MetadataValue.text(worst(judgements).value),
         names.REASONS: dg.MetadataValue.text(_joined(reason for one in judgements for reason in one.reasons)),
@@ -42,6 +48,7 @@ def stage_materialization(
         names.SECONDS: dg.MetadataValue.float(float(sum(one.facts.get("seconds", 0.0) for one in judgements))),
     }
     metadata |= {name: dg.MetadataValue.text(text) for name, text in made_with.items()}
+    metadata |= taken
     if parent := parent_verdict(judgements):
         metadata[names.PARENT_VERDICT] = dg.MetadataValue.text(parent.value)
     if any(one.facts.get("variable_frame_rate") for one in judgements):
@@ -75,9 +82,31 @@ def comparison_materialization(
     return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
 
 
-def failure_observation(key: dg.AssetKey, partition: str, *, reason: str) -> dg.AssetObservation:
-    """Why an output of a clip could not be made; it stands on the partition's page and says nothing of its version."""
-    return dg.AssetObservation(key, partition=partition, metadata={names.FAILURE: dg.MetadataValue.text(cut(reason))})
+def usage_metadata(usage: Usage, price: Price | None) -> dict[str, dg.MetadataValue[Any]]:
+    """What a stage took, as numbers that plot, and what that cost; what is not known is left out."""
+    seconds = {
+        names.GPU_SECONDS: usage.gpu_seconds,
+        names.QUEUE_SECONDS: usage.queue_seconds,
+        names.RUN_SECONDS: usage.run_seconds,
+    }
+    metadata: dict[str, dg.MetadataValue[Any]] = {
+        name: dg.MetadataValue.float(round(float(taken), 3)) for name, taken in seconds.items() if taken is not None
+    }
+    if usage.tries is not None:
+        metadata[names.TRIES] = dg.MetadataValue.int(usage.tries)
+    if price and usage.gpu_seconds is not None:
+        metadata[names.COST] = dg.MetadataValue.float(round(price.of(usage.gpu_seconds), 6))
+        metadata[names.CURRENCY] = dg.MetadataValue.text(price.currency)
+    return metadata
+
+
+def failure_observation(
+    key: dg.AssetKey, partition: str, *, reason: str, taken: Mapping[str, dg.MetadataValue[Any]]
+) -> dg.AssetObservation:
+    """Why an output of a clip could not be made, and what trying took; it stands on the partition's page and says
+    nothing of its version."""
+    metadata = {names.FAILURE: dg.MetadataValue.text(cut(reason)), **taken}
+    return dg.AssetObservation(key, partition=partition, metadata=metadata)
 
 
 def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.config.deployment import Container
+from vda_assets.config.deployment import Container, Price
 from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.dispatch.accounting import Usage
 from vda_assets.dispatch.failures import StageFailure
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Rendered, Stage
@@ -21,7 +22,7 @@ from vda_assets.runs.checks import stage_checks
 from vda_assets.runs.names import IMAGE, ORIGIN, asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failures
-from vda_assets.runs.recording.materializing import stage_materialization
+from vda_assets.runs.recording.materializing import stage_materialization, usage_metadata
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 
@@ -46,6 +47,7 @@ class Recorder:
         self,
         *,
         dataset: Dataset,
+        price: Price | None,
         cookbook: Cookbook,
         storage: Storage,
         comparisons: Comparisons | None,
@@ -53,7 +55,7 @@ class Recorder:
         log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None],
         log: Callable[[str], None],
     ) -> None:
-        self._dataset, self._cookbook, self._storage = dataset, cookbook, storage
+        self._dataset, self._price, self._cookbook, self._storage = dataset, price, cookbook, storage
         self._comparisons, self._failures, self._log_event, self._log = comparisons, failures, log_event, log
         self.provenance = Provenance()
         self._items: dict[str, Item] = {}
@@ -73,20 +75,22 @@ class Recorder:
         self._seen |= seen
         self._verdicts |= verdicts
 
-    def stage_completed(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
+    def stage_completed(
+        self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str, usage: Usage
+    ) -> None:
         try:
-            self._record(work, stage, layout=layout, workflow_id=workflow_id)
+            self._record(work, stage, layout=layout, workflow_id=workflow_id, usage=usage)
         except Exception as error:  # noqa: BLE001 - the surprise of one clip must not take the others with it
-            self._fail(work.clip.key, stage, f"it could not be judged: {type(error).__name__}: {error}")
+            self._fail(work.clip.key, stage, f"it could not be judged: {type(error).__name__}: {error}", usage)
 
-    def stage_failed(self, work: ClipWork, failure: StageFailure) -> None:
-        self._fail(work.clip.key, failure.stage, f"{failure.message}\n  {failure.link}".rstrip())
+    def stage_failed(self, work: ClipWork, failure: StageFailure, *, usage: Usage) -> None:
+        self._fail(work.clip.key, failure.stage, f"{failure.message}\n  {failure.link}".rstrip(), usage)
 
     def while_waiting(self) -> None:
         if self._comparisons:
             self._comparisons.collect()
 
-    def _record(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str) -> None:
+    def _record(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str, usage: Usage) -> None:
         key, item = work.clip.key, self._items[work.clip.key]
         urls = stage_outputs(layout, stage, item.draws)
         parent = self._verdicts.get((key, stage.row.upstream)) if stage.row.upstream else None
@@ -98,7 +102,7 @@ class Recorder:
         treatment = self._dataset.verdicts.treatment(verdict)
         is_flagged = "flag" in {treatment, self._dataset.verdicts.treatment(parent or verdict)}
         if treatment == "fail":
-            self._fail(key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}")
+            self._fail(key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}", usage)
             return
         self._log_event(
             stage_materialization(
@@ -111,6 +115,7 @@ class Recorder:
                 draws=item.draws if stage.row.per_index else (),
                 workflow_id=workflow_id,
                 made_with=self.provenance.of(stage),
+                taken=usage_metadata(usage, self._price),
             )
         )
         for check in stage_checks(asset_key(self._dataset, stage), key, judgements, flagged=is_flagged):
@@ -121,7 +126,7 @@ class Recorder:
         if stage is Stage.AUGMENTED_VIDEOS and self._comparisons:
             self._comparisons.begin(item, layout)
 
-    def _fail(self, key: str, stage: Stage, reason: str) -> None:
-        self._failures.add(key, {stage}, reason)
+    def _fail(self, key: str, stage: Stage, reason: str, usage: Usage) -> None:
+        self._failures.add(key, {stage}, reason, usage=usage)
         if stage is Stage.AUGMENTED_VIDEOS and self._comparisons:
             self._failures.add(key, {Rendered.COMPARISONS}, "there is no augmented clip to compare with")
