@@ -55,6 +55,19 @@ class BrokenFile:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """A dataset with everything that its configuration refers to: what a run works on and with."""
+
+    dataset: Dataset
+    deployment: Deployment
+    cookbook: Cookbook
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {"dataset": self.dataset.name, "deployment": self.dataset.deployment}
+
+
+@dataclass(frozen=True)
 class Project:
     """What can be used, keyed by name, and what is broken. `cookbooks` are those that the datasets name: of
     `cookbooks/`, or a folder of the user's own. `home` is the folder for what the embedded default keeps here."""
@@ -72,6 +85,9 @@ class Project:
             self._raise_if_broken(FileKind.DATASET, name)
             raise UnknownName("dataset", name, self.datasets)
         return self.datasets[name]
+
+    def scope_of(self, dataset: Dataset) -> Scope:
+        return Scope(dataset, self.deployment_of(dataset), self.cookbooks[dataset.cookbook])
 
     def deployment(self, name: str) -> Deployment:
         """Raises BadConfigFile for a broken one, UnknownName for one that does not exist."""

@@ -12,10 +12,11 @@ import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import dagster as dg
@@ -29,13 +30,17 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
 from vda_assets.dagster_defs.partitions import add_clips as add_partitions
+from vda_assets.dagster_defs.schedules import ask
+from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.place import Place
+from vda_assets.flows.planning import Item, item_of
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.stages import OUTPUTS, Output, stage_of_task
 from vda_assets.osmo.statuses import TaskStatus
 from vda_assets.project import load_project
 from vda_assets.readiness.gate import Gate
-from vda_assets.runs.names import asset_key
+from vda_assets.runs.names import SOURCE_VIDEOS, asset_key
+from vda_assets.runs.private import DATA_VERSION_TAG
 from vda_assets.runs.production import Production
 from vda_assets.runs.resources import OsmoResource
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world
@@ -70,6 +75,9 @@ class SimulatedRuns:
         self.dataset = project.dataset(DATASET)
         self.max_in_flight = project.deployment_of(self.dataset).osmo.max_in_flight
         self.definitions = build_definitions(project)
+        self.scope = project.scope_of(self.dataset)
+        storage = project.storage_of(self.scope.deployment, {})
+        self._clips = {clip.key: clip for clip in list_clips(storage, self.dataset.dataset_url).clips}
         self.keys = sorted(path.name for path in self.world.clips.iterdir())
         self.outputs = {output: asset_key(self.dataset, output) for output in OUTPUTS}
         add_partitions(self.instance, self.dataset, self.keys)
@@ -104,20 +112,36 @@ class SimulatedRuns:
             )
 
     def ask_at_night(self) -> None:
-        """The backfill of what the nightly condition asks for."""
-        evening = datetime(2026, 11, 22, 12, tzinfo=UTC)
-        before = dg.evaluate_automation_conditions(self.definitions, self.instance, evaluation_time=evening)
-        evaluated = dg.evaluate_automation_conditions(
-            self.definitions, self.instance, evaluation_time=evening + timedelta(days=1), cursor=before.cursor
+        """The runs of the backfill that the dataset's schedule asks for, once its upload sensor has seen all clips."""
+        self.see_all_clips()
+        night = datetime(2026, 11, 22, 2, tzinfo=UTC)
+        repository = self.definitions.get_repository_def()
+        ask(self.instance, repository, self.scope, schedule="nightly", tick=night)
+        (backfill,) = self.instance.get_backfills()
+        subset = backfill.asset_backfill_data.target_subset
+        (keys,) = {frozenset(subset.get_partitions_subset(one).get_partition_keys()) for one in self.outputs.values()}
+        self.ask_by_backfill(sorted(keys), backfill=backfill.backfill_id)
+
+    def see_all_clips(self) -> None:
+        """What the upload sensor reports of them."""
+        source = asset_key(self.dataset, SOURCE_VIDEOS)
+        for clip in self._clips.values():
+            tags = {DATA_VERSION_TAG: clip.version}
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(source, partition=clip.key, tags=tags))
+
+    def item(self, key: str) -> Item:
+        scope = self.scope
+        return item_of(
+            self._clips[key], cookbook=scope.cookbook, images=scope.deployment.images, super_resolution=False
         )
-        (keys,) = {frozenset(evaluated.get_requested_partitions(one)) for one in self.outputs.values()}
-        self.ask_by_backfill([str(key) for key in keys], backfill="nightly")
 
     def finish(self, keys: Collection[str]) -> None:
         """Dagster's books have everything of these clips from now on."""
-        for asset in self.outputs.values():
-            for key in keys:
-                self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key))
+        for key in keys:
+            item = self.item(key)
+            for output, asset in self.outputs.items():
+                tags = {DATA_VERSION_TAG: item.output_hashes[output]}
+                self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key, tags=tags))
 
     # What the daemon does
 
@@ -210,9 +234,17 @@ def link(source: str, target: str) -> None:
 
 @contextmanager
 def simulated_runs(
-    folder: Path, results: Path, *, clips: int, script: Callable[[Try], Fate] = varied, max_in_flight: int = 8
+    folder: Path,
+    results: Path,
+    *,
+    clips: int,
+    script: Callable[[Try], Fate] = varied,
+    max_in_flight: int = 8,
+    **said: Any,
 ) -> Iterator[SimulatedRuns]:
+    """`said` is what the dataset's file says besides."""
     world = make_world(folder)
+    change_yaml(world.folder / f"assets_cfg/datasets/{DATASET}.yaml", lambda one: one.update(said))
     use_quick_container(world, results, seconds=0)
     deployment = world.folder / "assets_cfg/deployments/local.yaml"
     change_yaml(deployment, lambda one: one["osmo"].update(max_in_flight=max_in_flight))

@@ -16,12 +16,15 @@ from vda_assets.cli.world import (
     osmo_client,
     select_option,
 )
+from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
+from vda_assets.datasets.clips import Clip, list_clips
 from vda_assets.flows.selection import Selection
 from vda_assets.project import Project
 from vda_assets.readiness.credentials import Replace
 from vda_assets.readiness.finding import Finding, Level, NotReady, require
 from vda_assets.readiness.gate import check_deployment
+from vda_assets.readiness.overview import Overview
 from vda_assets.readiness.preflight import check_everything, foresee
 
 _MARKS = {Level.READY: "ok  ", Level.NOTE: "note", Level.COLD: "cold", Level.BLOCKING: "STOP"}
@@ -76,18 +79,25 @@ def overview(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> N
     """
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
+    clips = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url).clips
+    for line in foreseen(project, dataset, chosen_selection(flow, outputs, dataset), clips).lines():
+        click.echo(line)
+
+
+def foreseen(project: Project, dataset: Dataset, selection: Selection, clips: Sequence[Clip]) -> Overview:
+    """What lies ahead of a run of these clips."""
+    deployment = project.deployment_of(dataset)
     with osmo_client(deployment) as client:
-        foreseen = foresee(
+        return foresee(
             client,
             project.storage_of(deployment, os.environ),
             dataset=dataset,
             deployment=deployment,
             cookbook=project.cookbooks[dataset.cookbook],
-            selection=chosen_selection(flow, outputs, dataset),
+            selection=selection,
             environment=os.environ,
+            clips=clips,
         )
-    for line in foreseen.lines():
-        click.echo(line)
 
 
 def deployment_findings(

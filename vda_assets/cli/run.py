@@ -22,6 +22,7 @@ from vda_assets.cli.world import (
     flow_option,
     load,
     select_option,
+    tell_left_out,
     usable_clips,
     video_option,
 )
@@ -29,6 +30,7 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
 from vda_assets.dagster_defs.partitions import add_clips
+from vda_assets.datasets.clips import Clip
 from vda_assets.datasets.origin import read_origin
 from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
@@ -38,6 +40,7 @@ from vda_assets.runs.names import FLOW_TAG, REUSED, URI, VERDICT
 from vda_assets.runs.own_runs import execute_job
 from vda_assets.runs.private import failure_in, is_interrupt, listen, materialization_in
 from vda_assets.runs.recording.finished import text_of
+from vda_assets.runs.standing import Stand, standings, worst_of
 
 # A clip costs four events before its run starts, and a longer run keeps the pool busy without a gap.
 CLIPS_PER_RUN = 1000
@@ -74,16 +77,42 @@ def run(
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     selection = chosen_selection(flow, outputs, dataset)
     clips, some_left_out = usable_clips(project.storage_of(deployment, os.environ), dataset, videos)
-    signal.signal(signal.SIGTERM, _interrupt)
     with dagster_instance(project) as instance:
-        fail_dead_runs(instance)
-        runs = _Runs(project, dataset, selection, instance)
-        succeeded = runs.run([clip.key for clip in clips])
-    _summarise(runs.materialized)
+        if not videos:
+            quarantined = quarantined_clips(project, dataset, selection, instance, clips)
+            some_left_out |= bool(quarantined)
+            clips = [clip for clip in clips if clip.key not in quarantined]
+        succeeded = make(project, dataset, selection, instance, [clip.key for clip in clips])
     if origin := read_origin(project.storage_of(deployment, os.environ), dataset.dataset_url):
         click.echo(f"{dataset.name}: the clips of {origin}")
     if not succeeded or some_left_out:
         raise click.exceptions.Exit(1)
+
+
+def quarantined_clips(
+    project: Project, dataset: Dataset, selection: Selection, instance: dg.DagsterInstance, clips: Sequence[Clip]
+) -> set[str]:
+    """Those of the clips that nobody asks for any more unless by name; they are told."""
+    scope = project.scope_of(dataset)
+    found = standings(instance, scope, selection.outputs, clips, super_resolution=selection.super_resolution)
+    keys = {key for key, stands in found.items() if worst_of(stands) is Stand.QUARANTINED}
+    for key in sorted(keys):
+        tell_left_out(key, f"quarantined, it failed alike twice; `vda retry --dataset {dataset.name}` lets it in again")
+    return keys
+
+
+def make(
+    project: Project, dataset: Dataset, selection: Selection, instance: dg.DagsterInstance, keys: Sequence[str]
+) -> bool:
+    """Executes runs for the clips of these keys, tells what there is then, and returns whether all succeeded."""
+    if not keys:
+        return True
+    signal.signal(signal.SIGTERM, _interrupt)
+    fail_dead_runs(instance)
+    runs = _Runs(project, dataset, selection, instance)
+    succeeded = runs.run(keys)
+    _summarise(runs.materialized)
+    return succeeded
 
 
 class _Runs:

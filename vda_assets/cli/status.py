@@ -14,11 +14,14 @@ from vda_assets.cli.clips import show
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.world import chosen_clips, dataset_and_deployment, dataset_option, load, video_option
 from vda_assets.datasets.clips import list_clips
+from vda_assets.flows.selection import wanted_of
 from vda_assets.flows.stages import Output
 from vda_assets.outcomes.verdict import Verdict
-from vda_assets.runs.status import FAILED, OutputStatus, status_of
+from vda_assets.runs.standing import Stand
+from vda_assets.runs.status import OutputStatus, status_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_FAILED = {Stand.FAILED, Stand.QUARANTINED}
 
 
 @click.command()
@@ -42,9 +45,11 @@ def status(dataset_name: str, videos: tuple[str, ...], verdict: str | None, only
     listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
     clips, _ = chosen_clips(listing, videos)
     with dagster_instance(project) as instance:
-        found = status_of(instance, dataset, [clip.key for clip in clips])
-    wanted = FAILED if only_failed else verdict
-    lines = [line for line in _lines(found) if wanted in (None, line[2].state)]
+        wanted = wanted_of(dataset)
+        enhances = wanted is not None and wanted.super_resolution
+        found = status_of(instance, project.scope_of(dataset), clips, super_resolution=enhances)
+    shown = _FAILED if only_failed else {verdict}
+    lines = [line for line in _lines(found) if shown == {None} or line[2].state in shown]
     if as_json:
         click.echo(json.dumps([_document(*line) for line in lines], indent=1, ensure_ascii=False))
         return

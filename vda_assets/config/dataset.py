@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from vda_assets.config.cron import check_cron
 from vda_assets.config.names import check_label, slug_of
@@ -38,15 +38,20 @@ def _owner(text: str) -> str:
 
 
 class When(ConfigModel):
-    """When the dataset's automation asks for what is wanted: of each new or changed clip (`arrival`), at the ticks of
-    `cron` of all clips, or, without either, never: then only a person does.
+    """When what is wanted is asked for by itself: of each new or changed clip (`arrival`), at the ticks of `cron` of
+    all clips, or, without either, never: then only a person does.
 
-    `started` switches it on as soon as it is loaded; otherwise somebody does in the UI.
+    A tick asks for at most `limit` clips, those that were reported `first`: the oldest or the newest ones. Outputs that
+    were made of another clip or configuration than there is now are kept until a person asks, unless `redo_changed`.
+    `started` switches all of it on as soon as it is loaded; otherwise somebody does in the UI.
     """
 
     arrival: bool = False
     cron: Annotated[str, AfterValidator(check_cron)] | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    limit: Annotated[int, Field(ge=1)] | None = None
+    first: Literal["oldest", "newest"] = "oldest"
+    redo_changed: bool = False
     started: bool = False
 
 
@@ -71,6 +76,14 @@ class VerdictPolicy(ConfigModel):
         return known.get(verdict, "fail")
 
 
+class Canary(ConfigModel):
+    """Of a new dataset, cookbook or image, so many `clips` are made and judged first. The rest follows when at least
+    the share `accepted` of them passes, by the dataset's verdict policy, in every output."""
+
+    clips: Annotated[int, Field(ge=1, le=100)] = 5
+    accepted: Annotated[float, Field(ge=0, le=1)] = 0.8
+
+
 class Dataset(ConfigModel):
     description: str = ""
     url: Annotated[str, AfterValidator(_dataset_url)]
@@ -83,6 +96,7 @@ class Dataset(ConfigModel):
     # Whose workflows OSMO prefers; without it that of the deployment.
     priority: Literal["HIGH", "NORMAL", "LOW"] | None = None
     verdicts: VerdictPolicy = VerdictPolicy()
+    canary: Canary | None = None
     owners: list[Annotated[str, AfterValidator(_owner)]] = []
 
     @model_validator(mode="after")

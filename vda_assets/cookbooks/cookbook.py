@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from posixpath import normpath
 from typing import Annotated, Any, Self
@@ -93,12 +94,12 @@ class Cookbook:
     auto_labeling: Mapping[str, Any]
     files: Mapping[str, bytes]
 
-    @property
+    @cached_property
     def augmentation_digest(self) -> str:
         """Hash of everything that decides an augmented video, apart from the clip."""
         return self._digest(WORKFLOW_CONFIG, "augmentation/", self.distribution.config)
 
-    @property
+    @cached_property
     def auto_labeling_digest(self) -> str:
         """Hash of everything that decides labels, apart from the clip."""
         return self._digest("auto_labeling/")

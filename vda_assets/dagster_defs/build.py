@@ -5,14 +5,14 @@ import dagster as dg
 from vda_assets.dagster_defs.assets.broken import broken_assets
 from vda_assets.dagster_defs.assets.dataset import source_videos, vda_assets
 from vda_assets.dagster_defs.assets.shared import shared_assets
-from vda_assets.dagster_defs.automation import automation_sensor
 from vda_assets.dagster_defs.clips_job import clips_job
 from vda_assets.dagster_defs.io_managers import dataset_io_manager
 from vda_assets.dagster_defs.jobs import flow_jobs
+from vda_assets.dagster_defs.schedules import backfill_schedule
+from vda_assets.dagster_defs.sensors.arrivals import arrival_sensor
 from vda_assets.dagster_defs.sensors.sweep import sweep_sensor
 from vda_assets.dagster_defs.sensors.uploads import upload_sensor
 from vda_assets.project import Project
-from vda_assets.runs.production import Scope
 from vda_assets.runs.resources import (
     OsmoResource,
     StorageResource,
@@ -47,13 +47,14 @@ def _deployment_definitions(project: Project, name: str) -> dg.Definitions:
 
 def _dataset_definitions(project: Project, name: str) -> dg.Definitions:
     dataset = project.datasets[name]
-    deployment = project.deployment_of(dataset)
-    scope = Scope(dataset, deployment, project.cookbooks[dataset.cookbook])
-    storage = deployment_resources(dataset.deployment, deployment)[storage_resource_key(dataset.deployment)]
+    scope = project.scope_of(dataset)
+    storage = deployment_resources(dataset.deployment, scope.deployment)[storage_resource_key(dataset.deployment)]
     assert isinstance(storage, StorageResource)
+    of_clips = clips_job(scope)
     return dg.Definitions(
         assets=[source_videos(scope), vda_assets(scope)],
-        jobs=[*flow_jobs(dataset), clips_job(scope)],
-        sensors=[upload_sensor(dataset), *filter(None, [automation_sensor(dataset)])],
+        jobs=[*flow_jobs(dataset), of_clips],
+        schedules=[*filter(None, [backfill_schedule(scope)])],
+        sensors=[upload_sensor(dataset), *filter(None, [arrival_sensor(scope, of_clips)])],
         resources=dataset_io_manager(dataset, storage),
     )

@@ -11,9 +11,9 @@ import dagster as dg
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
 from vda_assets.flows.selection import Selection, output_named, selection_of
+from vda_assets.project import Scope
 from vda_assets.runs.names import DATASET_TAG, asset_key, pool_name
 from vda_assets.runs.own_runs import plan_materializations
-from vda_assets.runs.production import Scope
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
 from vda_assets.runs.step import produce
 

@@ -1,4 +1,4 @@
-"""A dataset's clips as dynamic partitions: one set per dataset, to which keys are only ever added."""
+"""A dataset's clips as dynamic partitions: one set per dataset."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.runs.names import videos_partitions
+from vda_assets.runs.neighbours import clips_of_living_runs
 
 _TRIES = 5
 
@@ -29,3 +30,17 @@ def add_clips(instance: dg.DagsterInstance, dataset: Dataset, keys: Sequence[str
                 raise
         else:
             return
+
+
+def forget_clips(instance: dg.DagsterInstance, dataset: Dataset, keys: Sequence[str]) -> list[str]:
+    """Takes those of the keys out that are there and that no run works on, and returns them.
+
+    What Dagster knows of them stays in its event log: a clip that comes back has its history.
+    """
+    name = videos_partitions(dataset).name
+    assert name is not None
+    known = instance.get_existing_dynamic_partitions(name, keys) if keys else set()
+    forgotten = sorted(known - clips_of_living_runs(instance, dataset))
+    for key in forgotten:
+        instance.delete_dynamic_partition(name, key)
+    return forgotten

@@ -17,7 +17,7 @@ from vda_assets.config.deployment import Deployment
 from vda_assets.dispatch.accounting import NOTHING_KNOWN, Accounts, Usage, usage_of
 from vda_assets.dispatch.cancel import cancel_run, cancel_workflows
 from vda_assets.dispatch.company import Alone, Company
-from vda_assets.dispatch.failures import Explained, StageFailure, explain_failures, worth_another_try
+from vda_assets.dispatch.failures import Blame, Explained, StageFailure, explain_failures, worth_another_try
 from vda_assets.dispatch.in_flight import InFlight
 from vda_assets.dispatch.pace import Heartbeat, Pace, Rhythm
 from vda_assets.dispatch.posting import POSTS_AT_ONCE, Accepted, Pending
@@ -379,7 +379,10 @@ class Dispatcher:
                 self._fail(flying.work, failure, self._accounts.usage(flying, failure.stage, watched))
             failed = {failure.stage for failure in failures}
             for stage in sorted(flying.work.selection.depending_on(failed) - failed):
-                self._fail(flying.work, StageFailure(stage, f"not begun: {', '.join(sorted(failed))} failed"))
+                self._fail(
+                    flying.work,
+                    StageFailure(stage, f"not begun: {', '.join(sorted(failed))} failed", blame=Blame.UPSTREAM),
+                )
                 failed.add(stage)
         elif failures:
             self._log(f"{flying.work.clip.key}: once more, since {failures[0].message.splitlines()[0]}")
@@ -390,8 +393,9 @@ class Dispatcher:
             self._take_up([left], tries=flying.tries + bool(failures))
 
     def _fail_all(self, work: ClipWork, reason: str) -> None:
+        """What never came to the pool."""
         for stage in work.stages:
-            self._fail(work, StageFailure(stage, reason))
+            self._fail(work, StageFailure(stage, reason, blame=Blame.CLUSTER))
 
     def _fail(self, work: ClipWork, failure: StageFailure, usage: Usage = NOTHING_KNOWN) -> None:
         self._progress.ended(failure.stage)

@@ -39,6 +39,7 @@ class Blame(Enum):
     CLUSTER = "the cluster: the same work sent once more can succeed"
     STORAGE = "an input or output that could not be moved: once more is worth it, should storage have been away"
     UPSTREAM = "the stage before: this one never began"
+    PERSON = "somebody who canceled it"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class StageFailure:
     link: str = ""
     blame: Blame = Blame.WORK
     is_systemic: bool = False
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it comes from the clip: the same clip can be expected to fail alike the next time."""
+        return self.blame is Blame.WORK and not self.is_systemic
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,8 @@ def _explain(client: OsmoService, workflow: Workflow, stage: Stage, failed: Sequ
 def _blame(task: Task) -> Blame:
     if task.exit_code in _MOVING_FAILED:
         return Blame.STORAGE
+    if task.status == TaskStatus.FAILED_CANCELED:
+        return Blame.PERSON
     return Blame.CLUSTER if meaning_of(task.status).retry_can_help else Blame.WORK
 
 

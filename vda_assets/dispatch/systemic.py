@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from vda_assets.base.causes import kind_of
 
 # So many clips in a row that failed alike, with no success between them, are no chance.
 ALIKE_IN_A_ROW = 5
@@ -16,8 +16,8 @@ class Systemic:
         self._kind, self._count = "", 0
 
     def failed(self, cause: str) -> None:
-        """`cause` is what a clip failed for; names and numbers in it do not tell causes apart."""
-        kind = re.sub(r"'[^']*'|\S*[\d/]\S*", "", cause.splitlines()[0])
+        """`cause` is what a clip failed for."""
+        kind = kind_of(cause)
         self._count = self._count + 1 if kind == self._kind else 1
         self._kind = kind
         if self._count >= ALIKE_IN_A_ROW:

@@ -22,7 +22,7 @@ from vda_assets.media.remux import remux
 from vda_assets.media.sniff import HEAD_BYTES, looks_like
 from vda_assets.media.suitability import check_length, check_pictures, is_mp4
 from vda_assets.storage.access import Storage
-from vda_assets.storage.errors import StorageError
+from vda_assets.storage.errors import StorageError, TemporarilyUnavailable
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
@@ -95,7 +95,7 @@ def _in_processes(
         try:
             return call(processes, item)
         except (StorageError, MediaError, OSError) as error:
-            return Failed(str(error))
+            return Failed(str(error), is_own=not isinstance(error, (TemporarilyUnavailable, OSError)))
         except (CallFailed, MemoryError) as error:
             problem = str(error) or f"it takes more than {CLIP_BYTES >> 20} MB"
             return Failed(f"{name(item)}: reading it failed: {problem}. Upload the clip again or take it out.")

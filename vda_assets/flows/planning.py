@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from vda_assets.base.failed import Failed
 from vda_assets.config.deployment import Images
@@ -12,23 +13,27 @@ from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import Clip
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output, Rendered, Stage
-from vda_assets.flows.work import ClipWork, output_hashes
+from vda_assets.flows.work import ClipWork, deciding_parts, hashes_of
 from vda_assets.storage.layout import RunLayout
 
 
 @dataclass(frozen=True)
 class Item:
-    """One clip of a run with everything that is known before it is worked on."""
+    """One clip of a run with everything that is known before it is worked on. `parts` are what decides each output."""
 
     clip: Clip
     draws: tuple[Draw, ...]
-    output_hashes: Mapping[Output, str]
+    parts: Mapping[Output, Mapping[str, str]]
+
+    @cached_property
+    def output_hashes(self) -> Mapping[Output, str]:
+        return hashes_of(self.parts)
 
 
 def item_of(clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool) -> Item:
     """The clip with its draws, and with what decides each of its outputs."""
-    draws, hashes = output_hashes(clip, cookbook=cookbook, images=images, super_resolution=super_resolution)
-    return Item(clip, draws, hashes)
+    draws, parts = deciding_parts(clip, cookbook=cookbook, images=images, super_resolution=super_resolution)
+    return Item(clip, draws, parts)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def plan(item: Item, selection: Selection, finished: Mapping[Output, RunLayout])
     for lacking in needed.taken_from_elsewhere() - finished.keys():
         dependants = needed.depending_on({lacking})
         reason = f"there are no {lacking} of this clip yet; select {lacking} as well"
-        failed.update(dict.fromkeys(sorted(dependants), Failed(reason)))
+        failed.update(dict.fromkeys(sorted(dependants), Failed(reason, is_own=False)))
         needed = needed.without(dependants)
     existing = {
         stage: run for stage in needed.taken_from_elsewhere() if (run := finished.get(stage))
@@ -61,8 +66,8 @@ def plan(item: Item, selection: Selection, finished: Mapping[Output, RunLayout])
     if selection.comparisons and Rendered.COMPARISONS not in finished:
         compare_with = finished.get(Stage.AUGMENTED_VIDEOS)
         if Stage.AUGMENTED_VIDEOS in failed:
-            failed[Rendered.COMPARISONS] = Failed("there is no augmented clip to compare with")
+            failed[Rendered.COMPARISONS] = Failed("there is no augmented clip to compare with", is_own=False)
         elif compare_with is None and Stage.AUGMENTED_VIDEOS not in needed:
             reason = "there are no augmented_videos of this clip yet; select them too"
-            failed[Rendered.COMPARISONS] = Failed(reason)
+            failed[Rendered.COMPARISONS] = Failed(reason, is_own=False)
     return Plan(ClipWork(item.clip, needed, item.draws, item.output_hashes, existing), failed, compare_with)

@@ -77,19 +77,35 @@ def output_hashes(
 
     An output whose newest materialization carries the same hash is finished.
     """
+    draws, parts = deciding_parts(clip, cookbook=cookbook, images=images, super_resolution=super_resolution)
+    return draws, hashes_of(parts)
+
+
+def deciding_parts(
+    clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool
+) -> tuple[tuple[Draw, ...], dict[Output, dict[str, str]]]:
+    """The clip's draws, and for each output everything that decides it, by the name that a person knows it by."""
     draws = draws_for(cookbook.distribution, clip.video)
-    content = [str(clip.url), clip.version]
-    labeling = [images.auto_labeling, cookbook.auto_labeling_digest]
-    originals = digest("original_labels", content, labeling, super_resolution)
+    source = {"path": str(clip.url), "clip": clip.version}
+    labeling = {"container": images.auto_labeling, "cookbook": cookbook.auto_labeling_digest}
     drawn = [[draw.name, dict(draw.sampled_vars), draw.generation_seed] for draw in draws]
-    augmented = digest("augmented_videos", content, images.augmentation, cookbook.augmentation_digest, drawn)
-    labels = digest("augmented_labels", augmented, labeling)
-    return draws, {
-        Stage.ORIGINAL_LABELS: originals,
-        Stage.AUGMENTED_VIDEOS: augmented,
-        Stage.AUGMENTED_LABELS: labels,
-        Rendered.COMPARISONS: digest("comparisons", augmented),
+    augmented = source | {
+        "container": images.augmentation,
+        "cookbook": cookbook.augmentation_digest,
+        "draw": digest(drawn),
     }
+    # Whatever decides the augmented videos, by the same names: it decides what is made of them too.
+    upstream = {f"{name} of {Stage.AUGMENTED_VIDEOS}": part for name, part in augmented.items()}
+    return draws, {
+        Stage.ORIGINAL_LABELS: source | labeling | {"super_resolution": str(super_resolution)},
+        Stage.AUGMENTED_VIDEOS: augmented,
+        Stage.AUGMENTED_LABELS: upstream | labeling,
+        Rendered.COMPARISONS: upstream,
+    }
+
+
+def hashes_of(parts: Mapping[Output, Mapping[str, str]]) -> dict[Output, str]:
+    return {output: digest(output, deciding) for output, deciding in parts.items()}
 
 
 def digest(*content: object) -> str:

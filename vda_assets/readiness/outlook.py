@@ -44,10 +44,11 @@ class History:
 @dataclass(frozen=True)
 class Outlook:
     """`mean_seconds` and `mean_frames` are of one clip, None when none could be opened; `free_gpus` is None when the
-    service does not say. `at_once` is how many clips share the pool."""
+    service does not say. `at_once` is how many clips share the pool, each of which holds `gpus_of_one` GPUs."""
 
     clips: int
     at_once: int
+    gpus_of_one: int = 1
     mean_seconds: float | None = None
     mean_frames: float | None = None
     free_gpus: int | None = None
@@ -85,6 +86,7 @@ def look_ahead(
     return Outlook(
         clips,
         at_once=_at_once(deployment, free),
+        gpus_of_one=_gpus_of_one(deployment),
         mean_seconds=mean(one.duration_seconds for one in lengths) if lengths else None,
         mean_frames=mean(one.frame_count for one in lengths) if lengths else None,
         free_gpus=free,
@@ -105,8 +107,11 @@ def _free_gpus(client: OsmoClient, place: Place | None) -> int | None:
 def _at_once(deployment: Deployment, free_gpus: int | None) -> int:
     """A workflow holds the GPUs of one worker for nearly all of its time."""
     most = deployment.osmo.max_in_flight
-    of_one = max(1, deployment.resources.augmentation.gpu or 1, deployment.resources.auto_labeling.gpu or 1)
-    return most if free_gpus is None else max(1, min(most, free_gpus // of_one))
+    return most if free_gpus is None else max(1, min(most, free_gpus // _gpus_of_one(deployment)))
+
+
+def _gpus_of_one(deployment: Deployment) -> int:
+    return max(1, deployment.resources.augmentation.gpu or 1, deployment.resources.auto_labeling.gpu or 1)
 
 
 def _history(client: OsmoClient, dataset: Dataset, selection: Selection) -> History | None:

@@ -56,6 +56,14 @@ class Overview:
         low, high = self.total_minutes
         return f"{low}-{high} min"
 
+    @property
+    def gpu_hours(self) -> tuple[float, float]:
+        """From, to: as if a workflow held the GPUs of one worker for all of its time."""
+        _, *minutes = self.phases[-1]
+        of_one_minute = self.outlook.clips * self.outlook.gpus_of_one / self.outlook.rounds / 60
+        low, high = (of_one_minute * one for one in minutes)
+        return low, high
+
     def lines(self) -> list[str]:
         state = "warm: caches and endpoints are there" if self.warm else "cold: caches or endpoints must be made first"
         lines = [f"Time overview for {self.outlook} ({state})"]

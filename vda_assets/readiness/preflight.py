@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.cookbook import Cookbook
-from vda_assets.datasets.clips import list_clips
+from vda_assets.datasets.clips import Clip, list_clips
 from vda_assets.flows.place import Place
 from vda_assets.flows.selection import Selection
 from vda_assets.osmo.client import OsmoClient
@@ -35,8 +35,10 @@ def foresee(
     cookbook: Cookbook,
     selection: Selection,
     environment: Mapping[str, str],
+    clips: Sequence[Clip],
 ) -> Overview:
-    """The time overview alone; nothing is changed, not even a credential made. Raises what `check_everything` does."""
+    """The time overview of these clips alone; nothing is changed, not even a credential made. Raises what
+    `check_everything` does."""
     service = check_service(client, deployment)
     place = Place(service.pool, service.gpu_platform) if service.pool and service.gpu_platform else None
     needs = cache_needs(deployment, dataset.storage_url, selection=selection, cookbooks=[cookbook])
@@ -44,7 +46,6 @@ def foresee(
         *check_model_caches(storage, needs).findings,
         *check_endpoints(deployment, selection, environment=environment),
     ]
-    clips = list_clips(storage, dataset.dataset_url).clips
     outlook = look_ahead(
         client,
         storage,

@@ -10,6 +10,8 @@ from vda_assets.flows.stages import Output
 SOURCE_VIDEOS = "source_videos"
 BROKEN = "broken_configuration"
 
+CLIPS = "clips"  # key of the config of a run of any clips: their keys
+ARRIVAL = "vda/arrival"  # tag of a run that an upload asked for: its dataset
 DATASET_TAG, FLOW_TAG = "dataset", "vda/flow"  # tags of a run that makes outputs, where they are known beforehand
 EXPECTED = "vda/expected"  # tag of a run: how long it was expected to take
 
@@ -20,11 +22,13 @@ PARENT_VERDICT = "parent_verdict"  # text: the verdict of the augmented clip, on
 REASONS = "reasons"  # text
 DOUBTS = "doubts"  # text: answers that do not fit what was drawn
 FAILURE = "failure"  # text: why an output could not be made, on the observation of its clip
+FAILED_ALIKE = "failed_alike"  # int: how often in a row it failed like that, 0 when the cause lay elsewhere
 REUSED = "reused"  # bool: finished before this run
 IMAGE = "image"  # text: of the container, with the digest that its tag had, where the registry told one
 ORIGIN = "origin"  # text: repository and commit of clips that a command has fetched
 STAND_IN = "stand_in"  # bool: made by a CPU stand-in
 SAMPLED_VARS = "sampled_vars"  # JSON: augmentation index -> variable -> value
+PARTS = "made_from"  # JSON: what decided the output, by name
 WORKFLOW = "workflow"  # text: OSMO's id
 SUMMARY = "summary"  # markdown
 PREVIEW = "preview"  # markdown with a small picture

@@ -83,8 +83,12 @@ class Neighbours:
 
 def needed_clips(instance: dg.DagsterInstance, dataset: Dataset) -> set[str]:
     """The `clip_hash` of every clip of the dataset that a living run works on."""
-    url = dataset.dataset_url
-    return {clip_hash_at(url, key) for _, record in _living(instance, str(url)) for key in record.keys}
+    return {clip_hash_at(dataset.dataset_url, key) for key in clips_of_living_runs(instance, dataset)}
+
+
+def clips_of_living_runs(instance: dg.DagsterInstance, dataset: Dataset) -> set[str]:
+    """The keys of the dataset's clips that a living run works on."""
+    return {key for _, record in _living(instance, str(dataset.dataset_url)) for key in record.keys}
 
 
 def _living(instance: dg.DagsterInstance, dataset: str) -> Iterator[tuple[str, _Record]]:

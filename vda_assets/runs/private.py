@@ -7,6 +7,7 @@ Except for what it takes to execute runs ourselves, which is in `own_runs`.
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import dagster as dg
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
 # Tag of a materialization or observation. Dagster exports no constant for it.
 DATA_VERSION_TAG = "dagster/data_version"
@@ -64,12 +65,74 @@ def run_group(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Sequence[dg.D
     return group[1] if group else [run]
 
 
-def reported_versions(instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Sequence[str]) -> dict[str, str]:
-    """The data version of the newest materialization of each of the partitions that has one, in one query for all."""
+def reported_versions(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Sequence[str] | None = None
+) -> dict[str, str]:
+    """The data version of the newest materialization of each of the partitions that has one, in one query for all of
+    them; of every partition when none is named."""
+    return _newest_versions(instance, dg.DagsterEventType.ASSET_MATERIALIZATION, key, partitions)
+
+
+def observed_versions(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Sequence[str] | None = None
+) -> dict[str, str]:
+    """The same of observations."""
+    return _newest_versions(instance, dg.DagsterEventType.ASSET_OBSERVATION, key, partitions)
+
+
+def newest_ids(instance: dg.DagsterInstance, kind: dg.DagsterEventType, key: dg.AssetKey) -> Mapping[str, int]:
+    """For each partition the number of its newest event of that kind in the event log: later ones are higher."""
+    return instance.event_log_storage.get_latest_storage_id_by_partition(key, kind)
+
+
+def _newest_versions(
+    instance: dg.DagsterInstance, kind: dg.DagsterEventType, key: dg.AssetKey, partitions: Sequence[str] | None
+) -> dict[str, str]:
     newest = instance.event_log_storage.get_latest_tags_by_partition(
-        key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG], asset_partitions=partitions
+        key, kind, [DATA_VERSION_TAG], asset_partitions=partitions
     )
     return {partition: tags[DATA_VERSION_TAG] for partition, tags in newest.items()}
+
+
+def backfill_going(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> str | None:
+    """The id of a backfill with these tags that has not ended; None when there is none."""
+    going = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING])
+    # Dagster 1.13 finds backfills by the tags of their runs: one that has none yet is not found by tags.
+    found = (one for one in instance.get_backfills(filters=going) if tags.items() <= one.tags.items())
+    return next((one.backfill_id for one in found), None)
+
+
+def ask_for_backfill(
+    instance: dg.DagsterInstance,
+    repository: dg.RepositoryDefinition,
+    *,
+    backfill_id: str,
+    asset_keys: Sequence[dg.AssetKey],
+    partitions: Sequence[str],
+    title: str,
+    tags: Mapping[str, str],
+    asked_at: float,
+) -> bool:
+    """Hands the daemon a backfill of these partitions of these assets, as the UI does; False when there is one of that
+    id already. `asked_at` is in seconds since 1970."""
+    if instance.get_backfill(backfill_id) is not None:
+        return False
+    instance.add_backfill(
+        PartitionBackfill.from_asset_partitions(
+            backfill_id=backfill_id,
+            asset_graph=repository.asset_graph,
+            partition_names=partitions,
+            asset_selection=asset_keys,
+            backfill_timestamp=asked_at,
+            tags=tags,
+            dynamic_partitions_store=instance,
+            all_partitions=False,
+            title=title,
+            description=None,
+            run_config=None,
+        )
+    )
+    return True
 
 
 def keep_text(instance: dg.DagsterInstance, name: str, text: str) -> None:

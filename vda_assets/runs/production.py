@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import dagster as dg
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.failed import Failed
 from vda_assets.base.parallel import in_order
-from vda_assets.config.dataset import Dataset
-from vda_assets.config.deployment import Deployment
-from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import clip_at, path_of
-from vda_assets.dispatch.accounting import Usage
 from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.flows.inputs import Seen, provide_inputs
@@ -28,30 +23,22 @@ from vda_assets.flows.work import ClipWork
 from vda_assets.media.probe import ClipInfo
 from vda_assets.osmo.service import OsmoService
 from vda_assets.outcomes.whole import was_left_by
+from vda_assets.project import Scope
+from vda_assets.runs.canary import Canary
 from vda_assets.runs.names import asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
-from vda_assets.runs.recording.failures import Failures
+from vda_assets.runs.recording.failures import Failure, Failures
 from vda_assets.runs.recording.finished import Finished, find_finished
 from vda_assets.runs.recording.materializing import failure_observation, reused, usage_metadata
 from vda_assets.runs.recording.recorder import Provenance, Recorder
+from vda_assets.runs.recording.tries import FailedTry, newest_tries
 from vda_assets.storage.access import Storage
-from vda_assets.storage.errors import StorageError
+from vda_assets.storage.errors import StorageError, TemporarilyUnavailable
 from vda_assets.storage.layout import RunLayout
 
 _PARALLEL_READS = 8
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a run works on and with: a dataset, with everything that its configuration refers to."""
-
-    dataset: Dataset
-    deployment: Deployment
-    cookbook: Cookbook
-
-    @property
-    def tags(self) -> dict[str, str]:
-        return {"dataset": self.dataset.name, "deployment": self.dataset.deployment}
+# How often it is looked whether the canary, which another run makes, is judged.
+_CANARY_SECONDS = 5.0
 
 
 class Production:
@@ -76,6 +63,10 @@ class Production:
         self._log_event, self._log = log_event, log
         self._draws: dict[str, tuple[Draw, ...]] = {}
         self._made: set[tuple[str, str]] = set()
+        self._items: dict[str, Item] = {}
+        self._canary = Canary(instance, scope, selection)
+        self._held: list[str] = []
+        self._former_tries: dict[tuple[str, Output], FailedTry] = {}
         self.keys: list[str] = []
         self.failures = Failures(log, self._record_failure)
         self._comparisons = Comparisons(
@@ -130,16 +121,52 @@ class Production:
             return works
 
         with self._comparisons:
-            works = begin(keys)
-            while works:
-                dispatcher.run(works, more=lambda: begin(more()))
-                works = begin(more())
+            works = begin(self._released(keys))
+            while works or self._held:
+                if works:
+                    dispatcher.run(works, more=lambda: begin(self._released(more())))
+                else:
+                    self._clock.sleep(_CANARY_SECONDS)
+                    self._company.work_on({*self._held})
+                works = begin(self._released(more()))
             self._comparisons.finish()
 
-    def _record_failure(self, key: str, output: Output, reason: str, usage: Usage) -> None:
+    def _released(self, keys: Sequence[str]) -> list[str]:
+        """Those of the keys, and of those that are held back, whose clips may begin now."""
+        self._held += keys
+        if not self._held:
+            return []
+        released = self._canary.release(
+            self._held, item_of=self._item, made_by_others=self._company.need, begun=self.keys
+        )
+        self._held = [key for key in self._held if key not in released]
+        if self._held and (reason := self._canary.stopped):
+            self.keys += self._held
+            for key in self._held:
+                self.failures.add(key, self._selection.outputs, f"not begun: {reason}", is_own=False)
+            self._held = []
+        return released
+
+    def _item(self, key: str) -> Item | None:
+        """What is known of a clip of this run or another; None when it is not there."""
+        if key not in self._items:
+            found = self._find_one(key)
+            return found if isinstance(found, Item) else None
+        return self._items[key]
+
+    def _record_failure(self, key: str, output: Output, failure: Failure) -> None:
         """Beside the clip's materializations: a run's own failure is not found from there."""
-        taken = usage_metadata(usage, self._scope.deployment.price)
-        self._log_event(failure_observation(asset_key(self._scope.dataset, output), key, reason=reason, taken=taken))
+        item = self._items.get(key)
+        now = FailedTry.first(item.output_hashes[output] if item else "", failure.reason, is_own=failure.is_own)
+        self._log_event(
+            failure_observation(
+                asset_key(self._scope.dataset, output),
+                key,
+                reason=failure.reason,
+                failed=now.after(self._former_tries.get((key, output))),
+                taken=usage_metadata(failure.usage, self._scope.deployment.price),
+            )
+        )
 
     def is_done(self, key: str) -> bool:
         """Whether each selected output of the clip is in Dagster's books or has failed."""
@@ -157,12 +184,14 @@ class Production:
     def _begin(self, keys: Sequence[str]) -> list[ClipWork]:
         """What is left for OSMO to do; what is finished is logged, and what cannot be made fails."""
         self.keys += keys
+        self._former_tries |= newest_tries(self._instance, self._scope.dataset, keys)
         items = self._find(keys)
+        self._items |= items
         finished = find_finished(self._instance, self._storage, self._scope.dataset, items)
         plans = {key: plan(item, self._selection, finished.runs(key)) for key, item in items.items()}
         for key, one in plans.items():
             for output, why in one.failed.items():
-                self.failures.add(key, {output}, why.reason)
+                self.failures.add(key, {output}, why.reason, is_own=why.is_own)
         works, seen = self._usable(one.work for one in plans.values() if one.work.stages)
         self._recorder.expect(items, seen=seen, verdicts=finished.verdicts())
         self._keep(finished)
@@ -176,14 +205,14 @@ class Production:
             if isinstance(found, Item):
                 items[key] = found
             else:
-                self.failures.add(key, self._selection.outputs, found.reason)
+                self.failures.add(key, self._selection.outputs, found.reason, is_own=found.is_own)
         return items
 
     def _find_one(self, key: str) -> Item | Failed:
         try:
             clip = clip_at(self._storage, self._scope.dataset.dataset_url, key)
         except (StorageError, OSError) as error:
-            return Failed(str(error))
+            return Failed(str(error), is_own=not isinstance(error, TemporarilyUnavailable))
         return item_of(
             clip,
             cookbook=self._scope.cookbook,
@@ -204,7 +233,7 @@ class Production:
                     self._log(f"warning: {warning}")
                 continue
             compares = self._selection.comparisons and Stage.AUGMENTED_VIDEOS in work.selection
-            self.failures.add(key, [*work.stages, *(Rendered if compares else ())], seen.reason)
+            self.failures.add(key, [*work.stages, *(Rendered if compares else ())], seen.reason, is_own=seen.is_own)
         return usable, infos
 
     def _keep(self, finished: Finished) -> None:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
-from vda_assets.config.dataset import Dataset
+from vda_assets.datasets.clips import Clip
+from vda_assets.flows.planning import item_of
 from vda_assets.flows.stages import OUTPUTS, Output
-from vda_assets.runs.names import FAILURE, REASONS, VERDICT, asset_key
+from vda_assets.project import Scope
+from vda_assets.runs.names import FAILURE, PARTS, REASONS, VERDICT, asset_key
 from vda_assets.runs.recording.finished import newest_records, text_of
+from vda_assets.runs.standing import Stand, standings
 
-MISSING, FAILED, DONE = "missing", "failed", "done"
+DONE = "done"
 
 
 @dataclass(frozen=True)
 class OutputStatus:
-    """`state` is a verdict, `done` where there is none to give, `failed` or `missing`; `at` is when it came to be."""
+    """`state` is a verdict, `done` where there is none to give, or a `Stand`; `at` is when it came to be.
+
+    An output that is `changed` is there; `reason` says what it would be made of differently today.
+    """
 
     state: str
     reason: str = ""
@@ -27,29 +34,49 @@ class OutputStatus:
 
 
 def status_of(
-    instance: dg.DagsterInstance, dataset: Dataset, keys: Sequence[str]
+    instance: dg.DagsterInstance, scope: Scope, clips: Sequence[Clip], *, super_resolution: bool = False
 ) -> dict[str, dict[Output, OutputStatus]]:
     """By clip key and output; the newest word on it counts, be it a materialization or a failure."""
+    stands = standings(instance, scope, OUTPUTS, clips, super_resolution=super_resolution)
+    keys = [clip.key for clip in clips]
     found: dict[str, dict[Output, OutputStatus]] = {key: {} for key in keys}
     for output in OUTPUTS:
-        asset = asset_key(dataset, output)
+        asset = asset_key(scope.dataset, output)
         made = newest_records(instance.fetch_materializations, asset, keys)
         failed = newest_records(instance.fetch_observations, asset, keys)
-        for key in keys:
-            found[key][output] = _newer(made.get(key), failed.get(key))
+        for clip in clips:
+            item = item_of(
+                clip, cookbook=scope.cookbook, images=scope.deployment.images, super_resolution=super_resolution
+            )
+            found[clip.key][output] = _status(
+                stands[clip.key][output], made.get(clip.key), failed.get(clip.key), parts=item.parts[output]
+            )
     return found
 
 
-def _newer(made: dg.EventLogRecord | None, failed: dg.EventLogRecord | None) -> OutputStatus:
-    if failed and failed.asset_observation and (made is None or failed.storage_id > made.storage_id):
+def _status(
+    stand: Stand, made: dg.EventLogRecord | None, failed: dg.EventLogRecord | None, *, parts: Mapping[str, str]
+) -> OutputStatus:
+    if stand in (Stand.FAILED, Stand.QUARANTINED) and failed and failed.asset_observation:
         reason = failed.asset_observation.metadata.get(FAILURE)
-        if reason is not None:
-            return OutputStatus(FAILED, str(reason.value), _moment(failed), failed.run_id)
-    if made is None or made.asset_materialization is None:
-        return OutputStatus(MISSING)
+        return OutputStatus(stand, str(reason.value) if reason else "", _moment(failed), failed.run_id)
+    if stand is Stand.MISSING or made is None or made.asset_materialization is None:
+        return OutputStatus(Stand.MISSING)
+    if stand is Stand.CHANGED:
+        return OutputStatus(stand, _why_changed(made.asset_materialization, parts), _moment(made), made.run_id)
     reasons = text_of(made.asset_materialization, REASONS)
     state = text_of(made.asset_materialization, VERDICT) or DONE
     return OutputStatus(state, "" if reasons == "-" else reasons, _moment(made), made.run_id)
+
+
+def _why_changed(made: dg.AssetMaterialization, parts: Mapping[str, str]) -> str:
+    """What decides the output and is another one now."""
+    value = made.metadata.get(PARTS)
+    former: Any = value.value if value is not None else None
+    if not isinstance(former, Mapping):
+        return "it is not known what it was made from"
+    changed = [name for name in {**former, **parts} if former.get(name) != parts.get(name)]
+    return f"another {', '.join(changed)} than it was made from"
 
 
 def _moment(record: dg.EventLogRecord) -> datetime:

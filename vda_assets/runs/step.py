@@ -18,6 +18,7 @@ from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Output
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import OsmoError, OsmoForbidden, OsmoUnauthorized
+from vda_assets.project import Scope
 from vda_assets.readiness.finding import NotReady, require
 from vda_assets.readiness.gate import Gate, check_gate, warm_up
 from vda_assets.readiness.outlook import look_ahead, sample_of
@@ -25,7 +26,7 @@ from vda_assets.readiness.overview import Overview, time_overview
 from vda_assets.runs.memory import InstanceMemory
 from vda_assets.runs.names import EXPECTED, run_id_of, videos_partitions
 from vda_assets.runs.neighbours import Neighbours
-from vda_assets.runs.production import Production, Scope
+from vda_assets.runs.production import Production
 from vda_assets.runs.recording.failures import by_cause, lines
 from vda_assets.runs.recording.recorder import Provenance
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key

@@ -41,7 +41,6 @@ def _asset(node: Any) -> dict[str, Any]:
         "partitions": node.partitions_def and node.partitions_def.name,
         "partitions_per_run": node.backfill_policy and node.backfill_policy.max_partitions_per_run,
         "pools": sorted(node.pools or ()),
-        "automation": node.automation_condition and node.automation_condition.get_label(),
         "tags": {tag: value for tag, value in node.tags.items() if not tag.startswith("dagster/kind/")},
     }
     return {name: fact for name, fact in facts.items() if fact}

@@ -12,8 +12,10 @@ import dagster as dg
 import pytest
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.sensors.uploads import LISTING_SECONDS, MOST_REPORTED, evaluate
+from vda_assets.dagster_defs.sensors.uploads import GONE_SECONDS, LISTING_SECONDS, MOST_REPORTED, evaluate
+from vda_assets.flows.selection import FLOWS
 from vda_assets.project import load_project
+from vda_assets.runs.neighbours import Neighbours
 from vda_assets.storage.access import Storage
 from vda_assets.storage.objects import StoredObject
 from vda_assets.storage.url import StorageUrl
@@ -61,7 +63,11 @@ class Sensor:
         for event in answer.asset_events:
             self.instance.report_runless_asset_event(event)
         for request in answer.dynamic_partitions_requests or []:
-            self.instance.add_dynamic_partitions(PARTITIONS, request.partition_keys)
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.instance.add_dynamic_partitions(PARTITIONS, request.partition_keys)
+                continue
+            for key in request.partition_keys:
+                self.instance.delete_dynamic_partition(PARTITIONS, key)
         self.cursor = answer.cursor
         assert answer.skip_reason is not None
         self.said = answer.skip_reason.skip_message or ""
@@ -219,3 +225,85 @@ def test_no_name_breaks_the_cursor(sensor: Sensor, name: bytes) -> None:
     for _ in range(4):
         sensor.tick()
         assert len(sensor.cursor or "") < 10_000
+
+
+def delete(sensor: Sensor, *names: str) -> None:
+    for name in names:
+        (sensor.folder / name).unlink()
+
+
+def wait(sensor: Sensor, seconds: float) -> None:
+    sensor.clock.advance(seconds)
+    sensor.tick()
+
+
+def test_a_deleted_clip_is_forgotten_when_it_was_missed_for_long_enough(sensor: Sensor) -> None:
+    sensor.put("a.mp4", "b.mp4", "c.mp4")
+    sensor.tick()
+    delete(sensor, "b.mp4")
+    sensor.tick()
+    assert sensor.said.endswith("; 1 are gone")
+    wait(sensor, GONE_SECONDS - 1)
+    assert sensor.partitions == ["a.mp4", "b.mp4", "c.mp4"]
+    wait(sensor, 1)
+    assert sensor.partitions == ["a.mp4", "c.mp4"]
+    assert sensor.said.endswith("; forgotten: b.mp4")
+
+
+def test_a_clip_that_comes_back_in_the_meantime_is_missed_anew_the_next_time(sensor: Sensor) -> None:
+    sensor.put("a.mp4", "b.mp4", "c.mp4")
+    sensor.tick()
+    delete(sensor, "b.mp4")
+    sensor.tick()
+    sensor.put("b.mp4")
+    wait(sensor, GONE_SECONDS)
+    delete(sensor, "b.mp4")
+    wait(sensor, GONE_SECONDS)
+    assert "b.mp4" in sensor.partitions
+    wait(sensor, GONE_SECONDS)
+    assert "b.mp4" not in sensor.partitions
+
+
+@pytest.mark.parametrize("left", [[], ["a.mp4"]])
+def test_a_listing_that_shows_nothing_or_few_forgets_nothing(sensor: Sensor, left: list[str]) -> None:
+    names = ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
+    sensor.put(*names)
+    sensor.tick()
+    delete(sensor, *({*names} - {*left}))
+    for _ in range(3):
+        wait(sensor, GONE_SECONDS)
+    assert sensor.partitions == names
+
+
+def test_a_clip_that_a_run_works_on_is_forgotten_only_when_that_has_ended(sensor: Sensor) -> None:
+    sensor.put("a.mp4", "b.mp4", "c.mp4")
+    sensor.tick()
+    run = sensor.instance.create_run_for_job(_nothing, status=dg.DagsterRunStatus.STARTED)
+    Neighbours(sensor.instance, run.run_id, dataset=sensor.dataset, selection=FLOWS["e2e"], keys=["b.mp4"])
+    delete(sensor, "b.mp4")
+    sensor.tick()
+    wait(sensor, GONE_SECONDS)
+    assert "b.mp4" in sensor.partitions
+    sensor.instance.report_run_failed(run)
+    sensor.tick()
+    assert "b.mp4" not in sensor.partitions
+
+
+def test_what_lies_behind_the_end_of_a_tick_is_not_missed(sensor: Sensor) -> None:
+    names = [f"{number:04}.mp4" for number in range(MOST_REPORTED + 100)]
+    sensor.put(*names)
+    sensor.tick()
+    assert len(sensor.partitions) == MOST_REPORTED
+    sensor.tick()
+    assert sensor.partitions == names
+    sensor.put(*names[: MOST_REPORTED + 2], content=b"other")
+    delete(sensor, names[-1], names[0])
+    sensor.tick()
+    assert sensor.said.endswith("; 1 are gone"), "the last one is behind the end of this tick"
+    sensor.tick()
+    assert sensor.said.endswith("; 2 are gone")
+
+
+@dg.job
+def _nothing() -> None:
+    pass

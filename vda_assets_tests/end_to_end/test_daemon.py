@@ -85,7 +85,7 @@ def clips(world: World, instance: dg.DagsterInstance, quick_results: Path) -> se
 
 @pytest.fixture(scope="module")
 def nightly(world: World, instance: dg.DagsterInstance, clips: set[str]) -> None:
-    switched_on = world.vda(*BESIDE_OSMO, "dagster", "sensor", "start", "street__automation", "-w", WORKSPACE)
+    switched_on = world.vda(*BESIDE_OSMO, "dagster", "schedule", "start", "street__backfill", "-w", WORKSPACE)
     assert switched_on.returncode == 0, switched_on.stdout + switched_on.stderr
 
 
@@ -189,7 +189,7 @@ def test_when_the_run_that_makes_the_clips_of_a_scattered_backfill_is_killed_the
     world: World, instance: dg.DagsterInstance, nightly: None
 ) -> None:
     ended_backfill(instance, number=1)
-    stopped = world.vda(*BESIDE_OSMO, "dagster", "sensor", "stop", "street__automation", "-w", WORKSPACE)
+    stopped = world.vda(*BESIDE_OSMO, "dagster", "schedule", "stop", "street__backfill", "-w", WORKSPACE)
     assert stopped.returncode == 0, stopped.stderr
     wait_for(lambda: not instance.get_runs(dg.RunsFilter(statuses=NOT_ENDED)), "the end of all runs", seconds=120)
     shutil.rmtree(world.outputs)

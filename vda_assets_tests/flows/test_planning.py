@@ -16,7 +16,7 @@ from vda_assets.storage.url import StorageUrl
 ROOT = StorageUrl.parse("s3://bucket")
 FORMER = RunLayout(ROOT, "street", "run-00000000")
 CLIP = Clip("a.mp4", ROOT / "datasets/street/a.mp4", 1, "v1", 0.0)
-ITEM = Item(CLIP, (Draw("a", 0, {"weather": "rain"}, 1, 2),), {output: f"hash of {output}" for output in OUTPUTS})
+ITEM = Item(CLIP, (Draw("a", 0, {"weather": "rain"}, 1, 2),), {output: {"clip": output} for output in OUTPUTS})
 LABELS, VIDEOS, NEW_LABELS = Stage.ORIGINAL_LABELS, Stage.AUGMENTED_VIDEOS, Stage.AUGMENTED_LABELS
 
 
@@ -54,7 +54,7 @@ def test_a_stage_whose_input_is_neither_finished_nor_selected_fails_and_says_wha
     reasons = {
         one: f"there are no {lacking} of this clip yet; select {lacking} as well" for one, lacking in failed.items()
     }
-    assert made.failed == {one: Failed(reason) for one, reason in reasons.items()}
+    assert made.failed == {one: Failed(reason, is_own=False) for one, reason in reasons.items()}
     assert set(made.work.stages) == selection.stages - failed.keys()
 
 

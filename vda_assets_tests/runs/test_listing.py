@@ -15,6 +15,7 @@ from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
 from vda_assets.runs.listing import RunSummary, newest_runs, total_of
 from vda_assets.runs.names import asset_key
 from vda_assets.runs.recording.materializing import failure_observation, reused, usage_metadata
+from vda_assets.runs.recording.tries import FailedTry
 
 YARD = Dataset(url="s3://bucket/datasets/yard-1", deployment="local")
 NAMES = {YARD.slug: YARD.name}
@@ -46,7 +47,9 @@ def made(
 
 
 def failed(output: Output, clip: str, usage: Usage = HOUR) -> dg.AssetObservation:
-    return failure_observation(asset_key(YARD, output), clip, reason="exit 1", taken=usage_metadata(usage, PRICE))
+    tried = FailedTry.first("", "exit 1", is_own=True)
+    taken = usage_metadata(usage, PRICE)
+    return failure_observation(asset_key(YARD, output), clip, reason="exit 1", failed=tried, taken=taken)
 
 
 def execute(instance: dg.DagsterInstance, events: Sequence[Event] = (), tags: Mapping[str, str] | None = None) -> str:

@@ -10,6 +10,8 @@ import pytest
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.io_managers import OutputReference, dataset_io_manager
+from vda_assets.datasets.clips import Clip
+from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Stage
 from vda_assets.outcomes.verdict import Judgement, Verdict, of_labelled_clip, of_variable_rate
 from vda_assets.runs import names
@@ -19,6 +21,9 @@ from vda_assets.runs.resources import StorageResource
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
+ITEM = Item(
+    Clip("a.mp4", StorageUrl.parse("s3://bucket/datasets/demo/a.mp4"), 1, "v1", 0.0), (), {Stage.AUGMENTED_LABELS: {}}
+)
 GOOD = Judgement(Verdict.ACCEPTED, facts={"size_bytes": 1, "files": 1})
 
 
@@ -45,12 +50,11 @@ def materialization(dataset: Dataset, judgements: list[Judgement]) -> dg.AssetMa
     layout = RunLayout(dataset.storage_url, dataset.name, "run-00000001")
     return stage_materialization(
         names.asset_key(dataset, Stage.AUGMENTED_LABELS),
-        "a.mp4",
-        output_hash="x",
+        ITEM,
+        Stage.AUGMENTED_LABELS,
         layout=layout,
         urls=[layout.root],
         judgements=judgements,
-        draws=(),
         made_with={},
         taken={},
         workflow_id="w",

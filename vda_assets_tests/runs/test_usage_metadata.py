@@ -9,6 +9,7 @@ from vda_assets.config.deployment import Price
 from vda_assets.dispatch.accounting import NOTHING_KNOWN, Usage
 from vda_assets.runs import names
 from vda_assets.runs.recording.materializing import failure_observation, usage_metadata
+from vda_assets.runs.recording.tries import FailedTry
 
 PRICE = Price(gpu_hour=2.5, currency="EUR")
 
@@ -37,7 +38,11 @@ def test_without_a_price_nothing_is_said_of_costs() -> None:
 
 def test_a_failure_says_what_trying_took() -> None:
     observation = failure_observation(
-        dg.AssetKey("made"), "a.mp4", reason="exit code 1", taken=usage_metadata(Usage(gpu_seconds=3600.0), PRICE)
+        dg.AssetKey("made"),
+        "a.mp4",
+        reason="exit code 1",
+        failed=FailedTry.first("", "exit code 1", is_own=True),
+        taken=usage_metadata(Usage(gpu_seconds=3600.0), PRICE),
     )
     assert observation.metadata[names.FAILURE].value == "exit code 1"
     assert observation.metadata[names.COST].value == 2.5

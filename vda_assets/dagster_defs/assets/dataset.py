@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vda_assets.dagster_defs.automation import automation_condition
 from vda_assets.flows.selection import selection_of, wanted_of
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
+from vda_assets.project import Scope
 from vda_assets.runs.checks import check_specs
 from vda_assets.runs.names import (
     SOURCE_VIDEOS,
@@ -18,7 +18,6 @@ from vda_assets.runs.names import (
     videos_partitions,
 )
 from vda_assets.runs.own_runs import asked_for
-from vda_assets.runs.production import Scope
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
 from vda_assets.runs.shared import shared_keys
 from vda_assets.runs.step import CLIPS_PER_RUN, produce
@@ -78,7 +77,6 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
             owners=dataset.owners,
             tags=scope.tags,
             skippable=True,
-            automation_condition=automation_condition(dataset, output),
         ).with_io_manager_key(io_manager_key(dataset))
         for output in OUTPUTS
     ]

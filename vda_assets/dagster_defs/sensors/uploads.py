@@ -1,4 +1,5 @@
-"""The upload sensor of a dataset: new clips become partitions, and each is reported with its version and size.
+"""The upload sensor of a dataset: new clips become partitions, each is reported with its version and size, and clips
+that were deleted are forgotten.
 
 One tick is bounded in time and events, so it may see only a part of the dataset; the next one goes on behind that. A
 clip has changed when its version is not the one last reported, which Dagster's event log knows: nothing is remembered
@@ -8,6 +9,7 @@ besides, and a cursor that is lost costs one more listing.
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Self
 
 import dagster as dg
@@ -16,11 +18,13 @@ from pydantic import BaseModel, ValidationError
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.cut import LINES, cut
 from vda_assets.config.dataset import Dataset
-from vda_assets.datasets.clips import Clip, LeftOut, Skipped, SkippedByKind, iterate_clips
+from vda_assets.datasets.clips import Clip, LeftOut, Skipped, SkippedByKind, iterate_clips, path_of
 from vda_assets.runs.names import SIZE_BYTES, SOURCE_VIDEOS, URI, asset_key, videos_partitions
+from vda_assets.runs.neighbours import clips_of_living_runs
 from vda_assets.runs.private import DATA_VERSION_TAG, reported_versions
 from vda_assets.runs.resources import StorageResource, storage_resource_key
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import BadClipName
 
 _INTERVAL_SECONDS = 30
 # Dagster waits a minute for a tick's answer and takes at most 100 MB of it. A materialization is under 2 kB there, and
@@ -30,15 +34,21 @@ MOST_REPORTED = 500
 # So many paths are compared with Dagster's books in one question.
 _PAGE = 1000
 _LONGEST_CURSOR_BYTES = 4000
+# A deleted clip is forgotten when it was missed for so long: an upload that replaces it may take its time.
+GONE_SECONDS = 3600.0
+# More at once are no deletions but somebody's move, or a bucket that shows half of itself: a person decides.
+MOST_GONE = 500
 
 
 class Cursor(BaseModel):
     """`after` is the path behind which the next tick goes on, empty at the beginning; `told` is a hash of what the log
-    last said of paths that are no clips."""
+    last said of paths that are no clips; `gone` are the keys of clips that are missed, each since when (seconds since
+    1970)."""
 
-    version: int = 2
+    version: int = 3
     after: str = ""
     told: str = ""
+    gone: dict[str, float] = {}
 
     @classmethod
     def parse(cls, text: str | None) -> Self:
@@ -47,7 +57,7 @@ class Cursor(BaseModel):
             cursor = cls.model_validate_json(text or "{}")
         except ValidationError:
             return cls()
-        return cursor if cursor.version == 2 else cls()
+        return cursor if cursor.version == 3 else cls()
 
 
 def upload_sensor(dataset: Dataset) -> dg.SensorDefinition:
@@ -72,21 +82,53 @@ def upload_sensor(dataset: Dataset) -> dg.SensorDefinition:
 def evaluate(
     context: dg.SensorEvaluationContext, dataset: Dataset, storage: Storage, *, clock: Clock = SYSTEM_CLOCK
 ) -> dg.SensorResult:
-    """One tick: keys to add and clips to report. Nothing is ever deleted."""
+    """One tick: keys to add, clips to report, and keys of clips that are gone for long enough.
+
+    None is given up that a run works on, nor any when a tick sees no clip at all.
+    """
     cursor = Cursor.parse(context.cursor)
     tick = _Tick(context.instance, dataset, clock)
     tick.look_at(iterate_clips(storage, dataset.dataset_url, after=cursor.after, settled=True))
+    gone, forgotten, note = _gone(context.instance, dataset, cursor, tick, now=clock.now().timestamp())
     told = hashlib.sha256("\n".join(tick.not_taken).encode()).hexdigest()[:16]
     if told != cursor.told:
         for line in tick.not_taken:
             context.log.info(line)
     partitions = videos_partitions(dataset)
+    requests = [partitions.build_add_request(tick.new_keys)] if tick.new_keys else []
     return dg.SensorResult(
-        dynamic_partitions_requests=[partitions.build_add_request(tick.new_keys)] if tick.new_keys else [],
+        dynamic_partitions_requests=[*requests, *([partitions.build_delete_request(forgotten)] if forgotten else [])],
         asset_events=[_materialization(dataset, clip) for clip in tick.changed],
-        cursor=Cursor(after=tick.after, told=told).model_dump_json(),
-        skip_reason=dg.SkipReason(tick.summary),
+        cursor=Cursor(after=tick.after, told=told, gone=gone).model_dump_json(),
+        skip_reason=dg.SkipReason(tick.summary + note),
     )
+
+
+def _gone(
+    instance: dg.DagsterInstance, dataset: Dataset, cursor: Cursor, tick: "_Tick", *, now: float
+) -> tuple[dict[str, float], list[str], str]:
+    """The clips that are missed since when, those that are to be forgotten now, and what is said of both."""
+    if not tick.paths:
+        return cursor.gone, [], ""
+    name = videos_partitions(dataset).name
+    assert name is not None
+    missed: dict[str, float] = {}
+    known = instance.get_dynamic_partitions(name)
+    for key in known:
+        with suppress(BadClipName):
+            path = path_of(key)
+            if path not in tick.paths and cursor.after < path and (not tick.after or path <= tick.after):
+                missed[key] = cursor.gone.get(key, now)
+            elif key in cursor.gone and path not in tick.paths:
+                missed[key] = cursor.gone[key]
+    if len(missed) > MOST_GONE or 2 * len(missed) > len(known) > 1:
+        return {}, [], f"; {len(missed)} clips are gone, too many to be forgotten without `vda forget`"
+    due = [key for key, since in missed.items() if now - since >= GONE_SECONDS]
+    forgotten = sorted({*due} - clips_of_living_runs(instance, dataset)) if due else []
+    left = {key: since for key, since in missed.items() if key not in forgotten}
+    notes = [f"; {len(left)} are gone"] if left else []
+    notes += [f"; forgotten: {cut(', '.join(forgotten))}"] if forgotten else []
+    return left, forgotten, "".join(notes)
 
 
 class _Tick:
@@ -98,6 +140,7 @@ class _Tick:
         self._left_out: list[str] = []
         self._left_out_besides = 0
         self._skipped = SkippedByKind()
+        self.paths: set[str] = set()
         self.changed: list[Clip] = []
         self.new_keys: list[str] = []
         self.after = ""
@@ -154,6 +197,8 @@ class _Tick:
         return changed, new_keys
 
     def _count(self, found: Clip | LeftOut | Skipped) -> None:
+        if not isinstance(found, Skipped):
+            self.paths.add(found.path)
         if isinstance(found, Clip):
             self._clips += 1
         elif isinstance(found, Skipped):

@@ -72,8 +72,7 @@ class Comparisons:
             self._log_event(
                 comparison_materialization(
                     self._asset_key,
-                    key,
-                    output_hash=self._items[key].output_hashes[Rendered.COMPARISONS],
+                    self._items[key],
                     layout=self._layout,
                     comparisons=rendered,
                 )

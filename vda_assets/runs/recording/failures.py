@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from vda_assets.base.cut import cut
 from vda_assets.dispatch.accounting import NOTHING_KNOWN, Usage
 from vda_assets.flows.stages import Output
 
 
+@dataclass(frozen=True)
+class Failure:
+    """`is_own`: it comes from the clip, which can be expected to fail alike the next time. `usage` is what trying took
+    of the pool."""
+
+    reason: str
+    is_own: bool
+    usage: Usage
+
+
 class Failures:
     """Fills while a run goes on. `log` is told each failure once, and `record` each output that failed."""
 
-    def __init__(self, log: Callable[[str], None], record: Callable[[str, Output, str, Usage], None]) -> None:
+    def __init__(self, log: Callable[[str], None], record: Callable[[str, Output, Failure], None]) -> None:
         self._log, self._record = log, record
         self.reasons: dict[tuple[str, Output], str] = {}
 
-    def add(self, key: str, outputs: Collection[Output], reason: str, *, usage: Usage = NOTHING_KNOWN) -> None:
-        """`key` is the clip's, `usage` what trying took of the pool."""
+    def add(
+        self,
+        key: str,
+        outputs: Collection[Output],
+        reason: str,
+        *,
+        is_own: bool = True,
+        usage: Usage = NOTHING_KNOWN,
+    ) -> None:
+        """`key` is the clip's."""
         for output in outputs:
             self.reasons[key, output] = reason
-            self._record(key, output, reason, usage)
+            self._record(key, output, Failure(reason, is_own, usage))
         self._log(f"{key}: {', '.join(sorted(outputs))} FAILED: {reason}")
 
     def of(self, keys: Collection[str]) -> list[str]:

@@ -8,25 +8,26 @@ import dagster as dg
 
 from vda_assets.base.cut import cut, cut_lines
 from vda_assets.config.deployment import Price
-from vda_assets.cookbooks.draw import Draw
 from vda_assets.dispatch.accounting import Usage
 from vda_assets.flows.comparisons import Comparison
+from vda_assets.flows.planning import Item
+from vda_assets.flows.stages import Output, Rendered, Stage
 from vda_assets.outcomes.verdict import Judgement, parent_verdict, worst
 from vda_assets.runs import names
 from vda_assets.runs.private import DATA_VERSION_TAG
+from vda_assets.runs.recording.tries import FailedTry
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
 
 def stage_materialization(
     key: dg.AssetKey,
-    partition: str,
+    item: Item,
+    stage: Stage,
     *,
-    output_hash: str,
     layout: RunLayout,
     urls: Sequence[StorageUrl],
     judgements: Sequence[Judgement],
-    draws: Sequence[Draw],
     workflow_id: str,
     made_with: Mapping[str, str],
     taken: Mapping[str, dg.MetadataValue[Any]],
@@ -53,18 +54,18 @@ def stage_materialization(
         metadata[names.PARENT_VERDICT] = dg.MetadataValue.text(parent.value)
     if any(one.facts.get("variable_frame_rate") for one in judgements):
         metadata[names.VARIABLE_RATE] = dg.MetadataValue.bool(True)
-    if draws:
+    if stage.row.per_index:
         metadata[names.SAMPLED_VARS] = dg.MetadataValue.json(
-            {str(draw.index): dict(draw.sampled_vars) for draw in draws}
+            {str(draw.index): dict(draw.sampled_vars) for draw in item.draws}
         )
     summaries = [str(one.facts["summary"]) for one in judgements if one.facts.get("summary")]
     if summaries:
         metadata[names.SUMMARY] = dg.MetadataValue.md("\n\n".join(summaries))
-    return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
+    return _materialization(key, item, stage, metadata)
 
 
 def comparison_materialization(
-    key: dg.AssetKey, partition: str, *, output_hash: str, layout: RunLayout, comparisons: Sequence[Comparison]
+    key: dg.AssetKey, item: Item, *, layout: RunLayout, comparisons: Sequence[Comparison]
 ) -> dg.AssetMaterialization:
     """The side-by-side videos of a clip, with a small picture of the first; where none could be encoded, a picture."""
     first = comparisons[0]
@@ -79,7 +80,7 @@ def comparison_materialization(
         metadata[names.FRAMES] = dg.MetadataValue.int(first.video.frame_count)
     if problems := [f"{one.problem}; the clips: {one.source} {one.augmented}" for one in comparisons if one.problem]:
         metadata[names.REASONS] = dg.MetadataValue.text("; ".join(problems))
-    return _materialization(key, partition, output_hash=output_hash, metadata=metadata)
+    return _materialization(key, item, Rendered.COMPARISONS, metadata)
 
 
 def usage_metadata(usage: Usage, price: Price | None) -> dict[str, dg.MetadataValue[Any]]:
@@ -101,12 +102,15 @@ def usage_metadata(usage: Usage, price: Price | None) -> dict[str, dg.MetadataVa
 
 
 def failure_observation(
-    key: dg.AssetKey, partition: str, *, reason: str, taken: Mapping[str, dg.MetadataValue[Any]]
+    key: dg.AssetKey, partition: str, *, reason: str, failed: FailedTry, taken: Mapping[str, dg.MetadataValue[Any]]
 ) -> dg.AssetObservation:
-    """Why an output of a clip could not be made, and what trying took; it stands on the partition's page and says
-    nothing of its version."""
-    metadata = {names.FAILURE: dg.MetadataValue.text(cut(reason)), **taken}
-    return dg.AssetObservation(key, partition=partition, metadata=metadata)
+    """Why an output of a clip could not be made, and what trying took; it stands on the partition's page."""
+    metadata = {
+        names.FAILURE: dg.MetadataValue.text(cut(reason)),
+        names.FAILED_ALIKE: dg.MetadataValue.int(failed.tries),
+        **taken,
+    }
+    return dg.AssetObservation(key, partition=partition, metadata=metadata, tags={DATA_VERSION_TAG: str(failed)})
 
 
 def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:
@@ -120,10 +124,14 @@ def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:
 
 
 def _materialization(
-    key: dg.AssetKey, partition: str, *, output_hash: str, metadata: Mapping[str, Any]
+    key: dg.AssetKey, item: Item, output: Output, metadata: Mapping[str, Any]
 ) -> dg.AssetMaterialization:
-    tags = {DATA_VERSION_TAG: output_hash}
-    return dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata, tags=tags)
+    return dg.AssetMaterialization(
+        asset_key=key,
+        partition=item.clip.key,
+        metadata={**metadata, names.PARTS: dg.MetadataValue.json(dict(item.parts[output]))},
+        tags={DATA_VERSION_TAG: item.output_hashes[output]},
+    )
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -24,6 +24,7 @@ from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failures
 from vda_assets.runs.recording.materializing import stage_materialization, usage_metadata
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import TemporarilyUnavailable
 from vda_assets.storage.layout import RunLayout
 
 
@@ -81,10 +82,12 @@ class Recorder:
         try:
             self._record(work, stage, layout=layout, workflow_id=workflow_id, usage=usage)
         except Exception as error:  # noqa: BLE001 - the surprise of one clip must not take the others with it
-            self._fail(work.clip.key, stage, f"it could not be judged: {type(error).__name__}: {error}", usage)
+            reason = f"it could not be judged: {type(error).__name__}: {error}"
+            self._fail(work.clip.key, stage, reason, usage, is_own=not isinstance(error, TemporarilyUnavailable))
 
     def stage_failed(self, work: ClipWork, failure: StageFailure, *, usage: Usage) -> None:
-        self._fail(work.clip.key, failure.stage, f"{failure.message}\n  {failure.link}".rstrip(), usage)
+        reason = f"{failure.message}\n  {failure.link}".rstrip()
+        self._fail(work.clip.key, failure.stage, reason, usage, is_own=failure.is_own)
 
     def while_waiting(self) -> None:
         if self._comparisons:
@@ -107,12 +110,11 @@ class Recorder:
         self._log_event(
             stage_materialization(
                 asset_key(self._dataset, stage),
-                key,
-                output_hash=item.output_hashes[stage],
+                item,
+                stage,
                 layout=layout,
                 urls=urls,
                 judgements=judgements,
-                draws=item.draws if stage.row.per_index else (),
                 workflow_id=workflow_id,
                 made_with=self.provenance.of(stage),
                 taken=usage_metadata(usage, self._price),
@@ -126,7 +128,8 @@ class Recorder:
         if stage is Stage.AUGMENTED_VIDEOS and self._comparisons:
             self._comparisons.begin(item, layout)
 
-    def _fail(self, key: str, stage: Stage, reason: str, usage: Usage) -> None:
-        self._failures.add(key, {stage}, reason, usage=usage)
+    def _fail(self, key: str, stage: Stage, reason: str, usage: Usage, *, is_own: bool = True) -> None:
+        self._failures.add(key, {stage}, reason, is_own=is_own, usage=usage)
         if stage is Stage.AUGMENTED_VIDEOS and self._comparisons:
-            self._failures.add(key, {Rendered.COMPARISONS}, "there is no augmented clip to compare with")
+            reason = "there is no augmented clip to compare with"
+            self._failures.add(key, {Rendered.COMPARISONS}, reason, is_own=False)

@@ -1,0 +1,127 @@
+"""`vda backfill`: what is unfinished of a dataset, said before it is asked for, then made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.preflight import foreseen
+from vda_assets.cli.run import make
+from vda_assets.cli.world import chosen_selection, dataset_and_deployment, dataset_option, flow_option, load
+from vda_assets.config.deployment import Price
+from vda_assets.cookbooks.cookbook import Distribution
+from vda_assets.cookbooks.draw import draws_for
+from vda_assets.datasets.clips import Clip, list_clips
+from vda_assets.flows.selection import Selection
+from vda_assets.readiness.overview import Overview
+from vda_assets.runs.asking import UNFINISHED, Choice, choose
+from vda_assets.runs.canary import Canary
+from vda_assets.runs.standing import Stand, Standings, standings, worst_of
+
+_NAMED = 20
+_WANTED = {
+    "missing": UNFINISHED,
+    "failed": frozenset({Stand.FAILED}),
+    "changed": frozenset({Stand.CHANGED}),
+    "all": frozenset(Stand) - {Stand.QUARANTINED},
+}
+
+
+@click.command()
+@dataset_option
+@flow_option
+@click.option("--missing", "which", flag_value="missing", help="Never made, or failed once. This is the default.")
+@click.option("--failed", "which", flag_value="failed", help="Failed the last time.")
+@click.option("--changed", "which", flag_value="changed", help="Made of another clip or configuration than now.")
+@click.option("--all", "which", flag_value="all", help="Every clip; what is finished is looked at and kept.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many clips.")
+@click.option("--where", "conditions", multiple=True, metavar="VAR=VALUE", help="Only clips that draw this value.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be made, how long it takes and what it costs.")
+def backfill(
+    dataset_name: str,
+    flow: str | None,
+    which: str | None,
+    limit: int | None,
+    conditions: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Make what is unfinished of a dataset, after saying what that is and how long it takes.
+
+    Clips that failed alike twice are quarantined and not asked for. Interrupted or killed, the same command goes on.
+
+    \b
+    Examples:
+      vda backfill --dataset street --dry-run
+      vda backfill --dataset street --changed --limit 100
+      vda backfill --dataset street --where weather=rain
+    """
+    project = load()
+    dataset, deployment = dataset_and_deployment(project, dataset_name)
+    selection = chosen_selection(flow, (), dataset)
+    scope = project.scope_of(dataset)
+    clips = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url).clips
+    drawing = _drawing(clips, scope.cookbook.distribution, conditions)
+    wanted = which or "missing"
+    with dagster_instance(project) as instance:
+        found = standings(instance, scope, selection.outputs, drawing, super_resolution=selection.super_resolution)
+        choice = choose(found, _WANTED[wanted], limit=limit)
+        chosen = [clip for clip in drawing if clip.key in set(choice.keys)]
+        _tell(dataset_name, selection, choice, found)
+        if stopped := Canary(instance, scope, selection).stopped:
+            raise click.ClickException(
+                f"{stopped}. Change the cookbook or image, or `vda retry --dataset {dataset_name} --canary`"
+            )
+        if chosen:
+            _tell_costs(foreseen(project, dataset, selection, chosen), deployment.price)
+        if not dry_run and not make(project, dataset, selection, instance, choice.keys):
+            raise click.exceptions.Exit(1)
+
+
+def _drawing(clips: Sequence[Clip], distribution: Distribution, conditions: Sequence[str]) -> list[Clip]:
+    """The clips of which one draw meets all conditions."""
+    wanted = dict(_condition(one, distribution) for one in conditions)
+
+    def meets(clip: Clip) -> bool:
+        draws = draws_for(distribution, clip.video)
+        return any(all(draw.sampled_vars[name] == value for name, value in wanted.items()) for draw in draws)
+
+    return [clip for clip in clips if not wanted or meets(clip)]
+
+
+def _condition(text: str, distribution: Distribution) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is no VAR=VALUE, such as weather=rain", param_hint="--where")
+    if name not in distribution.variables:
+        known = ", ".join(distribution.variables)
+        raise click.BadParameter(f"the cookbook draws no {name!r}, but {known}", param_hint="--where")
+    if value not in distribution.variables[name]:
+        known = ", ".join(distribution.variables[name])
+        raise click.BadParameter(f"{name} is never {value!r}, but {known}", param_hint="--where")
+    return name, value
+
+
+def _tell(dataset_name: str, selection: Selection, choice: Choice, found: Standings) -> None:
+    what = selection.flow or ", ".join(selection.outputs)
+    click.echo(f"{dataset_name}: {what} for {len(choice.keys)} clips ({choice.summary})")
+    for key in choice.keys[:_NAMED]:
+        stands = found[key]
+        worst = worst_of(stands)
+        click.echo(f"  {key}: {worst}: {', '.join(output for output, stand in stands.items() if stand is worst)}")
+    if len(choice.keys) > _NAMED:
+        click.echo(f"  … and {len(choice.keys) - _NAMED} more")
+    if choice.left:
+        click.echo(f"{choice.left} clips are left out by --limit")
+    if quarantined := choice.counts[Stand.QUARANTINED]:
+        click.echo(f"{quarantined} quarantined: `vda status --dataset {dataset_name} --failed` says why")
+
+
+def _tell_costs(overview: Overview, price: Price | None) -> None:
+    for line in overview.lines():
+        click.echo(line)
+    low, high = overview.gpu_hours
+    cost = f", {low * price.gpu_hour:.2f}-{high * price.gpu_hour:.2f} {price.currency}" if price else ""
+    click.echo(f"  GPU hours: {low:.1f}-{high:.1f}{cost}")
