@@ -21,8 +21,8 @@ from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import digest
 from vda_assets.project import Scope
 from vda_assets.runs.names import REASONS, VERDICT, asset_key
-from vda_assets.runs.private import DATA_VERSION_TAG, keep_text, kept_texts
-from vda_assets.runs.recording.finished import newest_materializations, text_of
+from vda_assets.runs.private import keep_text, kept_texts
+from vda_assets.runs.recording.finished import hash_of, newest_materializations, text_of
 from vda_assets.runs.recording.tries import newest_tries
 
 _NAMED = 3
@@ -122,7 +122,7 @@ class Canary:
                 continue
             with interrupts_delayed():
                 made = newest_materializations(self._instance, asset_key(dataset, stage), [key]).get(key)
-            if made and (made.tags or {}).get(DATA_VERSION_TAG) == item.output_hashes[stage]:
+            if made and hash_of(made) == item.output_hashes[stage]:
                 verdict = text_of(made, VERDICT)
                 if dataset.verdicts.treatment(verdict) != "pass":
                     return cut(f"{stage} is {verdict}: {text_of(made, REASONS)}")

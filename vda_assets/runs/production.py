@@ -28,10 +28,11 @@ from vda_assets.runs.canary import Canary
 from vda_assets.runs.names import asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failure, Failures
-from vda_assets.runs.recording.finished import Finished, find_finished
+from vda_assets.runs.recording.finished import Finished, find_finished, newest_materializations
 from vda_assets.runs.recording.materializing import failure_observation, reused, usage_metadata
 from vda_assets.runs.recording.recorder import Provenance, Recorder
 from vda_assets.runs.recording.tries import FailedTry, newest_tries
+from vda_assets.runs.standing import OutputBooks, Stand
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError, TemporarilyUnavailable
 from vda_assets.storage.layout import RunLayout
@@ -52,7 +53,7 @@ class Production:
         layout: RunLayout,
         storage: Storage,
         instance: dg.DagsterInstance,
-        log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.AssetObservation], None],
+        log_event: Callable[[dg.AssetMaterialization | dg.AssetObservation], None],
         log: Callable[[str], None],
         company: Company,
         clock: Clock = SYSTEM_CLOCK,
@@ -176,10 +177,9 @@ class Production:
     def outputs(self) -> tuple[Output, ...]:
         return self._selection.outputs
 
-    def _log_made(self, event: dg.AssetMaterialization | dg.AssetCheckEvaluation) -> None:
+    def _log_made(self, event: dg.AssetMaterialization) -> None:
         self._log_event(event)
-        if isinstance(event, dg.AssetMaterialization):
-            self._made.add((str(event.partition), event.asset_key.path[-1]))
+        self._made.add((str(event.partition), event.asset_key.path[-1]))
 
     def _begin(self, keys: Sequence[str]) -> list[ClipWork]:
         """What is left for OSMO to do; what is finished is logged, and what cannot be made fails."""
@@ -243,6 +243,15 @@ class Production:
             self._log_made(reused(materialization))
         if kept:
             self._log(f"{len(kept)} outputs were finished before and are kept as they are")
+
+    def keep_unseen(self, keys: Sequence[str]) -> None:
+        """Logs what Dagster's books have of these clips once more, without a look at storage, which may be away."""
+        for output in self._selection.outputs:
+            books = OutputBooks(self._instance, self._scope.dataset, output)
+            asset = asset_key(self._scope.dataset, output)
+            there = [key for key in keys if books.word(key).stand is Stand.MADE]
+            for materialization in newest_materializations(self._instance, asset, there).values():
+                self._log_event(reused(materialization))
 
     def _compare(self, items: Mapping[str, Item], plans: Mapping[str, Plan]) -> None:
         for key, one in plans.items():

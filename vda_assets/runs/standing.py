@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 import dagster as dg
@@ -16,6 +17,7 @@ from vda_assets.project import Scope
 from vda_assets.runs.names import SOURCE_VIDEOS, asset_key
 from vda_assets.runs.private import newest_ids, observed_versions, reported_versions
 from vda_assets.runs.recording.tries import ASKED_AGAIN, FailedTry
+from vda_assets.runs.recording.versions import OutputVersion
 
 
 class Stand(StrEnum):
@@ -40,7 +42,7 @@ def standings(
     super_resolution: bool = False,
 ) -> dict[str, dict[Output, Stand]]:
     """By clip key and output."""
-    books = {output: _Books(instance, scope.dataset, output) for output in outputs}
+    books = {output: OutputBooks(instance, scope.dataset, output) for output in outputs}
     found: dict[str, dict[Output, Stand]] = {}
     for clip in clips:
         item = item_of(
@@ -75,28 +77,66 @@ def clips_in_books(instance: dg.DagsterInstance, dataset: Dataset) -> list[Clip]
     return [Clip(key, url / path_of(key), size_bytes=0, version=versions[key], modified=0.0) for key in keys]
 
 
-class _Books:
+_NO_VERSION = OutputVersion("")
+
+
+@dataclass(frozen=True)
+class Word:
+    """The newest word on an output of a clip, whatever it would be made of today: FAILED, QUARANTINED, MISSING, or MADE
+    with what its version says."""
+
+    stand: Stand
+    made: OutputVersion = _NO_VERSION
+
+    @property
+    def said(self) -> str:
+        return self.made.verdict or str(self.stand)
+
+
+class OutputBooks:
     """What Dagster knows of one output, of all partitions at once."""
 
     def __init__(self, instance: dg.DagsterInstance, dataset: Dataset, output: Output) -> None:
         key = asset_key(dataset, output)
         with interrupts_delayed():
-            self._made = reported_versions(instance, key)
+            made = reported_versions(instance, key)
             self._observed = observed_versions(instance, key)
             self._made_at, self._observed_at = (
                 newest_ids(instance, kind, key) if self._observed else {}
                 for kind in (dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_OBSERVATION)
             )
+        self._made = {name: OutputVersion.parse(text) for name, text in made.items()}
 
     def stand(self, key: str, output_hash: str) -> Stand:
-        if key in self._observed and self._observed_at.get(key, 0) > self._made_at.get(key, 0):
-            text = self._observed[key]
-            if text == ASKED_AGAIN:
-                return Stand.MISSING
-            failed = FailedTry.parse(text)
-            if failed and failed.is_of(output_hash):
-                return Stand.QUARANTINED if failed.is_last else Stand.FAILED
+        """`output_hash` is that of what would be made today."""
+        if self._is_asked_again(key):
+            return Stand.MISSING
+        if (failed := self._failed(key)) and failed.is_of(output_hash):
+            return _stand_of(failed)
         made = self._made.get(key)
         if made is None:
             return Stand.MISSING
-        return Stand.MADE if made == output_hash else Stand.CHANGED
+        return Stand.MADE if made.output_hash == output_hash else Stand.CHANGED
+
+    def word(self, key: str) -> Word:
+        if self._is_asked_again(key):
+            return Word(Stand.MISSING)
+        if failed := self._failed(key):
+            return Word(_stand_of(failed))
+        made = self._made.get(key)
+        return Word(Stand.MADE, made) if made else Word(Stand.MISSING)
+
+    def _is_asked_again(self, key: str) -> bool:
+        return self._observed.get(key) == ASKED_AGAIN and self._is_newer(key)
+
+    def _failed(self, key: str) -> FailedTry | None:
+        """The failure that is the newest word on the output."""
+        return FailedTry.parse(self._observed[key]) if key in self._observed and self._is_newer(key) else None
+
+    def _is_newer(self, key: str) -> bool:
+        """Whether the newest observation is newer than the newest materialization."""
+        return self._observed_at.get(key, 0) > self._made_at.get(key, 0)
+
+
+def _stand_of(failed: FailedTry) -> Stand:
+    return Stand.QUARANTINED if failed.is_last else Stand.FAILED

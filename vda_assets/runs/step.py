@@ -1,7 +1,7 @@
 """The body of a dataset's step: readiness, then the production of clips, then one failure that names what failed."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -9,6 +9,7 @@ import dagster as dg
 
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.base.patience import Patience
+from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Container
 from vda_assets.config.errors import ConfigError
 from vda_assets.datasets.clips import clip_at
@@ -23,6 +24,7 @@ from vda_assets.readiness.finding import NotReady, require
 from vda_assets.readiness.gate import Gate, check_gate, warm_up
 from vda_assets.readiness.outlook import look_ahead, sample_of
 from vda_assets.readiness.overview import Overview, time_overview
+from vda_assets.runs.checks import evaluations
 from vda_assets.runs.memory import InstanceMemory
 from vda_assets.runs.names import EXPECTED, run_id_of, videos_partitions
 from vda_assets.runs.neighbours import Neighbours
@@ -47,15 +49,34 @@ _PATIENCE = Patience(Pace().patience_seconds, first_pause_seconds=0.5, longest_p
 def produce(
     context: dg.AssetExecutionContext | dg.OpExecutionContext, scope: Scope, selection: Selection, keys: Sequence[str]
 ) -> None:
-    """Makes the selection for the clips of these keys.
+    """Makes the selection for the clips of these keys, then looks at all clips of the dataset for its checks.
 
     Raises Failure naming every clip and output that failed, after all others are materialized.
     """
+    try:
+        _produce(context, scope, selection, keys)
+    finally:
+        tell_checks(context, scope.dataset, selection.outputs)
+
+
+def tell_checks(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, dataset: Dataset, outputs: Iterable[Output]
+) -> None:
+    """Evaluates the checks of these outputs over the whole dataset. An interrupt waits for it."""
+    log_event: Callable[[Any], None] = context.log_event  # in an op it takes evaluations as well (Dagster 1.13)
+    with interrupts_delayed():
+        for evaluation in evaluations(context.instance, dataset, outputs):
+            log_event(evaluation)
+
+
+def _produce(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, scope: Scope, selection: Selection, keys: Sequence[str]
+) -> None:
     deployment_name = scope.dataset.deployment
     log = interrupts_delayed()(context.log.info)
     storage = getattr(context.resources, storage_resource_key(deployment_name)).storage(patience=_PATIENCE, log=log)
     layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
-    log_event: Callable[[Any], None] = context.log_event  # in an op it takes evaluations as well (Dagster 1.13)
+    log_event: Callable[[Any], None] = context.log_event
     company = Neighbours(context.instance, context.run.run_id, dataset=scope.dataset, selection=selection, keys=keys)
     production = Production(
         scope,
@@ -117,13 +138,22 @@ def produce(
             production.run(keys, client=client, place=gate.place, provenance=provenance, more=more)
             siblings.settle(production)
     except (NotReady, ConfigError) as error:
+        _keep_what_was(production, keys)
         raise dg.Failure(str(error), allow_retries=False) from None
     except StorageError as error:
+        _keep_what_was(production, keys)
         raise dg.Failure(str(error)) from error
     except OsmoError as error:
+        _keep_what_was(production, keys)
         raise _osmo_failure(error, scope.deployment.osmo.url, has_begun=bool(production.keys)) from error
     if reasons := production.failures.reasons:
         raise failure_of(reasons, asked=len(production.keys) * len(selection.outputs))
+
+
+def _keep_what_was(production: Production, keys: Sequence[str]) -> None:
+    """A run that could not begin must not show as failed what is there."""
+    if not production.keys:
+        production.keep_unseen(keys)
 
 
 def _provenance(storage: Storage, scope: Scope, gate: Gate) -> Provenance:

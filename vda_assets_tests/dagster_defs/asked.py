@@ -22,6 +22,7 @@ from vda_assets.runs.names import SOURCE_VIDEOS, asset_key, videos_partitions
 from vda_assets.runs.private import DATA_VERSION_TAG
 from vda_assets.runs.recording.materializing import failure_observation
 from vda_assets.runs.recording.tries import FailedTry, newest_tries
+from vda_assets.runs.recording.versions import OutputVersion
 from vda_assets_tests.quick_results import change_yaml
 
 REPOSITORY = Path(__file__).parents[2]
@@ -68,10 +69,11 @@ class Asked:
             source, tags = asset_key(self.scope.dataset, SOURCE_VIDEOS), {DATA_VERSION_TAG: version}
             self.instance.report_runless_asset_event(dg.AssetMaterialization(source, partition=key, tags=tags))
 
-    def make(self, *keys: str, outputs: Sequence[Output] = OUTPUTS) -> None:
+    def make(self, *keys: str, outputs: Sequence[Output] = OUTPUTS, **worth: Any) -> None:
+        """`worth` is what the output's version says besides its hash."""
         for key in keys:
             for output in outputs:
-                tags = {DATA_VERSION_TAG: self.item(key).output_hashes[output]}
+                tags = {DATA_VERSION_TAG: str(OutputVersion(self.item(key).output_hashes[output], **worth))}
                 asset = asset_key(self.scope.dataset, output)
                 self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key, tags=tags))
 

@@ -14,18 +14,14 @@ from vda_assets_tests.quick_results import add_clips, change_yaml, use_quick_con
 SELECT = ("run", "--dataset", DATASET, "--select", "augmented_videos", "--select", "augmented_labels")
 
 
-def checks_of(world: World, name: str) -> dict[str, bool]:
-    """Partition -> whether the newest evaluation of `augmented_videos`' or `augmented_labels`' check passed."""
-    found: dict[str, bool] = {}
+def check(world: World, name: str) -> tuple[bool, str | None]:
+    """Whether the newest evaluation of a check passed, and what it says."""
+    output, _, check_name = name.partition("/")
+    key = dg.AssetCheckKey(dg.AssetKey([DATASET, output]), check_name)
     with world.instance() as instance:
-        for run in instance.get_runs():
-            for record in instance.get_records_for_run(
-                run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
-            ).records:
-                evaluation = record.event_log_entry.dagster_event.asset_check_evaluation_data
-                if f"{evaluation.asset_key.path[-1]}/{evaluation.check_name}" == name:
-                    found.setdefault(evaluation.partition, evaluation.passed)
-    return found
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        found = record.event.dagster_event.asset_check_evaluation_data
+        return found.passed, found.description
 
 
 def test_a_rejected_clip_is_materialized_and_flagged_unless_the_dataset_says_that_it_fails(
@@ -43,10 +39,13 @@ def test_a_rejected_clip_is_materialized_and_flagged_unless_the_dataset_says_tha
         flagged = world.vda(*SELECT)
         assert flagged.returncode == 0, flagged.stdout + flagged.stderr
         assert "hallucination_check failed: score 0.4, at least 0.682 is needed" in flagged.stdout
-        assert checks_of(world, "augmented_videos/verdict") == {"clip000.mp4": False, "clip001.mp4": False}
+        assert check(world, "augmented_videos/clips") == (False, "2 clips: 2 rejected")
         # Labels are worth no more than the clip that they are of.
-        assert checks_of(world, "augmented_labels/verdict") == {"clip000.mp4": False, "clip001.mp4": False}
-        assert set(checks_of(world, "augmented_labels/looks_as_drawn")) == {"clip000.mp4", "clip001.mp4"}
+        passed, said = check(world, "augmented_labels/clips")
+        assert (passed, said) == (False, "2 clips: 2 accepted")
+        _, said = check(world, "augmented_labels/looks_as_drawn")
+        assert said is not None
+        assert said.endswith("of 2 clips have answers that do not fit what was drawn")
 
         dataset = world.folder / f"assets_cfg/datasets/{DATASET}.yaml"
         change_yaml(dataset, lambda one: one.update(verdicts={"rejected": "fail"}))

@@ -15,8 +15,9 @@ from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Stage
 from vda_assets.outcomes.verdict import Judgement, Verdict, of_labelled_clip, of_variable_rate
 from vda_assets.runs import names
-from vda_assets.runs.checks import stage_checks
+from vda_assets.runs.private import DATA_VERSION_TAG
 from vda_assets.runs.recording.materializing import stage_materialization
+from vda_assets.runs.recording.versions import OutputVersion
 from vda_assets.runs.resources import StorageResource
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
@@ -61,14 +62,12 @@ def materialization(dataset: Dataset, judgements: list[Judgement]) -> dg.AssetMa
     )
 
 
-def test_the_record_and_the_check_carry_it(dataset: Dataset) -> None:
+def test_the_record_and_its_version_carry_it(dataset: Dataset) -> None:
     judgements = [of_labelled_clip(GOOD, Verdict.UNVERIFIED)]
     recorded = materialization(dataset, judgements)
     assert recorded.metadata[names.PARENT_VERDICT].value == "unverified"
     assert recorded.metadata[names.VERDICT].value == "accepted"
-    verdict, _ = stage_checks(recorded.asset_key, "a.mp4", judgements, flagged=True)
-    assert verdict.metadata[names.PARENT_VERDICT].value == "unverified"
-    assert verdict.metadata[names.REASONS].value == "the clip that is labelled is unverified"
+    assert OutputVersion.parse((recorded.tags or {})[DATA_VERSION_TAG]).parent == "unverified"
     assert names.PARENT_VERDICT not in materialization(dataset, [GOOD]).metadata
 
 

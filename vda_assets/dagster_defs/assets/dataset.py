@@ -20,7 +20,7 @@ from vda_assets.runs.names import (
 from vda_assets.runs.own_runs import asked_for
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
 from vda_assets.runs.shared import shared_keys
-from vda_assets.runs.step import CLIPS_PER_RUN, produce
+from vda_assets.runs.step import CLIPS_PER_RUN, produce, tell_checks
 
 _DESCRIPTIONS = {
     Stage.ORIGINAL_LABELS: "Tracks, events and answered questions of each clip (paidf-auto-labeling).",
@@ -95,6 +95,9 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
     )
     def vda(context: dg.AssetExecutionContext, config: VdaConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = {outputs[key] for key in context.selected_asset_keys}
+        if not selected:  # the button of a check
+            tell_checks(context, dataset, {outputs[one.asset_key] for one in context.selected_asset_check_keys})
+            return
         wanted = wanted_of(dataset)
         enhances = config.super_resolution or (wanted is not None and wanted.super_resolution)
         selection = selection_of(selected, super_resolution=enhances)

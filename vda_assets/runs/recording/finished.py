@@ -13,6 +13,7 @@ from vda_assets.outcomes.verdict import Verdict
 from vda_assets.outcomes.whole import is_whole
 from vda_assets.runs.names import RUN_ID, VERDICT, asset_key
 from vda_assets.runs.private import DATA_VERSION_TAG
+from vda_assets.runs.recording.versions import OutputVersion
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
@@ -94,7 +95,7 @@ def find_finished(
         (output, key, materialization)
         for output in OUTPUTS
         for key, materialization in _newest(instance, dataset, output, list(items)).items()
-        if (materialization.tags or {}).get(DATA_VERSION_TAG) == items[key].output_hashes[output]
+        if hash_of(materialization) == items[key].output_hashes[output]
     ]
     for claim, is_there in zip(claims, in_order(lies_whole, claims, threads=_PARALLEL_READS), strict=True):
         if is_there:
@@ -107,6 +108,11 @@ def _newest(
 ) -> dict[str, dg.AssetMaterialization]:
     with interrupts_delayed():
         return newest_materializations(instance, asset_key(dataset, output), keys)
+
+
+def hash_of(materialization: dg.AssetMaterialization) -> str:
+    """The hash of what the output was made from."""
+    return OutputVersion.parse((materialization.tags or {}).get(DATA_VERSION_TAG, "")).output_hash
 
 
 def text_of(materialization: dg.AssetMaterialization, name: str) -> str:

@@ -16,6 +16,7 @@ from vda_assets.outcomes.verdict import Judgement, parent_verdict, worst
 from vda_assets.runs import names
 from vda_assets.runs.private import DATA_VERSION_TAG
 from vda_assets.runs.recording.tries import FailedTry
+from vda_assets.runs.recording.versions import OutputVersion
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
@@ -61,7 +62,7 @@ def stage_materialization(
     summaries = [str(one.facts["summary"]) for one in judgements if one.facts.get("summary")]
     if summaries:
         metadata[names.SUMMARY] = dg.MetadataValue.md("\n\n".join(summaries))
-    return _materialization(key, item, stage, metadata)
+    return _materialization(key, item, stage, metadata, judgements)
 
 
 def comparison_materialization(
@@ -124,13 +125,23 @@ def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:
 
 
 def _materialization(
-    key: dg.AssetKey, item: Item, output: Output, metadata: Mapping[str, Any]
+    key: dg.AssetKey,
+    item: Item,
+    output: Output,
+    metadata: Mapping[str, Any],
+    judgements: Sequence[Judgement] = (),
 ) -> dg.AssetMaterialization:
+    version = OutputVersion(
+        item.output_hashes[output],
+        verdict=worst(judgements) if judgements else "",
+        parent=parent_verdict(judgements) or "",
+        has_doubts=any(one.doubts for one in judgements),
+    )
     return dg.AssetMaterialization(
         asset_key=key,
         partition=item.clip.key,
         metadata={**metadata, names.PARTS: dg.MetadataValue.json(dict(item.parts[output]))},
-        tags={DATA_VERSION_TAG: item.output_hashes[output]},
+        tags={DATA_VERSION_TAG: str(version)},
     )
 
 

@@ -18,7 +18,6 @@ from vda_assets.flows.work import ClipWork, stage_outputs
 from vda_assets.media.probe import ClipInfo
 from vda_assets.outcomes.stage import judge_stage
 from vda_assets.outcomes.verdict import Verdict, worst
-from vda_assets.runs.checks import stage_checks
 from vda_assets.runs.names import IMAGE, ORIGIN, asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failures
@@ -53,7 +52,7 @@ class Recorder:
         storage: Storage,
         comparisons: Comparisons | None,
         failures: Failures,
-        log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None],
+        log_event: Callable[[dg.AssetMaterialization], None],
         log: Callable[[str], None],
     ) -> None:
         self._dataset, self._price, self._cookbook, self._storage = dataset, price, cookbook, storage
@@ -103,7 +102,6 @@ class Recorder:
         reasons = "; ".join(reason for one in judgements for reason in one.reasons)
         verdict = self._verdicts[key, stage] = worst(judgements)
         treatment = self._dataset.verdicts.treatment(verdict)
-        is_flagged = "flag" in {treatment, self._dataset.verdicts.treatment(parent or verdict)}
         if treatment == "fail":
             self._fail(key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}", usage)
             return
@@ -120,8 +118,6 @@ class Recorder:
                 taken=usage_metadata(usage, self._price),
             )
         )
-        for check in stage_checks(asset_key(self._dataset, stage), key, judgements, flagged=is_flagged):
-            self._log_event(check)
         spoiled = [url for url, one in zip(urls, judgements, strict=True) if one.verdict is not Verdict.ACCEPTED]
         advice = f" ({reasons}); to make it anew, delete {spoiled[0]} and run again" if spoiled else ""
         self._log(f"{key}: {stage} {verdict}{advice}")
