@@ -26,8 +26,10 @@ from vda_assets.osmo.service import OsmoService
 from vda_assets.osmo.statuses import Meaning, meaning_of
 from vda_assets.storage.layout import RunLayout
 
+# What the names of all our workflows begin with.
+OURS = "vda-"
 _NAME = re.compile(
-    rf"^vda-(?P<run>[0-9a-f]+)-(?P<clip>[0-9a-f]+)-(?P<work>[0-9a-f]{{{WORK_HASH_IN_NAME}}})-(?P<number>\d+)$"
+    rf"^{OURS}(?P<run>[0-9a-f]+)-(?P<clip>[0-9a-f]+)-(?P<work>[0-9a-f]{{{WORK_HASH_IN_NAME}}})-(?P<number>\d+)$"
 )
 
 
@@ -120,6 +122,12 @@ def work_hash_in(workflow_id: str) -> str | None:
     """The beginning of the work's hash that a workflow of ours carries in its name; None for one of somebody else."""
     match = _NAME.match(workflow_id)
     return match["work"] if match else None
+
+
+def run_id_in(workflow_id: str) -> str | None:
+    """The run that a workflow of ours carries in its name; None for one of somebody else."""
+    match = _NAME.match(workflow_id)
+    return f"run-{match['run']}" if match else None
 
 
 def clip_hash_in(workflow_id: str) -> str | None:
