@@ -8,6 +8,7 @@ same list and the same wishes. A workflow of a lower priority takes no room from
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -22,11 +23,11 @@ from vda_assets.osmo.service import OsmoService
 from vda_assets.osmo.statuses import WorkflowStatus
 from vda_assets.storage.layout import RunLayout
 
-# How often the service and the other runs are asked, while work waits.
-LOOK_SECONDS = 5.0
+# How often the other runs are asked, and the service, while work waits; and the service while there is nobody else.
+_LOOK_SECONDS, _LOOK_ALONE_SECONDS = 5.0, 30.0
 # A run that begins to wait beside others takes nothing before all of these know: they look as often, and a row shows up
 # some time after its POST. Runs that come up on an empty pool at the same moment would overfill it otherwise.
-_KNOWN_SECONDS = 2 * LOOK_SECONDS
+_KNOWN_SECONDS = 2 * _LOOK_SECONDS
 # A wish is told again so often, and forgotten when it was not: its run may have died without a word.
 _TOLD_SECONDS, _FORGOTTEN_SECONDS = 30.0, 120.0
 _OPEN = (WorkflowStatus.PENDING, WorkflowStatus.WAITING, WorkflowStatus.RUNNING)
@@ -62,7 +63,8 @@ class PoolRoom:
         self._rivals: list[Wish] = []
         # Open workflows of ours that this run does not wait for -> their runs, at the last look.
         self._others: dict[str, str] = {}
-        self._looked: float | None = None
+        self._counted = -math.inf
+        self._looked = -math.inf
         self._waits_since = 0.0
 
     def served(self) -> None:
@@ -72,7 +74,7 @@ class PoolRoom:
     def for_more(self, own: Collection[str], *, posting: int, waiting: int) -> int:
         """How many of the `waiting` may be sent now. `own` are the workflows that the run waits for.
 
-        While something waits, the service is asked with one call, and the other runs, every few seconds.
+        While something waits, the other runs are asked every few seconds, and the service with one call.
         """
         if self._is_time_to_look and (waiting or self._wish.waiting):
             self._look(own, waiting)
@@ -92,7 +94,7 @@ class PoolRoom:
 
     @property
     def _is_time_to_look(self) -> bool:
-        return self._looked is None or self._clock.monotonic() - self._looked >= LOOK_SECONDS
+        return self._clock.monotonic() - self._looked >= _LOOK_SECONDS
 
     @property
     def _is_news_to_others(self) -> bool:
@@ -109,12 +111,14 @@ class PoolRoom:
         if not self._wish.waiting:
             self._waits_since = seconds
         self._rivals = [one for one in self._tell(waiting) if self._is_rival(one)]
-        if waiting:
+        is_alone = not self._others and not self._rivals
+        if waiting and not (is_alone and seconds - self._counted < _LOOK_ALONE_SECONDS):
             self._others = {
                 entry.name: run_id
                 for entry in self._client.workflows(name=OURS, statuses=_OPEN)
                 if (run_id := run_id_in(entry.name)) and self._takes_room(entry) and entry.name not in own
             }
+            self._counted = seconds
         self._looked = seconds
 
     def _tell(self, waiting: int) -> Collection[Wish]:

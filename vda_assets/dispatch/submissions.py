@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork
@@ -76,9 +75,9 @@ class Submissions:
     def __init__(self, client: OsmoService, layout: RunLayout) -> None:
         self._client, self._labels = client, dataset_labels(layout)
 
-    @cached_property
+    @property
     def labelled(self) -> bool:
-        return self._client.version().keeps_labels
+        return self._client.keeps_labels
 
     def of(self, works: Sequence[ClipWork]) -> dict[str, list[Submitted]]:
         """Clip key -> workflows that do some of its work's stages, oldest first.

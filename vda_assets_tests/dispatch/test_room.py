@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from vda_assets.config.deployment import Deployment
-from vda_assets.dispatch.company import Company, Wish
-from vda_assets.dispatch.room import turns
+from vda_assets.dispatch.company import Alone, Company, Wish
+from vda_assets.dispatch.room import PoolRoom, turns
+from vda_assets.flows.place import Place
 from vda_assets.flows.selection import FLOWS
+from vda_assets.osmo.errors import OsmoUnavailable
 from vda_assets.osmo.service import Priority
-from vda_assets_tests.dispatch.desk import Books, Desk, Killed, Told, works
+from vda_assets.storage.layout import RunLayout
+from vda_assets_tests.dispatch.desk import ROOT, Books, Desk, Killed, Told, works
 from vda_assets_tests.osmo.in_memory_rows import Fate
 from vda_assets_tests.simulated_clock import SharedClock
 
@@ -165,14 +168,36 @@ def test_runs_that_no_books_tell_of_count_by_what_they_have_on_the_pool() -> Non
     assert pool.told["cccccccc"].completed.total() == 20
 
 
-def test_the_pool_is_asked_for_once_every_few_seconds_and_only_while_something_waits() -> None:
+def test_a_service_that_does_not_answer_is_no_empty_pool() -> None:
+    desk = Desk(lambda _: Fate(seconds=1000))
+    dispatcher = desk.dispatcher(run="run-aaaaaaaa", told=Told(at_pause=lambda: end()), deployment=deployment())
+    dispatcher._leave_nothing_running = lambda: None  # type: ignore[method-assign]
+
+    def end() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        dispatcher.run(works(*(f"clip{number}.mp4" for number in range(BOUND))))
+    desk.clock.sleep(5)
+    layout = RunLayout(ROOT, "street", "run-bbbbbbbb")
+    place = Place("default", "h100")
+    room = PoolRoom(desk.osmo, deployment().osmo, place=place, layout=layout, company=Alone(), clock=desk.clock)
+    desk.osmo.go_away(3)
+    for _ in range(2):
+        with pytest.raises(OsmoUnavailable):
+            room.for_more((), posting=0, waiting=9)
+    desk.clock.sleep(3)
+    assert room.for_more((), posting=0, waiting=9) == 0
+
+
+def test_the_service_is_asked_now_and_then_and_only_while_something_waits() -> None:
     pool = SharedPool(seconds=1000)
     pool.go_on(pool.run("aaaaaaaa", clips=BOUND))
     without = pool.desk.osmo.calls["workflows"]
     pool = SharedPool(seconds=1000)
     pool.go_on(pool.run("aaaaaaaa", clips=BOUND + 1))
     assert without <= 4
-    assert pool.desk.osmo.calls["workflows"] <= without + 1000 / 5 + 2
+    assert pool.desk.osmo.calls["workflows"] <= without + 1000 / 30 + 2
 
 
 def wish(run: str, *, dataset: str = "street", waiting: int = 9, served: float = 0.0, **more: Priority) -> Wish:
