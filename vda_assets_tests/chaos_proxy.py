@@ -51,13 +51,15 @@ class Trouble:
 
 @dataclass
 class Proxy:
-    """`calls` counts by method and kind of path, `broken` by (kind of call, kind of trouble)."""
+    """`calls` counts by method and kind of path, `broken` by (kind of call, kind of trouble), `answered_bytes` the
+    bodies of the answers."""
 
     upstream: str
     trouble: Trouble
     port: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     broken: Counter[tuple[str, str]] = field(default_factory=Counter)
+    answered_bytes: int = 0
     # No server may hold a connection for longer than a test waits for it.
     hold_seconds: float = 30.0
     # Answers as a service from before labels: refuses them in a spec, ignores them in a list.
@@ -139,6 +141,7 @@ def proxying(proxy: Proxy) -> Iterator[Proxy]:
                     self.send_header("content-length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+                proxy.answered_bytes += len(content)
             except OSError:
                 self.close_connection = True
 

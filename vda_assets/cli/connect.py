@@ -133,7 +133,7 @@ def _text(
         f"  {login}",
         f"  pool: {_scalar(pool)}{f'  # also ONLINE: {listed}' if others else ''}",
         f"  gpu_platform: {_scalar(platform)}",
-        "  max_in_flight: 16  # workflows that one run keeps on the pool at once; one clip is one workflow",
+        "  max_in_flight: 16  # workflows that all runs together keep on the pool; one clip is one workflow",
     ]
     if not profiles:
         lines += [

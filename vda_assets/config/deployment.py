@@ -85,6 +85,8 @@ class OsmoConnection(ConfigModel):
     gpu_platform: GpuPlace | None = None
     token_env: EnvironmentName | None = None
     user: str | None = None
+    # How many workflows all runs together keep on the pool, whatever dataset they are of; one clip is one workflow.
+    # Those of a lower priority do not count for a run.
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16
     priority: Literal["HIGH", "NORMAL", "LOW"] = "NORMAL"
     # Labels of the team's own on every workflow, where the pool asks for some.

@@ -1,9 +1,29 @@
-"""Other living runs of the same dataset: whose work is left to them, and what they still need."""
+"""The other living runs: whose work is left to them, what they still need, and what they want of the pool."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Protocol
+
+from vda_assets.osmo.service import Priority
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a living run wants of a pool: room for as many workflows as have to wait for it.
+
+    `run_id` is that of the run's folder, which its workflows carry in their names. Times are in seconds since 1970:
+    `told`, and `served`, when it was last given room, or began to want some.
+    """
+
+    run_id: str
+    dataset: str
+    pool: str
+    priority: Priority
+    waiting: int
+    served: float
+    told: float
 
 
 class Company(Protocol):
@@ -18,6 +38,9 @@ class Company(Protocol):
     def need(self, keys: Collection[str]) -> frozenset[str]:
         """Those that any other living run works on too: their workflows must not be canceled."""
 
+    def share(self, wish: Wish) -> Collection[Wish]:
+        """Tells the others what this run wants of its pool; returns what each other living run last told of it."""
+
 
 class Alone:
     """There is no other run."""
@@ -30,3 +53,6 @@ class Alone:
 
     def need(self, keys: Collection[str]) -> frozenset[str]:  # noqa: ARG002
         return frozenset()
+
+    def share(self, wish: Wish) -> Collection[Wish]:  # noqa: ARG002
+        return ()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
-from typing import Protocol
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.patience import Patience, Waiter
@@ -22,6 +21,8 @@ from vda_assets.dispatch.in_flight import InFlight
 from vda_assets.dispatch.pace import Heartbeat, Pace, Rhythm
 from vda_assets.dispatch.posting import POSTS_AT_ONCE, Accepted, Pending
 from vda_assets.dispatch.progress import Progress
+from vda_assets.dispatch.report import IsWhole, Report
+from vda_assets.dispatch.room import PoolRoom
 from vda_assets.dispatch.submissions import Submissions, Submitted, history_of, next_attempt, work_hash_in
 from vda_assets.dispatch.submitter import Submitter
 from vda_assets.dispatch.systemic import Systemic
@@ -43,28 +44,6 @@ _QUEUE_SECONDS = 7200.0
 _LAST_POSTS_SECONDS = 8.0
 # How long superseded workflows are waited for after their cancel.
 _SUPERSEDED_SECONDS = 60.0
-
-
-class Report(Protocol):
-    """Who is told what happened. Each stage of each work is told exactly once, completed or failed."""
-
-    def stage_completed(
-        self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str, usage: Usage
-    ) -> None: ...
-
-    def stage_failed(self, work: ClipWork, failure: StageFailure, *, usage: Usage) -> None: ...
-
-    def while_waiting(self) -> None:
-        """Called before every pause: time for what need not be done at once."""
-
-
-class IsWhole(Protocol):
-    """Whether all outputs of a stage are there in a run's folder, and the work that left them has the hash `work_hash`.
-
-    A service without labels knows only the beginning of that hash.
-    """
-
-    def __call__(self, work: ClipWork, stage: Stage, *, layout: RunLayout, work_hash: str) -> bool: ...
 
 
 class Dispatcher:
@@ -91,6 +70,7 @@ class Dispatcher:
         self._submissions = Submissions(client, layout)
         executor = executor or ThreadPoolExecutor(POSTS_AT_ONCE)
         self._submitter = Submitter(self._post, executor=executor, clock=clock, pace=pace, log=log)
+        self._room = PoolRoom(client, deployment.osmo, place=place, layout=layout, company=company, clock=clock)
         self._in_flight: dict[str, InFlight] = {}
         self._left_to_others: dict[str, ClipWork] = {}
         self._company_asked = clock.monotonic()
@@ -263,8 +243,12 @@ class Dispatcher:
         if cause := self._systemic.cause:
             for work in self._submitter.drop_waiting():
                 self._fail_all(work, f"not submitted, since the clips before failed alike: {cause}")
-        self._submitter.begin(room=self._deployment.osmo.max_in_flight - len(self._in_flight))
+        self._submitter.begin(room=self._waiter.ask(self._room_for_more))
         return bool(accepted or refused)
+
+    def _room_for_more(self) -> int:
+        submitter = self._submitter
+        return self._room.for_more(self._in_flight, posting=submitter.posting, waiting=submitter.waiting)
 
     def _post(self, pending: Pending) -> SubmitResult:
         """Sends a submission once; called by several threads."""
@@ -280,6 +264,7 @@ class Dispatcher:
 
     def _accepted(self, one: Accepted) -> None:
         work, now = one.pending.work, self._clock.monotonic()
+        self._room.served()
         self._in_flight[one.workflow_id] = InFlight(
             work, one.workflow_id, self._layout, frozenset(work.stages), now, one.pending.tries, is_settled=False
         )

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import ClipWork
@@ -26,8 +25,10 @@ from vda_assets.osmo.service import OsmoService
 from vda_assets.osmo.statuses import Meaning, meaning_of
 from vda_assets.storage.layout import RunLayout
 
+# What the names of all our workflows begin with.
+OURS = "vda-"
 _NAME = re.compile(
-    rf"^vda-(?P<run>[0-9a-f]+)-(?P<clip>[0-9a-f]+)-(?P<work>[0-9a-f]{{{WORK_HASH_IN_NAME}}})-(?P<number>\d+)$"
+    rf"^{OURS}(?P<run>[0-9a-f]+)-(?P<clip>[0-9a-f]+)-(?P<work>[0-9a-f]{{{WORK_HASH_IN_NAME}}})-(?P<number>\d+)$"
 )
 
 
@@ -74,9 +75,9 @@ class Submissions:
     def __init__(self, client: OsmoService, layout: RunLayout) -> None:
         self._client, self._labels = client, dataset_labels(layout)
 
-    @cached_property
+    @property
     def labelled(self) -> bool:
-        return self._client.version().keeps_labels
+        return self._client.keeps_labels
 
     def of(self, works: Sequence[ClipWork]) -> dict[str, list[Submitted]]:
         """Clip key -> workflows that do some of its work's stages, oldest first.
@@ -128,6 +129,12 @@ def work_hash_in(workflow_id: str) -> str | None:
     """The beginning of the work's hash that a workflow of ours carries in its name; None for one of somebody else."""
     match = _NAME.match(workflow_id)
     return match["work"] if match else None
+
+
+def run_id_in(workflow_id: str) -> str | None:
+    """The run that a workflow of ours carries in its name; None for one of somebody else."""
+    match = _NAME.match(workflow_id)
+    return f"run-{match['run']}" if match else None
 
 
 def clip_hash_in(workflow_id: str) -> str | None:

@@ -52,6 +52,16 @@ class Submitter:
             yield pending.work
 
     @property
+    def waiting(self) -> int:
+        """How many works wait for room."""
+        return len(self._waiting)
+
+    @property
+    def posting(self) -> int:
+        """How many submissions are under way, or were and nobody answered."""
+        return len(self._poster.under_way) + len(self._unanswered.waiting)
+
+    @property
     def unanswered(self) -> list[Pending]:
         return self._unanswered.waiting
 
@@ -64,7 +74,6 @@ class Submitter:
 
     def begin(self, *, room: int) -> None:
         """Sends as many as the pool has room for; while the service is busy, one at a time."""
-        room -= len(self._poster.under_way) + len(self._unanswered.waiting)
         while self._waiting and room > 0 and len(self._poster.under_way) < POSTS_AT_ONCE:
             if self._back_pressure.holds or (self._back_pressure.is_pressed and self._poster.under_way):
                 return

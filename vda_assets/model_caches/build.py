@@ -87,7 +87,7 @@ class CacheBuilder:
     def _submit(self, states: Mapping[str, CacheState]) -> None:
         for name, state in states.items():
             self.log(f"model cache {name} at {state.url}: fetching {', '.join(one.id for one in state.lacking)}")
-        labelled = self.client.version().keeps_labels
+        labelled = self.client.keeps_labels
         spec = build_workflow(
             states,
             gpu_platform=self.gpu_platform,
@@ -162,7 +162,7 @@ class CacheBuilder:
 
     def _living(self, name: str, state: CacheState) -> list[WorkflowEntry]:
         """Those that fill the cache, oldest first; a service without labels does not say which cache."""
-        if self.client.version().keeps_labels:
+        if self.client.keeps_labels:
             found = self.client.workflows(labels={cache_label(name): cache_hash(state.url)})
         else:
             found = self.client.workflows(name=f"{WORKFLOW_NAME}-")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -95,6 +96,11 @@ class OsmoClient:
 
     def version(self) -> Version:
         return read_answer(self._transport.get("/api/version"), Version)
+
+    @cached_property
+    def keeps_labels(self) -> bool:
+        """Whether workflows have labels; the service is asked once."""
+        return self.version().keeps_labels
 
     def submit(
         self,

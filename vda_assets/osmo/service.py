@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Literal, Protocol
 
-from vda_assets.osmo.models import SubmitResult, TaskEntry, Version, Workflow, WorkflowEntry
+from vda_assets.osmo.models import SubmitResult, TaskEntry, Workflow, WorkflowEntry
 from vda_assets.osmo.spec import WorkflowSpec
 
 Priority = Literal["HIGH", "NORMAL", "LOW"]
@@ -15,7 +15,8 @@ Priority = Literal["HIGH", "NORMAL", "LOW"]
 class OsmoService(Protocol):
     """One service, one login. `OsmoClient` says what each call means; all raise the errors of `osmo.errors`."""
 
-    def version(self) -> Version: ...
+    @property
+    def keeps_labels(self) -> bool: ...
 
     def submit(
         self,

@@ -119,7 +119,7 @@ def _history(client: OsmoClient, dataset: Dataset, selection: Selection) -> Hist
     others = {stage_label(stage) for stage in Stage} - wanted
     labels = dataset_labels(RunLayout(dataset.storage_url, dataset.name, ""))
     try:
-        if not wanted or not client.version().keeps_labels:
+        if not wanted or not client.keeps_labels:
             return None
         newest = islice(client.workflows(labels=labels, statuses=[WorkflowStatus.COMPLETED]), _NEWEST_WORKFLOWS)
         minutes = [

@@ -87,7 +87,7 @@ def _validated(
 ) -> list[Finding]:
     assert gate.place is not None
     try:
-        labelled = client.version().keeps_labels
+        labelled = client.keeps_labels
         spec = build_workflow(
             work,
             layout=layout,

@@ -1,4 +1,5 @@
-"""Which clips each living run of this Dagster instance works on, so that runs leave each other's work to each other.
+"""Which clips each living run of this Dagster instance works on, and what it wants of its pool: so runs leave each
+other's work to each other, and share what is free.
 
 A run records its clips before it looks for workflows. Of two runs that work on a clip the later one therefore sees the
 earlier, or each sees the other: then the order of their beginnings decides, which both read alike.
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
+from vda_assets.dispatch.company import Wish
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.workflow import clip_hash_at
@@ -25,16 +27,19 @@ _LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 class _Record(BaseModel):
-    """`began` is in seconds since 1970; `stages` are those that the run makes of the clips whose `keys` it lists."""
+    """`began` is in seconds since 1970; `stages` are those that the run makes of the clips whose `keys` it lists; the
+    `wish` is that for room on its pool, once it wants some."""
 
     dataset: str
     began: float
     stages: frozenset[Stage]
     keys: frozenset[str]
+    wish: Wish | None = None
 
 
 class Neighbours:
-    """The dispatcher's `Company` for one run: the other living runs of the same dataset."""
+    """The dispatcher's `Company` for one run: the other living runs of the same dataset, and for their
+    shares of a pool those of all datasets."""
 
     def __init__(
         self, instance: dg.DagsterInstance, run_id: str, *, dataset: Dataset, selection: Selection, keys: Sequence[str]
@@ -50,9 +55,7 @@ class Neighbours:
         Dagster did not start."""
         if is_terminated(self._instance, self._run_id):
             raise dg.DagsterExecutionInterruptedError
-        if frozenset(keys) != self._record.keys:
-            self._record = self._record.model_copy(update={"keys": frozenset(keys)})
-            _write(self._instance, self._run_id, self._record)
+        self._note(self._record.model_copy(update={"keys": frozenset(keys)}))
 
     @property
     def keys(self) -> frozenset[str]:
@@ -75,9 +78,20 @@ class Neighbours:
     def need(self, keys: Collection[str]) -> frozenset[str]:
         return frozenset(keys) & frozenset(key for _, record in self._others() for key in record.keys)
 
+    def share(self, wish: Wish) -> list[Wish]:
+        self._note(self._record.model_copy(update={"wish": wish}))
+        wishes = [record.wish for run_id, record in _living(self._instance) if run_id != self._run_id]
+        return [one for one in wishes if one is not None and one.pool == wish.pool]
+
+    def _note(self, record: _Record) -> None:
+        if record != self._record:
+            self._record = record
+            _write(self._instance, self._run_id, record)
+
     def _others(self) -> Iterator[tuple[str, _Record]]:
-        for run_id, record in _living(self._instance, self._record.dataset):
-            if run_id != self._run_id:
+        """Those of the same dataset."""
+        for run_id, record in _living(self._instance):
+            if run_id != self._run_id and record.dataset == self._record.dataset:
                 yield run_id, record
 
 
@@ -88,21 +102,20 @@ def needed_clips(instance: dg.DagsterInstance, dataset: Dataset) -> set[str]:
 
 def clips_of_living_runs(instance: dg.DagsterInstance, dataset: Dataset) -> set[str]:
     """The keys of the dataset's clips that a living run works on."""
-    return {key for _, record in _living(instance, str(dataset.dataset_url)) for key in record.keys}
+    records = [record for _, record in _living(instance) if record.dataset == str(dataset.dataset_url)]
+    return {key for record in records for key in record.keys}
 
 
-def _living(instance: dg.DagsterInstance, dataset: str) -> Iterator[tuple[str, _Record]]:
+def _living(instance: dg.DagsterInstance) -> Iterator[tuple[str, _Record]]:
     with interrupts_delayed():
         fail_dead_runs(instance)
         run_ids = [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=_LIVING))]
         texts = kept_texts(instance, [_name(run_id) for run_id in run_ids])
     for run_id in run_ids:
         try:
-            record = _Record.model_validate_json(texts.get(_name(run_id)) or "")
+            yield run_id, _Record.model_validate_json(texts.get(_name(run_id)) or "")
         except ValidationError:
             continue  # no run of ours, or none that has begun
-        if record.dataset == dataset:
-            yield run_id, record
 
 
 def _write(instance: dg.DagsterInstance, run_id: str, record: _Record) -> None:

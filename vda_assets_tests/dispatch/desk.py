@@ -12,7 +12,7 @@ from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import Clip
 from vda_assets.dispatch.accounting import Usage
-from vda_assets.dispatch.company import Alone, Company
+from vda_assets.dispatch.company import Alone, Company, Wish
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.dispatch.failures import StageFailure
 from vda_assets.dispatch.pace import Pace
@@ -74,14 +74,40 @@ class Told:
         self.at_pause()
 
 
+class Books:
+    """What living runs tell each other of the pool, for runs whose clips are their own."""
+
+    def __init__(self) -> None:
+        self.wishes: dict[str, Wish] = {}
+
+    def of_a_run(self) -> Company:
+        return _InBooks(self.wishes)
+
+
+class _InBooks(Alone):
+    def __init__(self, wishes: dict[str, Wish]) -> None:
+        self._wishes = wishes
+
+    def share(self, wish: Wish) -> list[Wish]:
+        self._wishes[wish.run_id] = wish
+        return [one for run_id, one in self._wishes.items() if run_id != wish.run_id]
+
+
 class Desk:
     """`osmo` is the service; `whole` the outputs that lie whole in storage, with the work that left each."""
 
-    def __init__(self, script: Script = lambda _: Fate(), **options: Any) -> None:
-        self.clock = SimulatedClock()
+    def __init__(
+        self,
+        script: Script = lambda _: Fate(),
+        *,
+        clock: SimulatedClock | None = None,
+        gpus: int = 1000,
+        **options: Any,
+    ) -> None:
+        self.clock = clock or SimulatedClock()
         self.whole: dict[tuple[str, str, Stage], str] = {}
         self.most_alive = 0
-        self.osmo = InMemoryOsmo(self.clock, script, on_end=self._on_end, gpus=1000, **options)
+        self.osmo = InMemoryOsmo(self.clock, script, on_end=self._on_end, gpus=gpus, **options)
 
     def _on_end(self, row: WorkflowRow, task: TaskRow) -> None:
         stage = stage_of_task(task.name)

@@ -41,14 +41,11 @@ def after_pauses(count: int, error: type[BaseException]) -> Told:
     return told
 
 
-class Other:
+class Other(Alone):
     """A company of one other run that works on these clips, and was there first when it `is_ahead`."""
 
     def __init__(self, keys: Collection[str], *, is_ahead: bool = False) -> None:
         self.keys, self.is_ahead = frozenset(keys), is_ahead
-
-    def work_on(self, keys: Collection[str]) -> None:
-        pass
 
     def ahead(self, keys: Collection[str]) -> frozenset[str]:
         return self.keys & frozenset(keys) if self.is_ahead else frozenset()

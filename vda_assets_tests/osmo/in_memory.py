@@ -17,7 +17,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 
 import yaml
 
@@ -117,6 +117,10 @@ class InMemoryOsmo:
         self._ask("version")
         major, minor, revision = self._version.split(".")
         return Version(major=major, minor=minor, revision=revision)
+
+    @cached_property
+    def keeps_labels(self) -> bool:
+        return self.version().keeps_labels
 
     def pool_quota(self) -> PoolQuota:
         """It does not say what is free."""
