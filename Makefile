@@ -11,7 +11,7 @@ demo: .venv/local ## take a real clip to labels, an augmented clip and its label
 	@python scripts/demo.py
 
 ui: .venv/local ## the same world with the Dagster UI at http://127.0.0.1:3000
-	@vda osmo-local exec -- dagster dev -w workspace.yaml --host 127.0.0.1 --port $${PORT:-3000}
+	@vda media & media=$$!; trap "kill $$media" EXIT; vda osmo-local exec -- dagster dev -w workspace.yaml --host 127.0.0.1 --port $${PORT:-3000}
 
 test: .venv/dev ## run the tests; a third process uses the time in which the others wait
 	python -m pytest -n 3 --dist loadfile --no-loadscope-reorder

@@ -30,6 +30,7 @@ _COMMANDS = {
     "run": "run.run",
     "render": "render.render",
     "mirror": "mirror.mirror_run",
+    "media": "media.media",
     "upload": "transfer.upload",
     "osmo-local": "embedded.osmo_local",
 }

@@ -289,6 +289,8 @@ class Deployment(ConfigModel):
     resources: Resources = Resources()
     # Left out, nothing is said of costs.
     price: Price | None = None
+    # Where a browser reaches `vda media`; left out, results have no links and no pictures in the UI.
+    media_url: HttpUrl | None = None
     timeout: TimeoutSpec = TimeoutSpec(exec_timeout="24h", queue_timeout="2h")
     # OSMO credential -> {environment variable: key}, referenced by name in every worker task.
     task_credentials: dict[str, dict[str, str]] = {}

@@ -55,6 +55,6 @@ def _dataset_definitions(project: Project, name: str) -> dg.Definitions:
         assets=[source_videos(scope), vda_assets(scope)],
         jobs=[*flow_jobs(dataset), of_clips],
         schedules=[*filter(None, [backfill_schedule(scope)])],
-        sensors=[upload_sensor(dataset), *filter(None, [arrival_sensor(scope, of_clips)])],
+        sensors=[upload_sensor(dataset, scope.deployment.media_url), *filter(None, [arrival_sensor(scope, of_clips)])],
         resources=dataset_io_manager(dataset, storage),
     )

@@ -10,22 +10,24 @@ from typing import Self
 from vda_assets.base.failed import Failed
 from vda_assets.flows.processes import CallFailed, Processes
 from vda_assets.media.errors import CannotEncode, MediaError
-from vda_assets.media.preview import preview
+from vda_assets.media.preview import animation_of, evenly_spaced, sheet_of
 from vda_assets.media.side_by_side import SideBySide, side_by_side
 from vda_assets.media.still import still
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
-from vda_assets.storage.layout import still_of
+from vda_assets.storage.layout import animation_at, still_of
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 # 5,000 frames of two 720p clips take 2 minutes on two free cores, and 0.6 GB.
+# Pictures of the small moving one, and those of them that stand side by side in a still one.
+_ANIMATED, _IN_A_SHEET = 12, 4
 RENDER_SECONDS = 1800.0
 RENDER_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`url` is the side-by-side video.
+    """`url` is the side-by-side video, `animation` a small moving picture of it.
 
     Where none could be encoded, `video` is None, `url` is a picture of both, `problem` says why, and the clips
     themselves are what there is to look at.
@@ -37,6 +39,7 @@ class Comparison:
     preview_jpeg: bytes
     size_bytes: int
     video: SideBySide | None = None
+    animation: StorageUrl | None = None
     problem: str = ""
 
 
@@ -102,8 +105,13 @@ def render(storage: Storage, source: StorageUrl, augmented: StorageUrl, output: 
         rendered = scratch / output.name
         video = side_by_side(*_local_copies(storage, source, augmented, scratch), rendered)
         storage.upload(rendered, output)
-        picture = preview(rendered, name=str(output))
-        return Comparison(output, source, augmented, picture, size_bytes=video.size_bytes, video=video)
+        pictures = evenly_spaced(rendered, name=str(output), count=_ANIMATED)
+        animation = animation_at(output)
+        storage.write_bytes(animation, animation_of(pictures))
+        picture = sheet_of(pictures[:: _ANIMATED // _IN_A_SHEET], name=str(output))
+        return Comparison(
+            output, source, augmented, picture, size_bytes=video.size_bytes, video=video, animation=animation
+        )
 
 
 def render_still(

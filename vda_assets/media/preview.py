@@ -1,7 +1,8 @@
-"""A clip in one small JPEG: a few frames, evenly spaced in time, small enough to be carried along in a page."""
+"""A clip in one small picture: a few frames, evenly spaced in time, small enough to be carried along in a page."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from itertools import product
 
@@ -16,6 +17,7 @@ _FRAME_PIXELS = (240 * 135, 160 * 90, 80 * 45, 40 * 24)
 _QUALITIES = (80, 70, 60, 50, 40, 30)
 # Two clips side by side are so wide that a row of them would be a ribbon.
 _WIDEST_ASPECT_IN_A_ROW = 2.5
+_ANIMATION_WIDTH, _ANIMATION_MILLISECONDS = 640, 250
 
 
 def preview(source: Source, *, name: str, max_bytes: int = 15_000, frames: int = 4) -> bytes:
@@ -23,7 +25,31 @@ def preview(source: Source, *, name: str, max_bytes: int = 15_000, frames: int =
 
     Raises what `probe` raises, and ValueError when nothing can be as small as `max_bytes`.
     """
-    pictures = evenly_spaced(source, name=name, count=frames)
+    return sheet_of(evenly_spaced(source, name=name, count=frames), name=name, max_bytes=max_bytes)
+
+
+def animation_of(pictures: Sequence[Image.Image]) -> bytes:
+    """The pictures one after the other as an animated WebP, at most `_ANIMATION_WIDTH` pixels wide, for ever again."""
+    width, height = pictures[0].size
+    shown = (min(width, _ANIMATION_WIDTH), max(1, round(height * min(1.0, _ANIMATION_WIDTH / width))))
+    first, *others = [picture.resize(shown) for picture in pictures]
+    webp = BytesIO()
+    first.save(
+        webp,
+        "WEBP",
+        save_all=True,
+        append_images=others,
+        duration=_ANIMATION_MILLISECONDS,
+        loop=0,
+        quality=60,
+        method=2,
+    )
+    return webp.getvalue()
+
+
+def sheet_of(pictures: Sequence[Image.Image], *, name: str, max_bytes: int = 15_000) -> bytes:
+    """What `preview` makes, of pictures that are there. Raises ValueError when nothing can be as small."""
+    frames = len(pictures)
     width, height = pictures[0].size
     aspect = width / height
     for pixels, quality in product(_FRAME_PIXELS, _QUALITIES):

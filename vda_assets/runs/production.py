@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import dagster as dg
 
@@ -25,6 +26,7 @@ from vda_assets.osmo.service import OsmoService
 from vda_assets.outcomes.whole import was_left_by
 from vda_assets.project import Scope
 from vda_assets.runs.canary import Canary
+from vda_assets.runs.links import media_link
 from vda_assets.runs.names import asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failure, Failures
@@ -68,6 +70,7 @@ class Production:
         self._canary = Canary(instance, scope, selection)
         self._held: list[str] = []
         self._former_tries: dict[tuple[str, Output], FailedTry] = {}
+        link = partial(media_link, scope.deployment.media_url, scope.dataset)
         self.keys: list[str] = []
         self.failures = Failures(log, self._record_failure)
         self._comparisons = Comparisons(
@@ -77,6 +80,7 @@ class Production:
             failures=self.failures,
             log_event=self._log_made,
             log=log,
+            link=link,
             clock=clock,
         )
         self._recorder = Recorder(
@@ -88,6 +92,7 @@ class Production:
             failures=self.failures,
             log_event=self._log_made,
             log=log,
+            link=link,
         )
 
     def run(

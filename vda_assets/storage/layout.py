@@ -49,7 +49,7 @@ class RunLayout:
 
     def video_at(self, path: str) -> str | None:
         """The video that a path below the run's root belongs to; None for what all of them share."""
-        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.(?:mp4|png)"
+        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.(?:mp4|png|webp)"
         match = re.match(rf"{_OUTPUT_PATTERN}|remuxed/(?P<remuxed>[^/]+)/|{display}", path)
         return next((video for video in match.groupdict().values() if video), None) if match else None
 
@@ -65,6 +65,11 @@ class RunLayout:
 def outputs_folder(storage_url: StorageUrl, dataset: str) -> StorageUrl:
     """The folder that holds the folders of a dataset's runs."""
     return storage_url / f"{DATASETS_FOLDER}/{dataset}-outputs"
+
+
+def animation_at(comparison: StorageUrl) -> StorageUrl:
+    """Where the small moving picture of a side-by-side video lies."""
+    return comparison.parent / f"{comparison.name.removesuffix('.mp4')}.webp"
 
 
 def still_of(comparison: StorageUrl) -> StorageUrl:

@@ -19,7 +19,8 @@ from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.cut import LINES, cut
 from vda_assets.config.dataset import Dataset
 from vda_assets.datasets.clips import Clip, LeftOut, Skipped, SkippedByKind, iterate_clips, path_of
-from vda_assets.runs.names import SIZE_BYTES, SOURCE_VIDEOS, URI, asset_key, videos_partitions
+from vda_assets.runs.links import media_link
+from vda_assets.runs.names import SIZE_BYTES, SOURCE_VIDEOS, URI, VIDEO, asset_key, videos_partitions
 from vda_assets.runs.neighbours import clips_of_living_runs
 from vda_assets.runs.private import DATA_VERSION_TAG, reported_versions
 from vda_assets.runs.resources import StorageResource, storage_resource_key
@@ -60,7 +61,7 @@ class Cursor(BaseModel):
         return cursor if cursor.version == 3 else cls()
 
 
-def upload_sensor(dataset: Dataset) -> dg.SensorDefinition:
+def upload_sensor(dataset: Dataset, media_url: str | None) -> dg.SensorDefinition:
     """Lists the dataset's folder; starts running, since it only adds partitions."""
     storage_key = storage_resource_key(dataset.deployment)
 
@@ -74,13 +75,18 @@ def upload_sensor(dataset: Dataset) -> dg.SensorDefinition:
     def uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         resource = getattr(context.resources, storage_key)
         assert isinstance(resource, StorageResource)
-        return evaluate(context, dataset, resource.storage())
+        return evaluate(context, dataset, resource.storage(), media_url=media_url)
 
     return uploads
 
 
 def evaluate(
-    context: dg.SensorEvaluationContext, dataset: Dataset, storage: Storage, *, clock: Clock = SYSTEM_CLOCK
+    context: dg.SensorEvaluationContext,
+    dataset: Dataset,
+    storage: Storage,
+    *,
+    media_url: str | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> dg.SensorResult:
     """One tick: keys to add, clips to report, and keys of clips that are gone for long enough.
 
@@ -98,7 +104,7 @@ def evaluate(
     requests = [partitions.build_add_request(tick.new_keys)] if tick.new_keys else []
     return dg.SensorResult(
         dynamic_partitions_requests=[*requests, *([partitions.build_delete_request(forgotten)] if forgotten else [])],
-        asset_events=[_materialization(dataset, clip) for clip in tick.changed],
+        asset_events=[_materialization(dataset, clip, media_url) for clip in tick.changed],
         cursor=Cursor(after=tick.after, told=told, gone=gone).model_dump_json(),
         skip_reason=dg.SkipReason(tick.summary + note),
     )
@@ -212,11 +218,13 @@ class _Tick:
             self.after = found.path
 
 
-def _materialization(dataset: Dataset, clip: Clip) -> dg.AssetMaterialization:
+def _materialization(dataset: Dataset, clip: Clip, media_url: str | None) -> dg.AssetMaterialization:
+    played = media_link(media_url, dataset, clip.url)
     return dg.AssetMaterialization(
         asset_key(dataset, SOURCE_VIDEOS),
         partition=clip.key,
         metadata={
+            **({VIDEO: dg.MetadataValue.url(played)} if played else {}),
             URI: dg.MetadataValue.text(str(clip.url)),
             SIZE_BYTES: dg.MetadataValue.int(clip.size_bytes),
             "version": dg.MetadataValue.text(clip.version),

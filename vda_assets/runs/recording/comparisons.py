@@ -19,6 +19,7 @@ from vda_assets.runs.recording.failures import Failures
 from vda_assets.runs.recording.materializing import comparison_materialization
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
+from vda_assets.storage.url import StorageUrl
 
 
 class Comparisons:
@@ -33,10 +34,11 @@ class Comparisons:
         failures: Failures,
         log_event: Callable[[dg.AssetMaterialization], None],
         log: Callable[[str], None],
+        link: Callable[[StorageUrl], str | None],
         clock: Clock,
     ) -> None:
         self._asset_key, self._layout, self._failures = asset_key, layout, failures
-        self._log_event, self._log, self._clock = log_event, log, clock
+        self._log_event, self._log, self._link, self._clock = log_event, log, link, clock
         self._items: dict[str, Item] = {}
         self._pool = ComparisonPool(storage)
 
@@ -75,6 +77,7 @@ class Comparisons:
                     self._items[key],
                     layout=self._layout,
                     comparisons=rendered,
+                    link=self._link,
                 )
             )
             for one in rendered:

@@ -1,7 +1,7 @@
 """Judgements as Dagster events: one materialization per partition, its metadata typed and small."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -32,12 +32,14 @@ def stage_materialization(
     workflow_id: str,
     made_with: Mapping[str, str],
     taken: Mapping[str, dg.MetadataValue[Any]],
+    video: str | None = None,
 ) -> dg.AssetMaterialization:
     """One output of one clip; with several augmentation indexes it is worth what the worst of them is.
 
-    `taken` is what `usage_metadata` says.
+    `taken` is what `usage_metadata` says, `video` where a browser plays it.
     """
-    metadata: dict[str, Any] = {
+    metadata: dict[str, Any] = {names.VIDEO: dg.MetadataValue.url(video)} if video else {}
+    metadata |= {
         names.VERDICT: dg.MetadataValue.text(worst(judgements).value),
         names.REASONS: dg.MetadataValue.text(_joined(reason for one in judgements for reason in one.reasons)),
         names.DOUBTS: dg.MetadataValue.text(_joined(doubt for one in judgements for doubt in one.doubts)),
@@ -66,9 +68,17 @@ def stage_materialization(
 
 
 def comparison_materialization(
-    key: dg.AssetKey, item: Item, *, layout: RunLayout, comparisons: Sequence[Comparison]
+    key: dg.AssetKey,
+    item: Item,
+    *,
+    layout: RunLayout,
+    comparisons: Sequence[Comparison],
+    link: Callable[[StorageUrl], str | None],
 ) -> dg.AssetMaterialization:
-    """The side-by-side videos of a clip, with a small picture of the first; where none could be encoded, a picture."""
+    """The side-by-side videos of a clip, with a small picture of the first; where none could be encoded, a picture.
+
+    `link` says where a browser finds an object, if it can.
+    """
     first = comparisons[0]
     picture = base64.b64encode(first.preview_jpeg).decode()
     metadata: dict[str, Any] = {
@@ -77,6 +87,11 @@ def comparison_materialization(
         names.SIZE_BYTES: dg.MetadataValue.int(sum(one.size_bytes for one in comparisons)),
         names.PREVIEW: dg.MetadataValue.md(f"![source and augmented](data:image/jpeg;base64,{picture})"),
     }
+    if played := link(first.url):
+        metadata[names.VIDEO] = dg.MetadataValue.url(played)
+        moving = link(first.animation) if first.animation else None
+        if moving:
+            metadata[names.LOOK] = dg.MetadataValue.md(f"[![original and augmented]({moving})]({played})")
     if first.video:
         metadata[names.FRAMES] = dg.MetadataValue.int(first.video.frame_count)
     if problems := [f"{one.problem}; the clips: {one.source} {one.augmented}" for one in comparisons if one.problem]:

@@ -24,7 +24,8 @@ from vda_assets.runs.recording.failures import Failures
 from vda_assets.runs.recording.materializing import stage_materialization, usage_metadata
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import TemporarilyUnavailable
-from vda_assets.storage.layout import RunLayout
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
+from vda_assets.storage.url import StorageUrl
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,11 @@ class Recorder:
         failures: Failures,
         log_event: Callable[[dg.AssetMaterialization], None],
         log: Callable[[str], None],
+        link: Callable[[StorageUrl], str | None],
     ) -> None:
         self._dataset, self._price, self._cookbook, self._storage = dataset, price, cookbook, storage
         self._comparisons, self._failures, self._log_event, self._log = comparisons, failures, log_event, log
+        self._link = link
         self.provenance = Provenance()
         self._items: dict[str, Item] = {}
         self._seen: dict[str, ClipInfo] = {}
@@ -116,6 +119,7 @@ class Recorder:
                 workflow_id=workflow_id,
                 made_with=self.provenance.of(stage),
                 taken=usage_metadata(usage, self._price),
+                video=self._link(urls[0] / AUGMENTED_VIDEO_FILE) if stage is Stage.AUGMENTED_VIDEOS else None,
             )
         )
         spoiled = [url for url, one in zip(urls, judgements, strict=True) if one.verdict is not Verdict.ACCEPTED]

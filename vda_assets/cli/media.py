@@ -1,0 +1,117 @@
+"""`vda media`: the clips and results of the project's datasets for a browser, read-only, beside the Dagster UI."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from mimetypes import guess_type
+from pathlib import PurePosixPath
+
+import click
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from vda_assets.cli.world import load
+from vda_assets.project import Project
+from vda_assets.runs.links import CLIPS_PART, OUTPUTS_PART
+from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import BadStorageUrl, StorageError
+from vda_assets.storage.layout import outputs_folder
+from vda_assets.storage.url import StorageUrl
+
+# What a page may show. Nothing else is served: a bucket may hold anything.
+SHOWN = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webp", ".png", ".jpg", ".json"})
+_CHUNK_BYTES = 256 * 1024
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_HEADERS = {
+    "Accept-Ranges": "bytes",
+    # A result never changes under its URL, a clip may.
+    "Cache-Control": "private, max-age=60",
+    "Content-Security-Policy": "default-src 'none'; media-src 'self'; img-src 'self'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="It asks nobody who they are: keep it local.")
+@click.option("--port", default=8720, show_default=True, type=click.IntRange(1, 65535))
+def media(host: str, port: int) -> None:
+    """Serve videos and pictures of the datasets to a browser, for the links of a deployment's media_url.
+
+    Read-only, and nothing but videos, pictures and JSON below the datasets' own folders.
+
+    Example: vda media --port 8720
+    """
+    click.echo(f"media of {len(load().datasets)} datasets at http://{host}:{port}")
+    uvicorn.run(media_app(load()), host=host, port=port, log_level="warning")
+
+
+def media_app(project: Project) -> Starlette:
+    """`GET /<dataset>/clips/<path>` and `GET /<dataset>/outputs/<path>`, whole or a range of bytes."""
+    storages = {name: project.storage_of(one, os.environ) for name, one in project.deployments.items()}
+
+    def give(request: Request) -> Response:
+        dataset = project.datasets.get(request.path_params["dataset"])
+        if dataset is None:
+            raise HTTPException(404, "there is no such dataset")
+        of_part = {
+            CLIPS_PART: dataset.dataset_url,
+            OUTPUTS_PART: outputs_folder(dataset.storage_url, dataset.name),
+        }
+        path = request.path_params["path"]
+        if request.path_params["part"] not in of_part or not _may_be_shown(path):
+            raise HTTPException(404, "only videos, pictures and JSON of clips and outputs are shown")
+        try:
+            url = of_part[request.path_params["part"]] / path
+            return _answer(storages[dataset.deployment], url, request)
+        except (FileNotFoundError, BadStorageUrl):
+            raise HTTPException(404, "there is nothing") from None
+        except (StorageError, OSError):
+            raise HTTPException(502, "storage does not answer") from None
+
+    def healthy(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    return Starlette(routes=[Route("/health", healthy), Route("/{dataset}/{part}/{path:path}", give)])
+
+
+def _may_be_shown(path: str) -> bool:
+    parts = path.split("/")
+    return PurePosixPath(path).suffix.lower() in SHOWN and not any(part in ("", ".", "..") for part in parts)
+
+
+def _answer(storage: Storage, url: StorageUrl, request: Request) -> Response:
+    """Raises what storage does."""
+    size = storage.info(url).size_bytes
+    media_type = guess_type(url.name)[0] or "application/octet-stream"
+    headers, status, start, end = dict(_HEADERS), 200, 0, size
+    asked = _RANGE.fullmatch(request.headers.get("range", ""))
+    if asked and asked.groups() != ("", ""):
+        start, end = _span(*asked.groups(), size)
+        if start >= end:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+        headers["Content-Range"], status = f"bytes {start}-{end - 1}/{size}", 206
+    headers["Content-Length"] = str(end - start)
+    content = iter(()) if request.method == "HEAD" else _bytes_of(storage, url, start, end)
+    return StreamingResponse(content, status_code=status, headers=headers, media_type=media_type)
+
+
+def _span(first: str, last: str, size: int) -> tuple[int, int]:
+    """From and behind which byte to give; nothing lies between the two of an impossible range."""
+    if not first:  # so many at the end
+        return max(0, size - int(last)), size
+    return int(first), min(size, int(last) + 1) if last else size
+
+
+def _bytes_of(storage: Storage, url: StorageUrl, start: int, end: int) -> Iterator[bytes]:
+    with storage.reading(url) as file:
+        file.seek(start)
+        left = end - start
+        while left and (chunk := file.read(min(_CHUNK_BYTES, left))):
+            left -= len(chunk)
+            yield chunk
