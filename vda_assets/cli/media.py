@@ -92,7 +92,7 @@ def _answer(storage: Storage, url: StorageUrl, request: Request) -> Response:
     headers, status, start, end = dict(_HEADERS), 200, 0, size
     asked = _RANGE.fullmatch(request.headers.get("range", ""))
     if asked and asked.groups() != ("", ""):
-        start, end = _span(*asked.groups(), size)
+        start, end = _span(asked[1], asked[2], size)
         if start >= end:
             return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
         headers["Content-Range"], status = f"bytes {start}-{end - 1}/{size}", 206

@@ -15,6 +15,7 @@ from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Scope
 from vda_assets.runs.names import FAILURE, PARTS, REASONS, VERDICT, asset_key
 from vda_assets.runs.recording.finished import newest_records, text_of
+from vda_assets.runs.recording.materializing import shown_parts
 from vda_assets.runs.standing import Stand, standings
 
 DONE = "done"
@@ -64,9 +65,8 @@ def _status(
         return OutputStatus(Stand.MISSING)
     if stand is Stand.CHANGED:
         return OutputStatus(stand, _why_changed(made.asset_materialization, parts), _moment(made), made.run_id)
-    reasons = text_of(made.asset_materialization, REASONS)
     state = text_of(made.asset_materialization, VERDICT) or DONE
-    return OutputStatus(state, "" if reasons == "-" else reasons, _moment(made), made.run_id)
+    return OutputStatus(state, text_of(made.asset_materialization, REASONS), _moment(made), made.run_id)
 
 
 def _why_changed(made: dg.AssetMaterialization, parts: Mapping[str, str]) -> str:
@@ -75,7 +75,8 @@ def _why_changed(made: dg.AssetMaterialization, parts: Mapping[str, str]) -> str
     former: Any = value.value if value is not None else None
     if not isinstance(former, Mapping):
         return "it is not known what it was made from"
-    changed = [name for name in {**former, **parts} if former.get(name) != parts.get(name)]
+    now = shown_parts(parts)
+    changed = [name for name in {**former, **now} if former.get(name) != now.get(name)]
     return f"another {', '.join(changed)} than it was made from"
 
 

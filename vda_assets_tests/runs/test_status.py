@@ -12,6 +12,7 @@ import pytest
 from vda_assets.flows.stages import Rendered, Stage
 from vda_assets.runs.names import PARTS, asset_key
 from vda_assets.runs.private import DATA_VERSION_TAG
+from vda_assets.runs.recording.materializing import shown_parts
 from vda_assets.runs.status import OutputStatus, status_of
 from vda_assets_tests.dagster_defs.asked import Asked
 from vda_assets_tests.quick_results import change_yaml
@@ -35,7 +36,7 @@ def make(asked: Asked, output: Any, **metadata: object) -> None:
     event = dg.AssetMaterialization(
         asset_key(asked.scope.dataset, output),
         partition=CLIP,
-        metadata={PARTS: dict(item.parts[output]), **metadata},
+        metadata={PARTS: shown_parts(item.parts[output]), **metadata},
         tags={DATA_VERSION_TAG: item.output_hashes[output]},
     )
     asked.instance.report_runless_asset_event(event)
@@ -55,7 +56,7 @@ def test_what_nobody_made_is_missing(asked: Asked) -> None:
 
 
 def test_a_verdict_comes_with_its_reason(asked: Asked) -> None:
-    make(asked, LABELS, verdict="accepted", reasons="-")
+    make(asked, LABELS, verdict="accepted")
     assert said(asked) == ("accepted", "")
     make(asked, LABELS, verdict="rejected", reasons="the gate scored 0.1")
     assert said(asked) == ("rejected", "the gate scored 0.1")

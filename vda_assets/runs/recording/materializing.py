@@ -1,7 +1,8 @@
 """Judgements as Dagster events: one materialization per partition, its metadata typed and small."""
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,6 +20,8 @@ from vda_assets.runs.recording.tries import FailedTry
 from vda_assets.runs.recording.versions import OutputVersion
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
+
+_HASH, _HASH_DIGITS = re.compile("[0-9a-f]{64}"), 12
 
 
 def stage_materialization(
@@ -39,10 +42,13 @@ def stage_materialization(
     `taken` is what `usage_metadata` says, `video` where a browser plays it.
     """
     metadata: dict[str, Any] = {names.VIDEO: dg.MetadataValue.url(video)} if video else {}
+    metadata[names.VERDICT] = dg.MetadataValue.text(worst(judgements).value)
+    reasons = {
+        names.REASONS: [reason for one in judgements for reason in one.reasons],
+        names.DOUBTS: [doubt for one in judgements for doubt in one.doubts],
+    }
+    metadata |= {name: dg.MetadataValue.text("; ".join(cut_lines(said))) for name, said in reasons.items() if said}
     metadata |= {
-        names.VERDICT: dg.MetadataValue.text(worst(judgements).value),
-        names.REASONS: dg.MetadataValue.text(_joined(reason for one in judgements for reason in one.reasons)),
-        names.DOUBTS: dg.MetadataValue.text(_joined(doubt for one in judgements for doubt in one.doubts)),
         names.RUN_ID: dg.MetadataValue.text(layout.run_id),
         names.WORKFLOW: dg.MetadataValue.text(workflow_id),
         names.URI: dg.MetadataValue.text(str(urls[0])),
@@ -80,18 +86,21 @@ def comparison_materialization(
     `link` says where a browser finds an object, if it can.
     """
     first = comparisons[0]
-    picture = base64.b64encode(first.preview_jpeg).decode()
-    metadata: dict[str, Any] = {
+    metadata: dict[str, Any] = {}
+    played = link(first.url)
+    moving = link(first.animation) if first.animation else None
+    if played and moving:
+        metadata[names.LOOK] = dg.MetadataValue.md(f"[![original and augmented]({moving})]({played})")
+    else:
+        picture = base64.b64encode(first.preview_jpeg).decode()
+        metadata[names.PREVIEW] = dg.MetadataValue.md(f"![source and augmented](data:image/jpeg;base64,{picture})")
+    if played:
+        metadata[names.VIDEO] = dg.MetadataValue.url(played)
+    metadata |= {
         names.RUN_ID: dg.MetadataValue.text(layout.run_id),
         names.URI: dg.MetadataValue.text(str(first.url)),
         names.SIZE_BYTES: dg.MetadataValue.int(sum(one.size_bytes for one in comparisons)),
-        names.PREVIEW: dg.MetadataValue.md(f"![source and augmented](data:image/jpeg;base64,{picture})"),
     }
-    if played := link(first.url):
-        metadata[names.VIDEO] = dg.MetadataValue.url(played)
-        moving = link(first.animation) if first.animation else None
-        if moving:
-            metadata[names.LOOK] = dg.MetadataValue.md(f"[![original and augmented]({moving})]({played})")
     if first.video:
         metadata[names.FRAMES] = dg.MetadataValue.int(first.video.frame_count)
     if problems := [f"{one.problem}; the clips: {one.source} {one.augmented}" for one in comparisons if one.problem]:
@@ -139,6 +148,11 @@ def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:
     )
 
 
+def shown_parts(parts: Mapping[str, str]) -> dict[str, str]:
+    """What decides an output, short enough to be read: hashes by their beginnings."""
+    return {name: part[:_HASH_DIGITS] if _HASH.fullmatch(part) else part for name, part in parts.items()}
+
+
 def _materialization(
     key: dg.AssetKey,
     item: Item,
@@ -155,13 +169,9 @@ def _materialization(
     return dg.AssetMaterialization(
         asset_key=key,
         partition=item.clip.key,
-        metadata={**metadata, names.PARTS: dg.MetadataValue.json(dict(item.parts[output]))},
+        metadata={**metadata, names.PARTS: dg.MetadataValue.json(shown_parts(item.parts[output]))},
         tags={DATA_VERSION_TAG: str(version)},
     )
-
-
-def _joined(texts: Iterable[str]) -> str:
-    return "; ".join(cut_lines(texts)) or "-"
 
 
 def _total(judgements: Sequence[Judgement], fact: str) -> int:
