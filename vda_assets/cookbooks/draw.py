@@ -1,6 +1,7 @@
 """What is drawn for one (video, index): sampled variables and seeds, from the pair alone.
 
-Adding a clip, or asking on another machine, never changes the draw of another clip.
+Adding a clip, or asking on another machine, never changes the draw of another clip. What is drawn for a second try
+differs in the seed of the video alone.
 """
 
 from __future__ import annotations
@@ -15,20 +16,26 @@ from vda_assets.cookbooks.exclusions import weights_left
 
 @dataclass(frozen=True)
 class Draw:
-    """`prompt_seed` is for the text, `generation_seed` for the video; both are below 2**31."""
+    """`prompt_seed` is for the text, `generation_seed` for the video; both are below 2**31. `attempt` counts from 1."""
 
     video: str
     index: int
     sampled_vars: Mapping[str, str]
     prompt_seed: int
     generation_seed: int
+    attempt: int = 1
 
     @property
     def name(self) -> str:
-        return f"{self.video}_aug{self.index}"
+        return draw_name(self.video, self.index, self.attempt)
 
 
-def draws_for(distribution: Distribution, video: str) -> tuple[Draw, ...]:
+def draw_name(video: str, index: int, attempt: int) -> str:
+    """`<video>_aug<i>`, for a further attempt `<video>_aug<i>_try<n>`: each is kept under a name of its own."""
+    return f"{video}_aug{index}{_ending(attempt)}"
+
+
+def draws_for(distribution: Distribution, video: str, *, attempt: int = 1) -> tuple[Draw, ...]:
     """One draw per augmentation index of a video."""
     return tuple(
         Draw(
@@ -36,10 +43,15 @@ def draws_for(distribution: Distribution, video: str) -> tuple[Draw, ...]:
             index=index,
             sampled_vars=_sampled(distribution, f"{video}_{index}"),
             prompt_seed=seed(f"{video}_{index}"),
-            generation_seed=seed(f"{video}_{index}_cosmos"),
+            generation_seed=seed(f"{video}_{index}_cosmos{_ending(attempt)}"),
+            attempt=attempt,
         )
         for index in range(distribution.n_augmentations)
     )
+
+
+def _ending(attempt: int) -> str:
+    return f"_try{attempt}" if attempt > 1 else ""
 
 
 def seed(text: str) -> int:

@@ -15,12 +15,15 @@ import dagster as dg
 
 from vda_assets.base.parallel import as_they_come
 from vda_assets.config.dataset import Dataset
+from vda_assets.cookbooks.draw import draw_name
 from vda_assets.datasets.clips import clip_at, video_of
 from vda_assets.flows.selection import output_named
 from vda_assets.flows.stages import OUTPUTS, Output, Stage
+from vda_assets.flows.work import attempt_of
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Verdict
 from vda_assets.runs.names import PARENT_VERDICT, RUN_ID, SOURCE_VIDEOS, URI, VERDICT, io_manager_key
+from vda_assets.runs.private import DATA_VERSION_TAG
 from vda_assets.runs.recording.finished import newest_materializations, text_of
 from vda_assets.runs.resources import StorageResource
 from vda_assets.storage.access import Storage
@@ -100,7 +103,8 @@ class ReferenceIOManager(dg.IOManager):
             raise OutputMissing(f"{output} of {key} is not materialized; materialize it first")
         run_id = text_of(materialization, RUN_ID)
         layout = RunLayout(self._dataset.storage_url, self._dataset.name, run_id)
-        urls = _existing(storage, output, layout, video_of(key))
+        attempt = attempt_of((materialization.tags or {}).get(DATA_VERSION_TAG, ""))
+        urls = _existing(storage, output, layout, video_of(key), attempt)
         parent = text_of(materialization, PARENT_VERDICT)
         return OutputReference(
             key,
@@ -130,14 +134,14 @@ class _Reports:
         return json.loads(self._storage.read_bytes(self.url(partition)))
 
 
-def _existing(storage: Storage, output: Output, layout: RunLayout, video: str) -> tuple[StorageUrl, ...]:
+def _existing(storage: Storage, output: Output, layout: RunLayout, video: str, attempt: int) -> tuple[StorageUrl, ...]:
     """Where the output lies, checked to be there. Raises OutputMissing."""
     if isinstance(output, Stage) and not output.row.per_index:
         urls = [layout.output(output.row.folder, video)]
     else:
-        urls = list(takewhile(storage.exists, _by_index(output, layout, video)))
+        urls = list(takewhile(storage.exists, _by_index(output, layout, video, attempt)))
     if not urls:
-        first = next(_by_index(output, layout, video))
+        first = next(_by_index(output, layout, video, attempt))
         raise OutputMissing(f"{first} does not exist any more; materialize {output} again")
     if isinstance(output, Stage):
         for url in urls:
@@ -145,13 +149,11 @@ def _existing(storage: Storage, output: Output, layout: RunLayout, video: str) -
     return tuple(urls)
 
 
-def _by_index(output: Output, layout: RunLayout, video: str) -> Iterator[StorageUrl]:
+def _by_index(output: Output, layout: RunLayout, video: str, attempt: int) -> Iterator[StorageUrl]:
     """Where the output lies for each augmentation index that there may be."""
     for index in count():
-        if isinstance(output, Stage):
-            yield layout.output(output.row.folder, f"{video}_aug{index}")
-        else:
-            yield layout.comparison(video, index)
+        name = draw_name(video, index, attempt)
+        yield layout.output(output.row.folder, name) if isinstance(output, Stage) else layout.comparison(name)
 
 
 def dataset_io_manager(dataset: Dataset, storage: StorageResource) -> dict[str, ReferenceIOManager]:

@@ -19,21 +19,27 @@ from vda_assets.storage.layout import RunLayout
 
 @dataclass(frozen=True)
 class Item:
-    """One clip of a run with everything that is known before it is worked on. `parts` are what decides each output."""
+    """One clip of a run with everything that is known before it is worked on. `parts` are what decides each output.
+
+    `attempt` says which try it is to augment the clip, from 1: each has draws of its own.
+    """
 
     clip: Clip
     draws: tuple[Draw, ...]
     parts: Mapping[Output, Mapping[str, str]]
+    attempt: int = 1
 
     @cached_property
     def output_hashes(self) -> Mapping[Output, str]:
-        return hashes_of(self.parts)
+        return hashes_of(self.parts, attempt=self.attempt)
 
 
-def item_of(clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool) -> Item:
+def item_of(clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool, attempt: int = 1) -> Item:
     """The clip with its draws, and with what decides each of its outputs."""
-    draws, parts = deciding_parts(clip, cookbook=cookbook, images=images, super_resolution=super_resolution)
-    return Item(clip, draws, parts)
+    draws, parts = deciding_parts(
+        clip, cookbook=cookbook, images=images, super_resolution=super_resolution, attempt=attempt
+    )
+    return Item(clip, draws, parts, attempt)
 
 
 @dataclass(frozen=True)

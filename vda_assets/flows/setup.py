@@ -67,7 +67,7 @@ def files_for(draw: Draw | None) -> str:
     OSMO 6.4 matches it with `re.match` against a file's path below `setup_b0/`. Workers that label need no draw.
     """
     own = rf"(?!{escape(draw.name)}\.yaml$)" if draw else ""
-    return rf"(?!configs/({own}[^/]*_aug\d+|manifest)\.yaml$)"
+    return rf"(?!configs/({own}[^/]*_aug\d+(_try\d+)?|manifest)\.yaml$)"
 
 
 def environment_file(endpoints: Endpoints, *, super_resolution: bool, images: Images) -> bytes:

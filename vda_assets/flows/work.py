@@ -16,6 +16,8 @@ from vda_assets.flows.stages import Output, Rendered, Stage
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
+_ATTEMPT = "-try"
+
 
 @dataclass(frozen=True)
 class ClipWork:
@@ -82,10 +84,10 @@ def output_hashes(
 
 
 def deciding_parts(
-    clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool
+    clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool, attempt: int = 1
 ) -> tuple[tuple[Draw, ...], dict[Output, dict[str, str]]]:
     """The clip's draws, and for each output everything that decides it, by the name that a person knows it by."""
-    draws = draws_for(cookbook.distribution, clip.video)
+    draws = draws_for(cookbook.distribution, clip.video, attempt=attempt)
     source = {"path": str(clip.url), "clip": clip.version}
     labeling = {"container": images.auto_labeling, "cookbook": cookbook.auto_labeling_digest}
     drawn = [[draw.name, dict(draw.sampled_vars), draw.generation_seed] for draw in draws]
@@ -104,8 +106,20 @@ def deciding_parts(
     }
 
 
-def hashes_of(parts: Mapping[Output, Mapping[str, str]]) -> dict[Output, str]:
-    return {output: digest(output, deciding) for output, deciding in parts.items()}
+def hashes_of(parts: Mapping[Output, Mapping[str, str]], *, attempt: int = 1) -> dict[Output, str]:
+    """The hash of what follows from a further attempt ends with its number: it is the data version of the output, and
+    so the one thing that can be read of all clips at once."""
+    ending = f"{_ATTEMPT}{attempt}" if attempt > 1 else ""
+    return {
+        output: digest(output, deciding) + ("" if output is Stage.ORIGINAL_LABELS else ending)
+        for output, deciding in parts.items()
+    }
+
+
+def attempt_of(output_hash: str) -> int:
+    """Which attempt an output with that hash, or what is known of one, belongs to."""
+    number = output_hash.partition(_ATTEMPT)[2]
+    return int(number) if number.isdecimal() else 1
 
 
 def digest(*content: object) -> str:

@@ -16,7 +16,7 @@ from vda_assets.storage.layout import RunLayout, still_of
 def is_whole(storage: Storage, item: Item, output: Output, *, layout: RunLayout) -> bool:
     """Whether all that belongs to the clip's output lies in that run's folder."""
     if not isinstance(output, Stage):
-        videos = [layout.comparison(draw.video, draw.index) for draw in item.draws]
+        videos = [layout.comparison(draw.name) for draw in item.draws]
         return all(storage.exists(video) or storage.exists(still_of(video)) for video in videos)
     return _markers(storage, output, layout, item.draws) is not None
 

@@ -18,8 +18,10 @@ PSEUDO_LABELED, AUGMENTED, PSEUDO_LABELED_AUGMENTED = (
     "outputs/augmented",
     "outputs/pseudo_labeled_augmented",
 )
+_DRAW_PATTERN = r"_aug\d+(?:_try\d+)?"
 _OUTPUT_PATTERN = (
-    rf"{PSEUDO_LABELED}/(?P<original>[^/]+)/|(?:{AUGMENTED}|{PSEUDO_LABELED_AUGMENTED})/(?P<made>[^/]+)_aug\d+/"
+    rf"{PSEUDO_LABELED}/(?P<original>[^/]+)/|"
+    rf"(?:{AUGMENTED}|{PSEUDO_LABELED_AUGMENTED})/(?P<made>[^/]+){_DRAW_PATTERN}/"
 )
 
 
@@ -40,7 +42,7 @@ class RunLayout:
         return self.root / SETUP_FOLDER
 
     def output(self, folder: str, name: str) -> StorageUrl:
-        """Where one worker's results lie: `folder` is a stage's, `name` `<video>` or `<video>_aug<i>`."""
+        """Where one worker's results lie: `folder` is a stage's, `name` `<video>` or a draw's."""
         return self.root / f"{folder}/{name}"
 
     def remuxed_clip(self, video: str, content: str) -> StorageUrl:
@@ -49,7 +51,7 @@ class RunLayout:
 
     def video_at(self, path: str) -> str | None:
         """The video that a path below the run's root belongs to; None for what all of them share."""
-        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+)_aug\d+_compare\.(?:mp4|png|webp)"
+        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+){_DRAW_PATTERN}_compare\.(?:mp4|png|webp)"
         match = re.match(rf"{_OUTPUT_PATTERN}|remuxed/(?P<remuxed>[^/]+)/|{display}", path)
         return next((video for video in match.groupdict().values() if video), None) if match else None
 
@@ -58,8 +60,9 @@ class RunLayout:
         match = re.match(_OUTPUT_PATTERN, path)
         return match[0].rstrip("/") if match else None
 
-    def comparison(self, video: str, index: int) -> StorageUrl:
-        return self.root / f"display/{self.dataset}_{video}_aug{index}_compare.mp4"
+    def comparison(self, name: str) -> StorageUrl:
+        """`name` is a draw's: `<video>_aug<i>`, or `<video>_aug<i>_try<n>` for a further attempt."""
+        return self.root / f"display/{self.dataset}_{name}_compare.mp4"
 
 
 def outputs_folder(storage_url: StorageUrl, dataset: str) -> StorageUrl:

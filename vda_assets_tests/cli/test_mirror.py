@@ -35,7 +35,7 @@ def fill_run(project: Project, videos: list[str], *, size_bytes: int = 1000, fil
             marker = {"version": 2, "container": "x", "name": video, "work": "w", "attempt": 1, "files": marked}
             written |= {folder / path: one for path, one in parts.items()}
             written[folder / "outcome.json"] = json.dumps(marker).encode()
-        written[layout.comparison(video, 0)] = content.randbytes(size_bytes)
+        written[layout.comparison(f"{video}_aug0")] = content.randbytes(size_bytes)
     for url, one in written.items():
         storage.write_bytes(url, one)
     expected = {str(url).removeprefix(f"{layout.root}/"): hash_of(one) for url, one in written.items()}
@@ -101,7 +101,7 @@ def test_a_full_disk_and_links_that_lead_out_are_a_line_each_and_the_rest_comes(
     done = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN, largest_file_bytes=1_000_000)
 
     assert done.returncode == 1
-    comparison = layout.comparison("night", 0)
+    comparison = layout.comparison("night_aug0")
     assert sorted(done.stderr.splitlines()) == sorted(
         [
             f"FAILED: {project.clips}/street.mp4: the disk of {project.media} is full",

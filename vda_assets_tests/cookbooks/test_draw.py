@@ -30,6 +30,16 @@ def test_a_draw_is_the_same_on_every_machine_and_in_every_version() -> None:
     assert first.prompt_seed == seed("bikes_0") == 1482336315
 
 
+def test_a_further_try_draws_the_same_with_another_seed_under_a_name_of_its_own() -> None:
+    first, second, third = (draws_for(CITY, "bikes", attempt=attempt)[1] for attempt in (1, 2, 3))
+    assert first == draws_for(CITY, "bikes")[1]
+    assert [one.name for one in (first, second, third)] == ["bikes_aug1", "bikes_aug1_try2", "bikes_aug1_try3"]
+    assert second.generation_seed == seed("bikes_1_cosmos_try2")
+    assert len({one.generation_seed for one in (first, second, third)}) == 3
+    assert first.sampled_vars == second.sampled_vars == third.sampled_vars
+    assert first.prompt_seed == second.prompt_seed == third.prompt_seed
+
+
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_over_ten_thousand_clips_each_value_comes_as_often_as_its_weight_says(scene: Path) -> None:
     distribution = read_cookbook(scene, name=scene.name).distribution

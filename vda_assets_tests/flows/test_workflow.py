@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vda_assets.config.deployment import Images
+from vda_assets.cookbooks.draw import draws_for
 from vda_assets.datasets.clips import Clip
 from vda_assets.flows.place import Place
+from vda_assets.flows.planning import item_of
 from vda_assets.flows.selection import FLOWS, output_named, selection_of
 from vda_assets.flows.setup import setup_files, write_setup
-from vda_assets.flows.stages import Stage, stage_of_task
-from vda_assets.flows.work import ClipWork, output_hashes, remaining
+from vda_assets.flows.stages import Rendered, Stage, stage_of_task
+from vda_assets.flows.work import ClipWork, attempt_of, output_hashes, remaining
 from vda_assets.flows.workflow import build_workflow, workflow_name
 from vda_assets.osmo.spec import VersionedWorkflowSpec, check_finished, to_yaml
 from vda_assets.project import Project, load_project
@@ -278,9 +281,24 @@ def test_setup_has_the_references_layout_and_only_the_runs_own_clips(project: Pr
     assert json.dumps(config).count("template_generation") == 0
 
 
+def test_a_further_try_changes_what_follows_from_it_and_says_its_number_in_every_hash_of_that(project: Project) -> None:
+    clip, cookbook, images = work_of(project, "e2e").clip, project.cookbooks["city_traffic"], Images()
+    first, second, third = (
+        item_of(clip, cookbook=cookbook, images=images, super_resolution=False, attempt=attempt).output_hashes
+        for attempt in (1, 2, 3)
+    )
+    assert first[Stage.ORIGINAL_LABELS] == second[Stage.ORIGINAL_LABELS] == third[Stage.ORIGINAL_LABELS]
+    for output in (Stage.AUGMENTED_VIDEOS, Stage.AUGMENTED_LABELS, Rendered.COMPARISONS):
+        hashes = [one[output] for one in (first, second, third)]
+        assert [attempt_of(one) for one in hashes] == [1, 2, 3]
+        assert len({one[:16] for one in hashes}) == 3, "what is kept of a hash elsewhere tells them apart too"
+
+
 def test_a_worker_downloads_of_the_setup_what_it_needs_however_many_clips_the_run_has(project: Project) -> None:
     work = work_of(project, "e2e", n=2)
     others = {f"{name}.mp4": work_of(project, "e2e", key=f"{name}.mp4").draws for name in ("a_aug1", "xa", "a_aug0.1")}
+    distribution = project.cookbooks["city_traffic"].distribution
+    others |= {f"try {name}": draws_for(distribution, name, attempt=2) for name in ("a", "b", "a_aug0_try2")}
     files = setup_files(
         {"a.mp4": work.draws, **others},
         cookbook=project.cookbooks["city_traffic"],
@@ -297,7 +315,7 @@ def test_a_worker_downloads_of_the_setup_what_it_needs_however_many_clips_the_ru
     }
     of_clips = {f"configs/{draw.name}.yaml" for draws in (work.draws, *others.values()) for draw in draws}
     everybodys = set(files) - of_clips - {"configs/manifest.yaml"}
-    assert len(of_clips) == 5
+    assert len(of_clips) == 8
     assert taken == {
         "pl_original_worker_0": everybodys,
         "cosmos_worker_0": everybodys | {"configs/a_aug0.yaml"},

@@ -59,7 +59,7 @@ class Comparisons:
         self._pool.submit(
             key,
             [
-                (item.clip.url, url / AUGMENTED_VIDEO_FILE, self._layout.comparison(draw.video, draw.index))
+                (item.clip.url, url / AUGMENTED_VIDEO_FILE, self._layout.comparison(draw.name))
                 for url, draw in zip(made, item.draws, strict=True)
             ],
         )
