@@ -6,6 +6,7 @@ and the daemons: runs are made as a backfill makes them, and executed here one a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -49,6 +51,7 @@ from vda_assets_tests.osmo.in_memory_rows import Fate, Script, TaskRow, Try, Wor
 from vda_assets_tests.quick_results import add_clips, change_yaml, use_quick_container
 from vda_assets_tests.simulated_clock import SimulatedClock
 
+NOTHING_FORESEEN = SimpleNamespace(lines=list, gpu_hours=(0.0, 0.0))
 SECONDS_OF_A_TASK = (600.0, 1500.0)
 
 
@@ -59,13 +62,16 @@ def varied(one: Try) -> Fate:
 
 @dataclass
 class SimulatedRuns:
-    """`samples` fill while `measuring`: every simulated second, how many workflows have not ended and how many were
+    """`rejects` is asked with the name of each augmented clip, whether it fails a quality gate.
+
+    `samples` fill while `measuring`: every simulated second, how many workflows have not ended and how many were
     submitted so far."""
 
     world: World
     results: Path
     instance: dg.DagsterInstance
     script: Script = varied
+    rejects: Callable[[str], bool] = lambda _: False
     samples: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,8 +94,8 @@ class SimulatedRuns:
         """What `vda run` executes."""
         name = clips_job_name(self.dataset)
         config = clips_config(self.dataset, FLOWS["e2e"], sorted(keys))
-        run = self.instance.create_run_for_job(self.definitions.resolve_job_def(name), run_config=config)
-        self.execute(run)
+        job = self.definitions.resolve_job_def(name)
+        self.execute(self.instance.create_run_for_job(job, run_config=config, tags=job.tags))
 
     def ask_by_backfill(
         self, keys: Collection[str], *, backfill: str = "asked", outputs: Collection[Output] = OUTPUTS
@@ -160,7 +166,7 @@ class SimulatedRuns:
 
     def execute(self, run: dg.DagsterRun) -> None:
         """In this process, as one that the daemon started would."""
-        with self._at_the_simulated_osmo():
+        with self.at_the_simulated_osmo():
             run = self.start(run)
             job = self.definitions.resolve_job_def(run.job_name)
             if run.asset_selection:
@@ -205,9 +211,11 @@ class SimulatedRuns:
         waiting = [min(alive, self.max_in_flight) for alive, taken in self.samples if 0 < taken < last]
         return sum(waiting) / (len(waiting) * self.max_in_flight)
 
-    def _at_the_simulated_osmo(self) -> AbstractContextManager[object]:
+    def at_the_simulated_osmo(self) -> AbstractContextManager[object]:
+        """Runs of this process find it meanwhile; what lies ahead of them, it cannot tell."""
         stack = ExitStack()
         ready = Gate((), Place("default", "cpu-stand-in"))
+        stack.enter_context(patch("vda_assets.cli.backfill.foreseen", lambda *_: NOTHING_FORESEEN))
         stack.enter_context(patch.object(OsmoResource, "client", lambda _: nullcontext(self.osmo)))
         stack.enter_context(patch("vda_assets.runs.step.check_gate", lambda *_, **__: ready))
         stack.enter_context(patch("vda_assets.runs.step.Production", partial(Production, clock=self.clock)))
@@ -224,7 +232,21 @@ class SimulatedRuns:
         shutil.copytree(self.results / container, folder, copy_function=link, dirs_exist_ok=True)
         outcome = json.loads((self.results / f"{container}.outcome.json").read_text())
         outcome.update(name=options["--name"], work=options["--work"], attempt=int(options["--attempt"]))
+        if container == "augmentation" and self.rejects(options["--name"]):
+            reject(folder, outcome)
         (folder / "outcome.json").write_text(json.dumps(outcome))
+
+
+def reject(folder: Path, outcome: dict[str, Any]) -> None:
+    """Lets an augmented clip fail a quality gate, as its container writes it."""
+    written = folder / "metadata.json"
+    metadata = json.loads(written.read_text())
+    metadata["hallucination_check"].update(passed=False, score=0.1, threshold=0.5)
+    content = json.dumps(metadata).encode()
+    written.unlink()  # it is a link to what others have
+    written.write_bytes(content)
+    (marked,) = (file for file in outcome["files"] if file["path"] == written.name)
+    marked.update(size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 def link(source: str, target: str) -> None:

@@ -16,9 +16,12 @@ from vda_assets.cookbooks.cookbook import Distribution
 from vda_assets.cookbooks.draw import draws_for
 from vda_assets.datasets.clips import Clip, list_clips
 from vda_assets.flows.selection import Selection
+from vda_assets.flows.stages import Stage
 from vda_assets.readiness.overview import Overview
 from vda_assets.runs.asking import UNFINISHED, Choice, choose
+from vda_assets.runs.attempts import rejected_clips
 from vda_assets.runs.canary import Canary
+from vda_assets.runs.recording.tries import ask_again
 from vda_assets.runs.standing import Stand, Standings, standings, worst_of
 
 _NAMED = 20
@@ -26,6 +29,7 @@ _WANTED = {
     "missing": UNFINISHED,
     "failed": frozenset({Stand.FAILED}),
     "changed": frozenset({Stand.CHANGED}),
+    "rejected": frozenset(Stand) - {Stand.QUARANTINED, Stand.CHANGED},
     "all": frozenset(Stand) - {Stand.QUARANTINED},
 }
 
@@ -36,6 +40,7 @@ _WANTED = {
 @click.option("--missing", "which", flag_value="missing", help="Never made, or failed once. This is the default.")
 @click.option("--failed", "which", flag_value="failed", help="Failed the last time.")
 @click.option("--changed", "which", flag_value="changed", help="Made of another clip or configuration than now.")
+@click.option("--rejected", "which", flag_value="rejected", help="Rejected: augmented once more, with another seed.")
 @click.option("--all", "which", flag_value="all", help="Every clip; what is finished is looked at and kept.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many clips.")
 @click.option("--where", "conditions", multiple=True, metavar="VAR=VALUE", help="Only clips that draw this value.")
@@ -56,6 +61,7 @@ def backfill(
     Examples:
       vda backfill --dataset street --dry-run
       vda backfill --dataset street --changed --limit 100
+      vda backfill --dataset street --rejected
       vda backfill --dataset street --where weather=rain
     """
     project = load()
@@ -65,8 +71,12 @@ def backfill(
     clips = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url).clips
     drawing = _drawing(clips, scope.cookbook.distribution, conditions)
     wanted = which or "missing"
+    if wanted == "rejected" and Stage.AUGMENTED_VIDEOS not in selection:
+        raise click.BadParameter("the flow augments no clip; name one with --flow", param_hint="--rejected")
     with dagster_instance(project) as instance:
         found = standings(instance, scope, selection.outputs, drawing, super_resolution=selection.super_resolution)
+        if wanted == "rejected":
+            found = {key: found[key] for key in rejected_clips(instance, dataset, list(found))}
         choice = choose(found, _WANTED[wanted], limit=limit)
         chosen = [clip for clip in drawing if clip.key in set(choice.keys)]
         _tell(dataset_name, selection, choice, found)
@@ -76,7 +86,11 @@ def backfill(
             )
         if chosen:
             _tell_costs(foreseen(project, dataset, selection, chosen), deployment.price)
-        if not dry_run and not make(project, dataset, selection, instance, choice.keys):
+        if dry_run:
+            return
+        for key in choice.keys if wanted == "rejected" else ():
+            ask_again(instance, dataset, Stage.AUGMENTED_VIDEOS, key)
+        if not make(project, dataset, selection, instance, choice.keys):
             raise click.exceptions.Exit(1)
 
 

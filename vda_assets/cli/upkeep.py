@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import click
-import dagster as dg
 
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.world import (
@@ -24,9 +23,7 @@ from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import OUTPUTS
 from vda_assets.project import Project
 from vda_assets.runs.canary import Canary
-from vda_assets.runs.names import asset_key
-from vda_assets.runs.private import DATA_VERSION_TAG
-from vda_assets.runs.recording.tries import ASKED_AGAIN
+from vda_assets.runs.recording.tries import ask_again
 from vda_assets.runs.standing import Stand, standings
 
 _UNMADE = frozenset({Stand.QUARANTINED, Stand.FAILED})
@@ -53,15 +50,13 @@ def retry(dataset_name: str, videos: tuple[str, ...], flow: str | None, canary: 
         _let_in(project, dataset, chosen_selection(flow, (), dataset))
         return
     clips, _ = chosen_clips(list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url), videos)
-    tags = {DATA_VERSION_TAG: ASKED_AGAIN}
     with dagster_instance(project) as instance:
         found = standings(instance, project.scope_of(dataset), OUTPUTS, clips)
         let_in = {key: stands for key, stands in found.items() if Stand.QUARANTINED in stands.values()}
         for key, stands in let_in.items():
             for output, stand in stands.items():
                 if stand in _UNMADE:
-                    observation = dg.AssetObservation(asset_key(dataset, output), partition=key, tags=tags)
-                    instance.report_runless_asset_event(observation)
+                    ask_again(instance, dataset, output, key)
             click.echo(f"{key}: is asked for again")
     click.echo(f"{len(let_in)} of {len(clips)} clips were quarantined", err=True)
 

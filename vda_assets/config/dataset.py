@@ -97,12 +97,23 @@ class Dataset(ConfigModel):
     priority: Literal["HIGH", "NORMAL", "LOW"] | None = None
     verdicts: VerdictPolicy = VerdictPolicy()
     canary: Canary | None = None
+    # How many further tries, each with another seed, a clip gets whose augmented videos are rejected.
+    retry_rejected: Annotated[int, Field(ge=0, le=10)] = 0
     owners: list[Annotated[str, AfterValidator(_owner)]] = []
 
     @model_validator(mode="after")
     def _one_wish(self) -> Self:
         if self.flow and self.outputs:
             raise ValueError("flow and outputs exclude each other: a flow is a choice of outputs")
+        return self
+
+    @model_validator(mode="after")
+    def _best_of_what_is_kept(self) -> Self:
+        if self.retry_rejected and self.verdicts.rejected == "fail":
+            raise ValueError(
+                "retry_rejected and verdicts.rejected: fail exclude each other: the best of several tries is taken, "
+                "and fail keeps none that is rejected; say flag, or leave retry_rejected out"
+            )
         return self
 
     @property

@@ -23,8 +23,7 @@ from vda_assets.flows.work import attempt_of
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Verdict
 from vda_assets.runs.names import PARENT_VERDICT, RUN_ID, SOURCE_VIDEOS, URI, VERDICT, io_manager_key
-from vda_assets.runs.private import DATA_VERSION_TAG
-from vda_assets.runs.recording.finished import newest_materializations, text_of
+from vda_assets.runs.recording.finished import hash_of, newest_materializations, text_of
 from vda_assets.runs.resources import StorageResource
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
@@ -103,7 +102,7 @@ class ReferenceIOManager(dg.IOManager):
             raise OutputMissing(f"{output} of {key} is not materialized; materialize it first")
         run_id = text_of(materialization, RUN_ID)
         layout = RunLayout(self._dataset.storage_url, self._dataset.name, run_id)
-        attempt = attempt_of((materialization.tags or {}).get(DATA_VERSION_TAG, ""))
+        attempt = attempt_of(hash_of(materialization))
         urls = _existing(storage, output, layout, video_of(key), attempt)
         parent = text_of(materialization, PARENT_VERDICT)
         return OutputReference(

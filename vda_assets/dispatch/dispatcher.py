@@ -183,10 +183,11 @@ class Dispatcher:
         if self._clock.monotonic() - self._company_asked < _COMPANY_SECONDS:
             return
         self._company_asked = self._clock.monotonic()
-        self._company.work_on({work.clip.key for work in self._open_works})
+        works = more()  # asked first: it may have a clip go on whose work has just ended, and that is this run's still
+        self._company.work_on({work.clip.key for work in (*self._open_works, *works)})
         if self._left_to_others:
             self._take_up(list(self._left_to_others.values()), tries=1)
-        if works := more():
+        if works:
             self._progress.begin(works)
             self._take_up(works, tries=1)
 

@@ -120,14 +120,16 @@ def _summary(
     instance: dg.DagsterInstance, dataset: str, record: dg.RunRecord, counted: set[tuple[str, str, str]]
 ) -> RunSummary:
     run, tally, clips = record.dagster_run, Tally(), set()
+    made: set[tuple[str, str]] = set()
     for key, partition, metadata in _said(instance, run.run_id):
         clips.add(partition)
         if FAILURE in metadata:
             tally.failed += 1
         elif metadata.get(REUSED):
-            tally.kept += 1
+            tally.kept += (key, partition) not in made
             continue
         else:
+            made.add((key, partition))
             tally.made[str(metadata.get(VERDICT, DONE))] += 1
         workflow = (key, partition, str(metadata.get(WORKFLOW)))
         if WORKFLOW not in metadata or workflow not in counted:
@@ -149,7 +151,8 @@ def _summary(
 
 
 def _said(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Output, clip key and metadata of each output of a clip that the run materialized or said to have failed."""
+    """Output, clip key and metadata of each output of a clip that the run materialized, said to have failed, or
+    observed as a try that is not taken."""
     cursor: str | None = None
     while True:
         page = instance.get_records_for_run(run_id, cursor=cursor, of_type=_SAID, limit=_EVENTS_PAGE)
@@ -158,7 +161,7 @@ def _said(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[str, str,
             if event is None or event.partition is None or event.asset_key.path[-1] not in OUTPUTS:
                 continue
             metadata = {name: value.value for name, value in event.metadata.items() if name in _READ}
-            if record.asset_materialization or FAILURE in metadata:
+            if record.asset_materialization or {FAILURE, VERDICT} & metadata.keys():
                 yield event.asset_key.path[-1], str(event.partition), metadata
         if not page.has_more:
             return

@@ -42,6 +42,7 @@ GPU_SECONDS = "gpu_seconds"  # float: seconds x GPUs of all tasks and tries of t
 QUEUE_SECONDS = "queue_seconds"  # float: from when nothing but the pool was waited for to the first start, last try
 RUN_SECONDS = "run_seconds"  # float: from the first start to the last end of the stage's tasks, last try
 TRIES = "tries"  # int: submissions of the stage in the run that holds it, and OSMO's own retries
+ATTEMPTS = "attempts"  # int: how often the clip was augmented, each time with another seed; only where more than once
 COST = "cost"  # float: of the GPU seconds, in the deployment's currency
 CURRENCY = "currency"  # text: three letters
 URI = "dagster/uri"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import dagster as dg
@@ -16,7 +17,7 @@ from vda_assets.dispatch.company import Company
 from vda_assets.dispatch.dispatcher import Dispatcher
 from vda_assets.flows.inputs import Seen, provide_inputs
 from vda_assets.flows.place import Place
-from vda_assets.flows.planning import Item, Plan, item_of, plan
+from vda_assets.flows.planning import Item, Plan, plan
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.setup import setup_files, write_setup
 from vda_assets.flows.stages import Output, Rendered, Stage
@@ -25,6 +26,7 @@ from vda_assets.media.probe import ClipInfo
 from vda_assets.osmo.service import OsmoService
 from vda_assets.outcomes.whole import was_left_by
 from vda_assets.project import Scope
+from vda_assets.runs.attempts import Attempts, attempts_in_books, item_to_make
 from vda_assets.runs.canary import Canary
 from vda_assets.runs.links import media_link
 from vda_assets.runs.names import asset_key
@@ -67,6 +69,8 @@ class Production:
         self._draws: dict[str, tuple[Draw, ...]] = {}
         self._made: set[tuple[str, str]] = set()
         self._items: dict[str, Item] = {}
+        # Of clips of which another try may follow: the stages of the try that have not ended.
+        self._trying: dict[str, set[Stage]] = {}
         self._canary = Canary(instance, scope, selection)
         self._held: list[str] = []
         self._former_tries: dict[tuple[str, Output], FailedTry] = {}
@@ -93,6 +97,7 @@ class Production:
             log_event=self._log_made,
             log=log,
             link=link,
+            ended=self._stage_ended,
         )
 
     def run(
@@ -120,21 +125,25 @@ class Production:
         )
 
         def begin(keys: Sequence[str]) -> list[ClipWork]:
-            works = self._begin(keys) if keys else []
+            new = self._released(keys)
+            self.keys += new
+            begun = [*new, *self._to_go_on()]
+            works = self._begin(begun) if begun else []
+            if unseen := [work for work in works if work.clip.key in new]:
+                dispatcher.clear_the_way(unseen)
             if works:
-                dispatcher.clear_the_way(works)
                 self._write_setup(works)
             return works
 
         with self._comparisons:
-            works = begin(self._released(keys))
+            works = begin(keys)
             while works or self._held:
                 if works:
-                    dispatcher.run(works, more=lambda: begin(self._released(more())))
+                    dispatcher.run(works, more=lambda: begin(more()))
                 else:
                     self._clock.sleep(_CANARY_SECONDS)
                     self._company.work_on({*self._held})
-                works = begin(self._released(more()))
+                works = begin(more())
             self._comparisons.finish()
 
     def _released(self, keys: Sequence[str]) -> list[str]:
@@ -155,8 +164,8 @@ class Production:
 
     def _item(self, key: str) -> Item | None:
         """What is known of a clip of this run or another; None when it is not there."""
-        if key not in self._items:
-            found = self._find_one(key)
+        if key not in self._items or self._trying.get(key) == set():
+            found = self._find_one(key, attempts_in_books(self._instance, self._scope.dataset, [key]).get(key))
             return found if isinstance(found, Item) else None
         return self._items[key]
 
@@ -175,54 +184,102 @@ class Production:
         )
 
     def is_done(self, key: str) -> bool:
-        """Whether each selected output of the clip is in Dagster's books or has failed."""
-        return all((key, output) in self._made or (key, output) in self.failures.reasons for output in self.outputs)
+        """Whether each selected output of the clip is in Dagster's books or has failed, and no try is to follow."""
+        return key not in self._trying and all(self._has_ended(key, output) for output in self.outputs)
+
+    def _has_ended(self, key: str, output: Output) -> bool:
+        return (key, output) in self._made or (key, output) in self.failures.reasons
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         return self._selection.outputs
 
-    def _log_made(self, event: dg.AssetMaterialization) -> None:
+    def _log_made(self, event: dg.AssetMaterialization | dg.AssetObservation) -> None:
         self._log_event(event)
-        self._made.add((str(event.partition), event.asset_key.path[-1]))
+        if isinstance(event, dg.AssetMaterialization):
+            self._made.add((str(event.partition), event.asset_key.path[-1]))
 
     def _begin(self, keys: Sequence[str]) -> list[ClipWork]:
         """What is left for OSMO to do; what is finished is logged, and what cannot be made fails."""
-        self.keys += keys
         self._former_tries |= newest_tries(self._instance, self._scope.dataset, keys)
-        items = self._find(keys)
+        attempts = attempts_in_books(self._instance, self._scope.dataset, keys)
+        items = self._find(keys, attempts)
         self._items |= items
         finished = find_finished(self._instance, self._storage, self._scope.dataset, items)
-        plans = {key: plan(item, self._selection, finished.runs(key)) for key, item in items.items()}
+        tries = {key for key, item in items.items() if self._is_try(item, finished.runs(key))}
+        plans = {
+            key: plan(item, self._selection_of(key, is_try=key in tries), finished.runs(key))
+            for key, item in items.items()
+        }
         for key, one in plans.items():
             for output, why in one.failed.items():
                 self.failures.add(key, {output}, why.reason, is_own=why.is_own)
         works, seen = self._usable(one.work for one in plans.values() if one.work.stages)
-        self._recorder.expect(items, seen=seen, verdicts=finished.verdicts())
+        self._trying |= {work.clip.key: {*work.stages} for work in works if work.clip.key in tries}
+        rejected = {key: one.taken for key, one in attempts.items() if one.is_rejected}
+        self._recorder.expect(items, seen=seen, verdicts=finished.verdicts(), rejected=rejected)
         self._keep(finished)
+        self._fail_what_follows(tries - {work.clip.key for work in works})
         self._compare(items, plans)
         return works
 
-    def _find(self, keys: Sequence[str]) -> dict[str, Item]:
+    def _is_try(self, item: Item, finished: Collection[Output]) -> bool:
+        """Whether another try may follow the augmented videos that are made now, or a former one be taken instead."""
+        makes = Stage.AUGMENTED_VIDEOS in self._selection and Stage.AUGMENTED_VIDEOS not in finished
+        return makes and (item.attempt > 1 or self._scope.dataset.retry_rejected > 0)
+
+    def _selection_of(self, key: str, *, is_try: bool) -> Selection:
+        """What is to be made of the clip now. What follows from a try waits until it is known which one is taken."""
+        failed = {stage for stage in self._selection.stages if (key, stage) in self.failures.reasons}
+        selection = self._selection.without(failed)
+        return replace(selection.without(self._labels), comparisons=False) if is_try else selection
+
+    @property
+    def _labels(self) -> frozenset[Stage]:
+        """What is selected of the stages that follow from augmented videos."""
+        return self._selection.depending_on({Stage.AUGMENTED_VIDEOS})
+
+    def _stage_ended(self, key: str, stage: Stage) -> None:
+        self._trying.get(key, set()).discard(stage)
+
+    def _to_go_on(self) -> list[str]:
+        """The clips whose try has ended: they begin once more, with another one or with what follows from the best."""
+        ended = [key for key, stages in self._trying.items() if not stages]
+        for key in ended:
+            del self._trying[key]
+        failed = {key for key in ended if (key, Stage.AUGMENTED_VIDEOS) in self.failures.reasons}
+        self._fail_what_follows(failed)
+        return [key for key in ended if key not in failed]
+
+    def _fail_what_follows(self, keys: Collection[str]) -> None:
+        """Of clips whose try failed."""
+        follows = {*self._labels, *Rendered}
+        for key in sorted(keys):
+            if left := [one for one in self.outputs if one in follows and not self._has_ended(key, one)]:
+                self.failures.add(key, left, f"not begun: {Stage.AUGMENTED_VIDEOS} failed", is_own=False)
+
+    def _find(self, keys: Sequence[str], attempts: Mapping[str, Attempts]) -> dict[str, Item]:
         """Asks storage for every clip; one that is not there fails alone."""
         items: dict[str, Item] = {}
-        for key, found in zip(keys, in_order(self._find_one, keys, threads=_PARALLEL_READS), strict=True):
+        found_of = in_order(lambda key: self._find_one(key, attempts.get(key)), keys, threads=_PARALLEL_READS)
+        for key, found in zip(keys, found_of, strict=True):
             if isinstance(found, Item):
                 items[key] = found
             else:
                 self.failures.add(key, self._selection.outputs, found.reason, is_own=found.is_own)
         return items
 
-    def _find_one(self, key: str) -> Item | Failed:
+    def _find_one(self, key: str, attempts: Attempts | None) -> Item | Failed:
         try:
             clip = clip_at(self._storage, self._scope.dataset.dataset_url, key)
         except (StorageError, OSError) as error:
             return Failed(str(error), is_own=not isinstance(error, TemporarilyUnavailable))
-        return item_of(
+        return item_to_make(
             clip,
-            cookbook=self._scope.cookbook,
-            images=self._scope.deployment.images,
+            self._scope,
+            attempts,
             super_resolution=self._selection.super_resolution,
+            may_augment=Stage.AUGMENTED_VIDEOS in self._selection,
         )
 
     def _usable(self, works: Iterable[ClipWork]) -> tuple[list[ClipWork], dict[str, ClipInfo]]:
@@ -242,8 +299,13 @@ class Production:
         return usable, infos
 
     def _keep(self, finished: Finished) -> None:
-        """Logs what is finished once more: a backfill counts only what its own runs materialized."""
-        kept = [made for output in self._selection.outputs for made in finished.materializations(output)]
+        """Logs what was finished before this run once more: a backfill counts only what its own runs materialized."""
+        kept = [
+            made
+            for output in self._selection.outputs
+            for made in finished.materializations(output)
+            if (str(made.partition), output) not in self._made
+        ]
         for materialization in kept:
             self._log_made(reused(materialization))
         if kept:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import dagster as dg
 
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
 from vda_assets.datasets.clips import Clip, path_of
-from vda_assets.flows.planning import item_of
-from vda_assets.flows.stages import Output
+from vda_assets.flows.planning import Item
+from vda_assets.flows.stages import Output, Stage
 from vda_assets.project import Scope
+from vda_assets.runs.attempts import item_at, item_taken
 from vda_assets.runs.names import SOURCE_VIDEOS, asset_key
 from vda_assets.runs.private import newest_ids, observed_versions, reported_versions
 from vda_assets.runs.recording.tries import ASKED_AGAIN, FailedTry
@@ -43,17 +45,20 @@ def standings(
 ) -> dict[str, dict[Output, Stand]]:
     """By clip key and output."""
     books = {output: OutputBooks(instance, scope.dataset, output) for output in outputs}
+    hashes = augmented_hashes(instance, scope.dataset)
     found: dict[str, dict[Output, Stand]] = {}
     for clip in clips:
-        item = item_of(
-            clip,
-            cookbook=scope.cookbook,
-            images=scope.deployment.images,
-            super_resolution=super_resolution,
-        )
-        hashes = item.output_hashes
-        found[clip.key] = {output: book.stand(clip.key, hashes[output]) for output, book in books.items()}
+        item = item_taken(clip, scope, hashes.get(clip.key), super_resolution=super_resolution)
+        at = partial(item_at, clip, scope, super_resolution=super_resolution)
+        found[clip.key] = {output: book.stand(item, at) for output, book in books.items()}
     return found
+
+
+def augmented_hashes(instance: dg.DagsterInstance, dataset: Dataset) -> dict[str, str]:
+    """By clip key the hash of the augmented videos that are taken."""
+    with interrupts_delayed():
+        versions = reported_versions(instance, asset_key(dataset, Stage.AUGMENTED_VIDEOS))
+    return {key: OutputVersion.parse(text).output_hash for key, text in versions.items()}
 
 
 def worst_of(stands: Mapping[Output, Stand]) -> Stand:
@@ -97,7 +102,7 @@ class OutputBooks:
     """What Dagster knows of one output, of all partitions at once."""
 
     def __init__(self, instance: dg.DagsterInstance, dataset: Dataset, output: Output) -> None:
-        key = asset_key(dataset, output)
+        self._output, key = output, asset_key(dataset, output)
         with interrupts_delayed():
             made = reported_versions(instance, key)
             self._observed = observed_versions(instance, key)
@@ -107,16 +112,17 @@ class OutputBooks:
             )
         self._made = {name: OutputVersion.parse(text) for name, text in made.items()}
 
-    def stand(self, key: str, output_hash: str) -> Stand:
-        """`output_hash` is that of what would be made today."""
+    def stand(self, item: Item, at: Callable[[int], Item]) -> Stand:
+        """`at` gives the same clip with another attempt: what failed may have been one that would have followed."""
+        key = item.clip.key
         if self._is_asked_again(key):
             return Stand.MISSING
-        if (failed := self._failed(key)) and failed.is_of(output_hash):
+        if (failed := self._failed(key)) and failed.is_of(at(failed.attempt).output_hashes[self._output]):
             return _stand_of(failed)
         made = self._made.get(key)
         if made is None:
             return Stand.MISSING
-        return Stand.MADE if made.output_hash == output_hash else Stand.CHANGED
+        return Stand.MADE if made.output_hash == item.output_hashes[self._output] else Stand.CHANGED
 
     def word(self, key: str) -> Word:
         if self._is_asked_again(key):

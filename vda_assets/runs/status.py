@@ -10,13 +10,13 @@ from typing import Any
 import dagster as dg
 
 from vda_assets.datasets.clips import Clip
-from vda_assets.flows.planning import item_of
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Scope
+from vda_assets.runs.attempts import item_taken
 from vda_assets.runs.names import FAILURE, PARTS, REASONS, VERDICT, asset_key
 from vda_assets.runs.recording.finished import newest_records, text_of
 from vda_assets.runs.recording.materializing import shown_parts
-from vda_assets.runs.standing import Stand, standings
+from vda_assets.runs.standing import Stand, augmented_hashes, standings
 
 DONE = "done"
 
@@ -39,6 +39,7 @@ def status_of(
 ) -> dict[str, dict[Output, OutputStatus]]:
     """By clip key and output; the newest word on it counts, be it a materialization or a failure."""
     stands = standings(instance, scope, OUTPUTS, clips, super_resolution=super_resolution)
+    hashes = augmented_hashes(instance, scope.dataset)
     keys = [clip.key for clip in clips]
     found: dict[str, dict[Output, OutputStatus]] = {key: {} for key in keys}
     for output in OUTPUTS:
@@ -46,9 +47,7 @@ def status_of(
         made = newest_records(instance.fetch_materializations, asset, keys)
         failed = newest_records(instance.fetch_observations, asset, keys)
         for clip in clips:
-            item = item_of(
-                clip, cookbook=scope.cookbook, images=scope.deployment.images, super_resolution=super_resolution
-            )
+            item = item_taken(clip, scope, hashes.get(clip.key), super_resolution=super_resolution)
             found[clip.key][output] = _status(
                 stands[clip.key][output], made.get(clip.key), failed.get(clip.key), parts=item.parts[output]
             )

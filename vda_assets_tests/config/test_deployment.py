@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from vda_assets.config.dataset import VerdictPolicy
+from vda_assets.config.dataset import Dataset, VerdictPolicy
 from vda_assets.config.deployment import (
     Container,
     Endpoint,
@@ -86,3 +86,17 @@ def test_a_price_is_for_an_hour_of_one_gpu() -> None:
 def test_a_price_that_nobody_can_add_up_is_refused(price: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Price.model_validate(price)
+
+
+def test_further_tries_need_a_policy_that_keeps_what_is_rejected() -> None:
+    said = {"url": "s3://clips/datasets/yard", "deployment": "team", "retry_rejected": 2}
+    for rejected in ("pass", "flag"):
+        assert Dataset.model_validate(said | {"verdicts": {"rejected": rejected}}).retry_rejected == 2
+    with pytest.raises(ValidationError, match=r"retry_rejected and verdicts\.rejected: fail exclude each other"):
+        Dataset.model_validate(said | {"verdicts": {"rejected": "fail"}})
+
+
+@pytest.mark.parametrize("tries", [-1, 11, "many"])
+def test_a_number_of_tries_that_makes_no_sense_is_refused(tries: object) -> None:
+    with pytest.raises(ValidationError, match="retry_rejected"):
+        Dataset.model_validate({"url": "s3://clips/datasets/yard", "deployment": "team", "retry_rejected": tries})

@@ -63,6 +63,8 @@ def stage_materialization(
         metadata[names.PARENT_VERDICT] = dg.MetadataValue.text(parent.value)
     if any(one.facts.get("variable_frame_rate") for one in judgements):
         metadata[names.VARIABLE_RATE] = dg.MetadataValue.bool(True)
+    if stage is Stage.AUGMENTED_VIDEOS and item.attempt > 1:
+        metadata[names.ATTEMPTS] = dg.MetadataValue.int(item.attempt)
     if stage.row.per_index:
         metadata[names.SAMPLED_VARS] = dg.MetadataValue.json(
             {str(draw.index): dict(draw.sampled_vars) for draw in item.draws}
@@ -136,6 +138,17 @@ def failure_observation(
         **taken,
     }
     return dg.AssetObservation(key, partition=partition, metadata=metadata, tags={DATA_VERSION_TAG: str(failed)})
+
+
+def rejected_attempt(tried: dg.AssetMaterialization) -> dg.AssetObservation:
+    """What another attempt left, of which it is not the best: it stays where it is, and on the partition's page."""
+    return dg.AssetObservation(tried.asset_key, partition=tried.partition, metadata=tried.metadata)
+
+
+def still_taken(materialization: dg.AssetMaterialization, *, attempts: int) -> dg.AssetMaterialization:
+    """A former attempt logged once more, now that there are so many and none is better."""
+    again = reused(materialization)
+    return again._replace(metadata={**again.metadata, names.ATTEMPTS: dg.MetadataValue.int(attempts)})
 
 
 def reused(materialization: dg.AssetMaterialization) -> dg.AssetMaterialization:

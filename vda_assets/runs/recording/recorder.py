@@ -21,7 +21,12 @@ from vda_assets.outcomes.verdict import Verdict, worst
 from vda_assets.runs.names import IMAGE, ORIGIN, asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failures
-from vda_assets.runs.recording.materializing import stage_materialization, usage_metadata
+from vda_assets.runs.recording.materializing import (
+    rejected_attempt,
+    stage_materialization,
+    still_taken,
+    usage_metadata,
+)
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import TemporarilyUnavailable
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
@@ -53,17 +58,20 @@ class Recorder:
         storage: Storage,
         comparisons: Comparisons | None,
         failures: Failures,
-        log_event: Callable[[dg.AssetMaterialization], None],
+        log_event: Callable[[dg.AssetMaterialization | dg.AssetObservation], None],
         log: Callable[[str], None],
         link: Callable[[StorageUrl], str | None],
+        ended: Callable[[str, Stage], None],
     ) -> None:
+        """`ended` is told the clip's key and the stage of whatever has been recorded."""
         self._dataset, self._price, self._cookbook, self._storage = dataset, price, cookbook, storage
         self._comparisons, self._failures, self._log_event, self._log = comparisons, failures, log_event, log
-        self._link = link
+        self._link, self._ended = link, ended
         self.provenance = Provenance()
         self._items: dict[str, Item] = {}
         self._seen: dict[str, ClipInfo] = {}
         self._verdicts: dict[tuple[str, Stage], Verdict] = {}
+        self._rejected: dict[str, dg.AssetMaterialization] = {}
 
     def expect(
         self,
@@ -71,12 +79,15 @@ class Recorder:
         *,
         seen: Mapping[str, ClipInfo],
         verdicts: Mapping[tuple[str, Stage], Verdict],
+        rejected: Mapping[str, dg.AssetMaterialization],
     ) -> None:
         """`seen` is what the containers see of each clip, by key; `verdicts` are those of stages that were finished
-        before, by key and stage: labels of a rejected clip say that it is one."""
+        before, by key and stage: labels of a rejected clip say that it is one. `rejected` are augmented videos that
+        stay the clip's when what is made now is no better."""
         self._items |= items
         self._seen |= seen
         self._verdicts |= verdicts
+        self._rejected |= rejected
 
     def stage_completed(
         self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str, usage: Usage
@@ -86,10 +97,12 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - the surprise of one clip must not take the others with it
             reason = f"it could not be judged: {type(error).__name__}: {error}"
             self._fail(work.clip.key, stage, reason, usage, is_own=not isinstance(error, TemporarilyUnavailable))
+        self._ended(work.clip.key, stage)
 
     def stage_failed(self, work: ClipWork, failure: StageFailure, *, usage: Usage) -> None:
         reason = f"{failure.message}\n  {failure.link}".rstrip()
         self._fail(work.clip.key, failure.stage, reason, usage, is_own=failure.is_own)
+        self._ended(work.clip.key, failure.stage)
 
     def while_waiting(self) -> None:
         if self._comparisons:
@@ -108,24 +121,28 @@ class Recorder:
         if treatment == "fail":
             self._fail(key, stage, f"workflow {workflow_id} completed, but is {verdict}: {reasons}", usage)
             return
-        self._log_event(
-            stage_materialization(
-                asset_key(self._dataset, stage),
-                item,
-                stage,
-                layout=layout,
-                urls=urls,
-                judgements=judgements,
-                workflow_id=workflow_id,
-                made_with=self.provenance.of(stage),
-                taken=usage_metadata(usage, self._price),
-                video=self._link(urls[0] / AUGMENTED_VIDEO_FILE) if stage is Stage.AUGMENTED_VIDEOS else None,
-            )
+        made = stage_materialization(
+            asset_key(self._dataset, stage),
+            item,
+            stage,
+            layout=layout,
+            urls=urls,
+            judgements=judgements,
+            workflow_id=workflow_id,
+            made_with=self.provenance.of(stage),
+            taken=usage_metadata(usage, self._price),
+            video=self._link(urls[0] / AUGMENTED_VIDEO_FILE) if stage is Stage.AUGMENTED_VIDEOS else None,
         )
+        if stage is Stage.AUGMENTED_VIDEOS and item.attempt > 1 and verdict is Verdict.REJECTED:
+            self._log_event(rejected_attempt(made))
+            self._log_event(still_taken(self._rejected[key], attempts=item.attempt))
+            self._log(f"{key}: try {item.attempt} is rejected too ({reasons}); the first one is taken")
+            return
+        self._log_event(made)
         spoiled = [url for url, one in zip(urls, judgements, strict=True) if one.verdict is not Verdict.ACCEPTED]
         advice = f" ({reasons}); to make it anew, delete {spoiled[0]} and run again" if spoiled else ""
         self._log(f"{key}: {stage} {verdict}{advice}")
-        if stage is Stage.AUGMENTED_VIDEOS and self._comparisons:
+        if stage is Stage.AUGMENTED_VIDEOS and work.selection.comparisons and self._comparisons:
             self._comparisons.begin(item, layout)
 
     def _fail(self, key: str, stage: Stage, reason: str, usage: Usage, *, is_own: bool = True) -> None:

@@ -17,8 +17,9 @@ from vda_assets.base.causes import kind_of
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
 from vda_assets.flows.stages import OUTPUTS, Output
+from vda_assets.flows.work import attempt_of
 from vda_assets.runs.names import asset_key
-from vda_assets.runs.private import observed_versions
+from vda_assets.runs.private import DATA_VERSION_TAG, observed_versions
 
 # So many failures alike, of the same clip and configuration, are no accident.
 MOST_TRIES = 2
@@ -29,7 +30,8 @@ _DIGITS = 16
 
 @dataclass(frozen=True)
 class FailedTry:
-    """`of` is what was to be made, as the beginning of its output hash; `cause` is the kind of its reason, hashed.
+    """`of` is what was to be made, as the beginning of its output hash and the attempt that the hash ends with; `cause`
+    is the kind of its reason, hashed.
 
     `tries` counts failures alike in a row, 0 when the cause did not lie in the clip.
     """
@@ -41,7 +43,7 @@ class FailedTry:
     @classmethod
     def first(cls, output_hash: str, reason: str, *, is_own: bool) -> Self:
         cause = hashlib.sha256(kind_of(reason).encode()).hexdigest()
-        return cls(output_hash[:_DIGITS], cause[:_DIGITS], int(is_own))
+        return cls(_shortened(output_hash), cause[:_DIGITS], int(is_own))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -63,11 +65,27 @@ class FailedTry:
         return FailedTry(self.of, self.cause, alike + 1)
 
     def is_of(self, output_hash: str) -> bool:
-        return output_hash.startswith(self.of)
+        return not self.of or self.of == _shortened(output_hash)
+
+    @property
+    def attempt(self) -> int:
+        """Which try at augmenting the clip it was."""
+        return attempt_of(self.of)
 
     @property
     def is_last(self) -> bool:
         return self.tries >= MOST_TRIES
+
+
+def _shortened(output_hash: str) -> str:
+    digest, dash, attempt = output_hash.partition("-")
+    return f"{digest[:_DIGITS]}{dash}{attempt}"
+
+
+def ask_again(instance: dg.DagsterInstance, dataset: Dataset, output: Output, key: str) -> None:
+    """Has the output of the clip made again by the next run that is asked for it, whatever is known of it."""
+    tags = {DATA_VERSION_TAG: ASKED_AGAIN}
+    instance.report_runless_asset_event(dg.AssetObservation(asset_key(dataset, output), partition=key, tags=tags))
 
 
 def newest_tries(
