@@ -19,7 +19,7 @@ from vda_assets.osmo.errors import OsmoUnauthorized
 from vda_assets.osmo.statuses import TaskStatus
 from vda_assets.runs.listing import Tally, newest_runs
 from vda_assets.runs.names import videos_partitions
-from vda_assets.runs.recording.finished import newest_materializations
+from vda_assets.runs.recording.finished import hash_of, newest_materializations
 from vda_assets.runs.recording.tries import FailedTry, ask_again
 from vda_assets.runs.resources import StorageResource
 from vda_assets.runs.standing import Stand, standings
@@ -71,9 +71,7 @@ class World:
         ]
         return {
             output: next(
-                item.attempt
-                for item in items
-                if item.output_hashes[output] == self.made(key, output).tags["dagster/data_version"]
+                item.attempt for item in items if item.output_hashes[output] == hash_of(self.made(key, output))
             )
             for output in OUTPUTS
         }
