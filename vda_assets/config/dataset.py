@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -116,11 +117,11 @@ class Dataset(ConfigModel):
             )
         return self
 
-    @property
+    @cached_property
     def dataset_url(self) -> StorageUrl:
         return StorageUrl.parse(self.url)
 
-    @property
+    @cached_property
     def storage_url(self) -> StorageUrl:
         return split_dataset_url(self.dataset_url)[0]
 

@@ -4,8 +4,10 @@ Video and labels never pass through Dagster: an asset that depends on `augmented
 per partition, and reads the objects itself with `Storage.locate`.
 """
 
+from __future__ import annotations
+
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import Any
@@ -15,6 +17,7 @@ import dagster as dg
 
 from vda_assets.base.parallel import as_they_come
 from vda_assets.config.dataset import Dataset
+from vda_assets.config.names import slug_of
 from vda_assets.cookbooks.draw import draw_name
 from vda_assets.datasets.clips import clip_at, video_of
 from vda_assets.flows.selection import output_named
@@ -22,9 +25,9 @@ from vda_assets.flows.stages import OUTPUTS, Output, Stage
 from vda_assets.flows.work import attempt_of
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.outcomes.verdict import Verdict
-from vda_assets.runs.names import PARENT_VERDICT, RUN_ID, SOURCE_VIDEOS, URI, VERDICT, io_manager_key
+from vda_assets.runs.names import DATASET_TAG, IO_MANAGER, PARENT_VERDICT, RUN_ID, SOURCE_VIDEOS, URI, VERDICT
 from vda_assets.runs.recording.finished import hash_of, newest_materializations, text_of
-from vda_assets.runs.resources import StorageResource
+from vda_assets.runs.resources import StorageResource, storage_resource_key
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
 from vda_assets.storage.layout import RunLayout
@@ -46,6 +49,38 @@ class OutputReference:
     verdict: str
     parent_verdict: Verdict | None
     urls: tuple[StorageUrl, ...]
+
+
+class DatasetsIOManager(dg.IOManager):
+    """That of all datasets. An asset that is no dataset's own names in its metadata whose storage keeps its results.
+
+    There is one because each job lists every resource of the project: with one per dataset they would be the square.
+    """
+
+    def __init__(self, managers: Mapping[str, ReferenceIOManager]) -> None:
+        """By the dataset's slug."""
+        self._managers = managers
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        self._manager(context).handle_output(context, obj)
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        assert context.upstream_output is not None
+        return self._manager(context.upstream_output).load_input(context)
+
+    def _manager(self, asset: dg.OutputContext) -> ReferenceIOManager:
+        named = (asset.definition_metadata or {}).get(DATASET_TAG)
+        name = asset.asset_key.path[0] if named is None else str(getattr(named, "value", named))
+        manager = self._managers.get(slug_of(name))
+        if manager is None:
+            key, example = asset.asset_key.to_user_string(), next(iter(self._managers), "street")
+            says = "does not name a dataset" if named is None else f"names {name!r}, which is no dataset"
+            raise dg.Failure(
+                f"the metadata of {key} {says}: give it the one whose storage keeps it, such as "
+                f'{{"dataset": "{example}"}}',
+                allow_retries=False,
+            )
+        return manager
 
 
 class ReferenceIOManager(dg.IOManager):
@@ -155,5 +190,13 @@ def _by_index(output: Output, layout: RunLayout, video: str, attempt: int) -> It
         yield layout.output(output.row.folder, name) if isinstance(output, Stage) else layout.comparison(name)
 
 
-def dataset_io_manager(dataset: Dataset, storage: StorageResource) -> dict[str, ReferenceIOManager]:
-    return {io_manager_key(dataset): ReferenceIOManager(dataset, storage)}
+def datasets_io_manager(
+    datasets: Iterable[Dataset], resources: Mapping[str, Mapping[str, object]]
+) -> dict[str, DatasetsIOManager]:
+    """`resources` are those of each deployment."""
+    managers = {}
+    for dataset in datasets:
+        storage = resources[dataset.deployment][storage_resource_key(dataset.deployment)]
+        assert isinstance(storage, StorageResource)
+        managers[dataset.slug] = ReferenceIOManager(dataset, storage)
+    return {IO_MANAGER: DatasetsIOManager(managers)}

@@ -47,6 +47,8 @@ COST = "cost"  # float: of the GPU seconds, in the deployment's currency
 CURRENCY = "currency"  # text: three letters
 URI = "dagster/uri"
 
+IO_MANAGER = "vda_io"  # of all datasets
+
 
 def asset_key(dataset: Dataset, name: str | Output) -> dg.AssetKey:
     return dg.AssetKey([dataset.slug, str(name)])
@@ -70,10 +72,6 @@ def shared_key(deployment: str, *parts: str) -> dg.AssetKey:
 def videos_partitions(dataset: Dataset) -> dg.DynamicPartitionsDefinition:
     """The dataset's clips; keys are those of `vda_assets.datasets.clips`."""
     return dg.DynamicPartitionsDefinition(name=f"{dataset.slug}_videos")
-
-
-def io_manager_key(dataset: Dataset) -> str:
-    return f"io__{dataset.slug}"
 
 
 def step_name(dataset: Dataset) -> str:

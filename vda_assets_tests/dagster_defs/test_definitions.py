@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -42,6 +43,19 @@ def test_the_definitions_are_those_of_the_snapshot() -> None:
 def test_definitions_load_without_a_service_a_bucket_or_a_folder(definitions: dg.Definitions, tmp_path: Path) -> None:
     dg.Definitions.validate_loadable(definitions)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_more_datasets_add_jobs_but_nothing_to_each_job(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "assets_cfg", tmp_path / "assets_cfg")
+    one = (tmp_path / "assets_cfg/datasets/street.yaml").read_text()
+    for name in ("bay", "quay", "yard"):
+        (tmp_path / f"assets_cfg/datasets/{name}.yaml").write_text(one.replace("datasets/street", f"datasets/{name}"))
+    loaded = build_definitions(
+        load_project({"VDA_ASSETS_CFG": str(tmp_path / "assets_cfg"), "VDA_HOME": str(tmp_path)})
+    )
+    jobs = [job for job in loaded.resolve_all_job_defs() if not job.name.startswith("__ASSET_JOB")]
+    assert len(jobs) == 4 * 5
+    assert {len(job.resource_defs) for job in jobs} == {4}, "OSMO, storage, our IO manager and Dagster's"
 
 
 @pytest.mark.parametrize(

@@ -2,45 +2,50 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.io_managers import dataset_io_manager
+from vda_assets.dagster_defs.io_managers import datasets_io_manager
+from vda_assets.runs.names import IO_MANAGER
 from vda_assets.runs.private import RANGE_END_TAG, RANGE_START_TAG
-from vda_assets.runs.resources import StorageResource
+from vda_assets.runs.resources import StorageResource, storage_resource_key
 
 DAYS = dg.StaticPartitionsDefinition(["clip=201.mp4", "a/b,c", "third"])
+STORAGE = {"local": {storage_resource_key("local"): StorageResource()}}
+KEPT: dict[str, Any] = {"io_manager_key": IO_MANAGER, "metadata": {"dataset": "demo"}}
 
 
 @pytest.fixture
 def definitions(tmp_path: Path) -> dg.Definitions:
     dataset = Dataset(url=f"file://{tmp_path}/datasets/demo", deployment="local")
 
-    @dg.asset(partitions_def=DAYS, io_manager_key="io__demo", backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.asset(partitions_def=DAYS, **KEPT, backfill_policy=dg.BackfillPolicy.single_run())
     def counts(context: dg.AssetExecutionContext) -> dict[str, int]:
         return {key: len(key) for key in context.partition_keys}
 
-    @dg.asset(partitions_def=DAYS, io_manager_key="io__demo", backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.asset(partitions_def=DAYS, **KEPT, backfill_policy=dg.BackfillPolicy.single_run())
     def doubled(context: dg.AssetExecutionContext, counts) -> dict[str, int]:
         given = counts if len(context.partition_keys) > 1 else {context.partition_key: counts}
         return {key: 2 * count for key, count in given.items()}
 
-    @dg.asset(partitions_def=DAYS, io_manager_key="io__demo", backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.asset(partitions_def=DAYS, **KEPT, backfill_policy=dg.BackfillPolicy.single_run())
     def wrong() -> int:
         return 1
 
-    @dg.asset(io_manager_key="io__demo")
+    @dg.asset(**KEPT)
     def total() -> list[int]:
         return [1, 2]
 
-    @dg.asset(io_manager_key="io__demo")
+    @dg.asset(**KEPT)
     def summed(total) -> int:
         return sum(total)
 
     return dg.Definitions(
-        assets=[counts, doubled, wrong, total, summed], resources=dataset_io_manager(dataset, StorageResource())
+        assets=[counts, doubled, wrong, total, summed],
+        resources=datasets_io_manager([dataset], STORAGE),
     )
 
 
@@ -82,3 +87,24 @@ def test_an_unpartitioned_result_is_kept_and_its_absence_named(definitions: dg.D
     assert not failed.success
     (event,) = failed.get_step_failure_events()
     assert f"file://{report} does not exist" in str(event.event_specific_data)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({}, "the metadata of total does not name a dataset: give it the one whose storage keeps it"),
+        ({"dataset": "dmeo"}, "the metadata of total names 'dmeo', which is no dataset"),
+    ],
+)
+def test_a_result_that_is_no_datasets_is_refused_with_what_to_do(
+    tmp_path: Path, metadata: dict[str, Any], said: str
+) -> None:
+    dataset = Dataset(url=f"file://{tmp_path}/datasets/demo", deployment="local")
+
+    @dg.asset(io_manager_key=IO_MANAGER, metadata=metadata)
+    def total() -> int:
+        return 1
+
+    failed = run(dg.Definitions(assets=[total], resources=datasets_io_manager([dataset], STORAGE)), "total")
+    (event,) = failed.get_step_failure_events()
+    assert said in event.step_failure_data.user_failure_data.description

@@ -177,7 +177,8 @@ def test_a_downstream_asset_gets_references_that_were_seen_in_storage(finished: 
             "augmented": dg.AssetIn(dg.AssetKey(["street", "augmented_videos"])),
         },
         partitions_def=partitions,
-        io_manager_key="io__street",
+        io_manager_key="vda_io",
+        metadata={"dataset": "street"},
     )
     def training_sample(clip: Clip, augmented: OutputReference) -> dict[str, str]:
         given.update(clip=clip, augmented=augmented)

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.io_managers import OutputReference, dataset_io_manager
+from vda_assets.dagster_defs.io_managers import OutputReference, datasets_io_manager
 from vda_assets.datasets.clips import Clip
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Stage
@@ -18,7 +18,7 @@ from vda_assets.runs import names
 from vda_assets.runs.private import DATA_VERSION_TAG
 from vda_assets.runs.recording.materializing import stage_materialization
 from vda_assets.runs.recording.versions import OutputVersion
-from vda_assets.runs.resources import StorageResource
+from vda_assets.runs.resources import StorageResource, storage_resource_key
 from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
@@ -90,18 +90,20 @@ def test_who_depends_on_labels_is_told(dataset: Dataset, parent: Verdict | None,
     marker = '{"version": 2, "container": "auto_labeling", "name": "a", "work": "x", "attempt": 1, "files": []}'
     (folder / "outcome.json").write_text(marker)
     seen: list[Any] = []
+    kept = {"dataset": dataset.name}
+    storage = {storage_resource_key(dataset.deployment): StorageResource()}
 
-    @dg.asset(partitions_def=clips, ins={"labels": dg.AssetIn(key)}, io_manager_key=names.io_manager_key(dataset))
+    @dg.asset(partitions_def=clips, ins={"labels": dg.AssetIn(key)}, io_manager_key=names.IO_MANAGER, metadata=kept)
     def report(labels) -> int:
         seen.append(labels)
         return 1
 
-    spec = dg.AssetSpec(key, partitions_def=clips).with_io_manager_key(names.io_manager_key(dataset))
+    spec = dg.AssetSpec(key, partitions_def=clips).with_io_manager_key(names.IO_MANAGER)
     judgement = of_labelled_clip(GOOD, parent) if parent else GOOD
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(clips.name, ["a.mp4"])
         instance.report_runless_asset_event(materialization(dataset, [judgement]))
-        resources = {**dataset_io_manager(dataset, StorageResource())}
+        resources = datasets_io_manager([dataset], {dataset.deployment: storage})
         job = dg.Definitions([spec, report], resources=resources).resolve_implicit_global_asset_job_def()
         job.execute_in_process(instance=instance, partition_key="a.mp4", asset_selection=[report.key])
     (reference,) = seen

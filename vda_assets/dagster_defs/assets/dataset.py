@@ -9,10 +9,10 @@ from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
 from vda_assets.project import Scope
 from vda_assets.runs.checks import check_specs
 from vda_assets.runs.names import (
+    IO_MANAGER,
     SOURCE_VIDEOS,
     URI,
     asset_key,
-    io_manager_key,
     pool_name,
     step_name,
     videos_partitions,
@@ -60,7 +60,7 @@ def source_videos(scope: Scope) -> dg.AssetSpec:
         owners=dataset.owners,
         tags=scope.tags,
         metadata={URI: str(dataset.dataset_url)},
-    ).with_io_manager_key(io_manager_key(dataset))
+    ).with_io_manager_key(IO_MANAGER)
 
 
 def vda_assets(scope: Scope) -> dg.AssetsDefinition:
@@ -77,7 +77,7 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
             owners=dataset.owners,
             tags=scope.tags,
             skippable=True,
-        ).with_io_manager_key(io_manager_key(dataset))
+        ).with_io_manager_key(IO_MANAGER)
         for output in OUTPUTS
     ]
     outputs = {asset_key(dataset, output): output for output in OUTPUTS}
