@@ -1,4 +1,7 @@
-"""Ends in Dagster's books runs of `vda run` whose process is gone: Dagster itself would show them as running for ever.
+"""Ends in Dagster's books runs whose process is gone, which Dagster itself would show as running for ever.
+
+These are runs of `vda run`, and those whose code server died with them. Others would wait for their clips, and two of
+them would hold all places of their pool.
 
 The tags begin with Dagster's prefix for what its UI does not show.
 """
@@ -23,12 +26,12 @@ def process_tags(run_id: str) -> dict[str, str]:
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Ends in Dagster's books what a killed `vda run` of this machine left there as running."""
+    """Ends in Dagster's books what killed processes of this machine left there as running."""
     alive = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
     for run in instance.get_runs(dg.RunsFilter(tags={HOST_TAG: socket.gethostname()}, statuses=alive)):
         # A re-execution from the UI inherits tags: the process in them is that of the run it was copied from.
         if run.tags.get(RUN_TAG) == run.run_id and not _is_alive(run.tags.get(PROCESS_TAG, "0 0")):
-            end_as_failed(instance, run, "the process of `vda run` was killed")
+            end_as_failed(instance, run, "its process was killed")
 
 
 def _is_alive(process: str) -> bool:

@@ -48,6 +48,10 @@ def standings(
     hashes = augmented_hashes(instance, scope.dataset)
     found: dict[str, dict[Output, Stand]] = {}
     for clip in clips:
+        if not any(book.knows(clip.key) for book in books.values()):
+            # Hashes take most of the time, and of what was never made there is nothing to compare.
+            found[clip.key] = dict.fromkeys(books, Stand.MISSING)
+            continue
         item = item_taken(clip, scope, hashes.get(clip.key), super_resolution=super_resolution)
         at = partial(item_at, clip, scope, super_resolution=super_resolution)
         found[clip.key] = {output: book.stand(item, at) for output, book in books.items()}
@@ -111,6 +115,9 @@ class OutputBooks:
                 for kind in (dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_OBSERVATION)
             )
         self._made = {name: OutputVersion.parse(text) for name, text in made.items()}
+
+    def knows(self, key: str) -> bool:
+        return key in self._made or key in self._observed
 
     def stand(self, item: Item, at: Callable[[int], Item]) -> Stand:
         """`at` gives the same clip with another attempt: what failed may have been one that would have followed."""

@@ -25,6 +25,7 @@ from vda_assets.readiness.gate import Gate, check_gate, warm_up
 from vda_assets.readiness.outlook import look_ahead, sample_of
 from vda_assets.readiness.overview import Overview, time_overview
 from vda_assets.runs.checks import evaluations
+from vda_assets.runs.dead_runs import process_tags
 from vda_assets.runs.memory import InstanceMemory
 from vda_assets.runs.names import EXPECTED, run_id_of, videos_partitions
 from vda_assets.runs.neighbours import Neighbours
@@ -77,6 +78,8 @@ def _produce(
     storage = getattr(context.resources, storage_resource_key(deployment_name)).storage(patience=_PATIENCE, log=log)
     layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
     log_event: Callable[[Any], None] = context.log_event
+    with interrupts_delayed():
+        context.instance.add_run_tags(context.run.run_id, process_tags(context.run.run_id))
     company = Neighbours(context.instance, context.run.run_id, dataset=scope.dataset, selection=selection, keys=keys)
     production = Production(
         scope,

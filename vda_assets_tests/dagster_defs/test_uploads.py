@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.sensors.uploads import GONE_SECONDS, LISTING_SECONDS, MOST_REPORTED, evaluate
 from vda_assets.flows.selection import FLOWS
 from vda_assets.project import load_project
+from vda_assets.runs.dead_runs import HOST_TAG, PROCESS_TAG, RUN_TAG
 from vda_assets.runs.neighbours import Neighbours
 from vda_assets.storage.access import Storage
 from vda_assets.storage.objects import StoredObject
@@ -307,3 +311,34 @@ def test_what_lies_behind_the_end_of_a_tick_is_not_missed(sensor: Sensor) -> Non
 @dg.job
 def _nothing() -> None:
     pass
+
+
+@pytest.mark.parametrize(
+    ("of_another", "killed", "status"),
+    [
+        ({}, True, dg.DagsterRunStatus.FAILURE),
+        ({}, False, dg.DagsterRunStatus.STARTED),
+        ({HOST_TAG: "elsewhere"}, True, dg.DagsterRunStatus.STARTED),
+        ({RUN_TAG: "the run that it is a copy of"}, True, dg.DagsterRunStatus.STARTED),
+    ],
+)
+def test_a_tick_ends_runs_whose_process_on_this_machine_was_killed(
+    sensor: Sensor, of_another: dict[str, str], killed: bool, status: dg.DagsterRunStatus
+) -> None:
+    @dg.job
+    def job() -> None: ...
+
+    run = sensor.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    process = subprocess.Popen(["sleep", "60"])
+    began = psutil.Process(process.pid).create_time()
+    tags = {HOST_TAG: socket.gethostname(), PROCESS_TAG: f"{process.pid} {began}", RUN_TAG: run.run_id}
+    sensor.instance.add_run_tags(run.run_id, tags | of_another)
+    try:
+        if killed:
+            process.kill()
+            process.wait()
+        sensor.tick()
+        assert sensor.instance.get_run_by_id(run.run_id).status is status
+    finally:
+        process.kill()
+        process.wait()

@@ -19,6 +19,7 @@ from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.cut import LINES, cut
 from vda_assets.config.dataset import Dataset
 from vda_assets.datasets.clips import Clip, LeftOut, Skipped, SkippedByKind, iterate_clips, path_of
+from vda_assets.runs.dead_runs import fail_dead_runs
 from vda_assets.runs.links import media_link
 from vda_assets.runs.names import SIZE_BYTES, SOURCE_VIDEOS, URI, VIDEO, asset_key, videos_partitions
 from vda_assets.runs.neighbours import clips_of_living_runs
@@ -92,6 +93,8 @@ def evaluate(
 
     None is given up that a run works on, nor any when a tick sees no clip at all.
     """
+    # This is the one thing of ours that always runs: dead runs would keep others from starting.
+    fail_dead_runs(context.instance)
     cursor = Cursor.parse(context.cursor)
     tick = _Tick(context.instance, dataset, clock)
     tick.look_at(iterate_clips(storage, dataset.dataset_url, after=cursor.after, settled=True))
@@ -119,8 +122,8 @@ def _gone(
     name = videos_partitions(dataset).name
     assert name is not None
     missed: dict[str, float] = {}
-    known = instance.get_dynamic_partitions(name)
-    for key in known:
+    known = {*instance.get_dynamic_partitions(name)}
+    for key in known - tick.keys:
         with suppress(BadClipName):
             path = path_of(key)
             if path not in tick.paths and cursor.after < path and (not tick.after or path <= tick.after):
@@ -142,11 +145,11 @@ class _Tick:
 
     def __init__(self, instance: dg.DagsterInstance, dataset: Dataset, clock: Clock) -> None:
         self._instance, self._dataset, self._clock = instance, dataset, clock
-        self._clips = 0
         self._left_out: list[str] = []
         self._left_out_besides = 0
         self._skipped = SkippedByKind()
         self.paths: set[str] = set()
+        self.keys: set[str] = set()  # of the clips among them
         self.changed: list[Clip] = []
         self.new_keys: list[str] = []
         self.after = ""
@@ -159,7 +162,7 @@ class _Tick:
 
     @property
     def summary(self) -> str:
-        seen = f"{self._clips} clips looked at, {len(self.changed)} of them new or changed"
+        seen = f"{len(self.keys)} clips looked at, {len(self.changed)} of them new or changed"
         return f"{seen}; the next tick goes on behind {self.after!r}" if self.after else seen
 
     def look_at(self, listing: Iterator[Clip | LeftOut | Skipped]) -> None:
@@ -206,7 +209,7 @@ class _Tick:
         if not isinstance(found, Skipped):
             self.paths.add(found.path)
         if isinstance(found, Clip):
-            self._clips += 1
+            self.keys.add(found.key)
         elif isinstance(found, Skipped):
             self._skipped.add(found)
         elif len(self._left_out) < LINES:
