@@ -6,7 +6,6 @@ Of some clips the containers fail: those alone count as failed, and those alone 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import time
@@ -20,7 +19,16 @@ from dagster._core.execution.backfill import PartitionBackfill
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.project import load_project
 from vda_assets.runs.own_runs import planned_partitions
-from vda_assets_tests.end_to_end.world import DATASET, WORKSPACE, World, make_world, running, serving, wait_for
+from vda_assets_tests.end_to_end.world import (
+    DATASET,
+    WORKSPACE,
+    World,
+    make_world,
+    process_of,
+    running,
+    serving,
+    wait_for,
+)
 from vda_assets_tests.quick_results import (
     change_yaml,
     fail_in_quick_container,
@@ -241,8 +249,3 @@ def wait_for_leader(instance: dg.DagsterInstance, backfill: str) -> dg.DagsterRu
 
     wait_for(has_said_so, "a run that makes the clips of others", seconds=120)
     return found[0]
-
-
-def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
-    said = [re.search(r"\(pid: (\d+)\)", one.message) for one in instance.all_logs(run.run_id)]
-    return int(next(one[1] for one in said if one))

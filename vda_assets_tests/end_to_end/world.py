@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -126,6 +127,11 @@ def running(world: World, *arguments: str, log: str) -> Iterator[Process]:
         yield process
     finally:
         stop(process)
+
+
+def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
+    said = [re.search(r"\(pid: (\d+)\)", one.message) for one in instance.all_logs(run.run_id)]
+    return int(next(one[1] for one in said if one))
 
 
 def stop(process: Process) -> None:
