@@ -42,7 +42,7 @@ from vda_assets.osmo.statuses import TaskStatus
 from vda_assets.project import load_project
 from vda_assets.readiness.gate import Gate
 from vda_assets.runs.names import SOURCE_VIDEOS, asset_key
-from vda_assets.runs.private import DATA_VERSION_TAG
+from vda_assets.runs.private import DATA_VERSION_TAG, listen
 from vda_assets.runs.production import Production
 from vda_assets.runs.resources import OsmoResource
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world
@@ -62,7 +62,8 @@ def varied(one: Try) -> Fate:
 
 @dataclass
 class SimulatedRuns:
-    """`rejects` is asked with the name of each augmented clip, whether it fails a quality gate.
+    """`rejects` is asked with the name of each augmented clip, whether it fails a quality gate. `heard` is told each
+    event that a run adds to Dagster's books.
 
     `samples` fill while `measuring`: every simulated second, how many workflows have not ended and how many were
     submitted so far."""
@@ -72,6 +73,7 @@ class SimulatedRuns:
     instance: dg.DagsterInstance
     script: Script = varied
     rejects: Callable[[str], bool] = lambda _: False
+    heard: Callable[[dg.EventLogEntry], object] = lambda _: None
     samples: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -168,6 +170,7 @@ class SimulatedRuns:
         """In this process, as one that the daemon started would."""
         with self.at_the_simulated_osmo():
             run = self.start(run)
+            listen(self.instance, run.run_id, lambda entry: self.heard(entry))
             job = self.definitions.resolve_job_def(run.job_name)
             if run.asset_selection:
                 job = job.get_subset(asset_selection=run.asset_selection)

@@ -29,6 +29,7 @@ from vda_assets_tests.simulated_runs import SimulatedRuns, simulated_runs
 
 VIDEOS, LABELS = Stage.AUGMENTED_VIDEOS, Stage.AUGMENTED_LABELS
 SECONDS = 100.0
+LOGGED = {"ASSET_MATERIALIZATION", "ASSET_OBSERVATION"}
 REVOKED = OsmoUnauthorized("OSMO refused the login: Access Token is invalid", status=400)
 
 
@@ -38,12 +39,33 @@ class World:
     def __init__(self, runs: SimulatedRuns) -> None:
         self.runs, self.ran = runs, defaultdict[tuple[str, str], set[str]](set)
         self.fails: set[str] = set()
+        self._kill_at, self._logged = "", ""
         self.rejected: set[str] = set()
-        runs.script, runs.rejects = self._fate, lambda name: name in self.rejected
+        runs.script, runs.rejects, runs.heard = self._fate, self._rejects, self._heard
+
+    def kill_at(self, moment: str) -> None:
+        """OSMO refuses the login as soon as this task runs, this result is left, or this is logged of the videos."""
+        self._kill_at, self._logged = moment, ""
+
+    def _reached(self, moment: str) -> None:
+        if moment == self._kill_at:
+            self._kill_at, self.runs.osmo.login_error = "", REVOKED
+
+    def _rejects(self, name: str) -> bool:
+        self._reached(f"left {name[len('clip000') :]}")
+        return name in self.rejected
+
+    def _heard(self, entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event and event.event_type_value in LOGGED and event.asset_key == self.runs.outputs[VIDEOS]:
+            self._logged = f"{self._logged} {event.event_type_value}".strip()
+            self._reached(self._logged)
+            self._reached(event.event_type_value)
 
     def _fate(self, one: Try) -> Fate:
         name = one.task.args[one.task.args.index("--name") + 1]
         self.ran[one.task.name.rpartition("_worker")[0], name].add(one.workflow_id)
+        self._reached(f"{one.task.name.rpartition('_worker')[0]} {name[len('clip000') :]}")
         if name in self.fails:
             return Fate(SECONDS, TaskStatus.FAILED, exit_code=3, log=("vda_worker: FAILED: no track at all",))
         return Fate(SECONDS)
@@ -188,25 +210,34 @@ def test_a_failed_try_is_known_by_its_number(asks_at: str) -> None:
         assert [failed.is_of(other) for other in hashes] == [other == one for other in hashes]
 
 
+KILLS = [
+    ("ASSET_MATERIALIZATION", {1}, 2),
+    ("cosmos _aug0_try2", {1}, 2),
+    ("left _aug0_try2", {1}, 2),
+    ("ASSET_MATERIALIZATION ASSET_MATERIALIZATION", {1}, 2),
+    ("left _aug0_try2", {1, 2}, 1),
+    ("ASSET_OBSERVATION", {1, 2}, 1),
+    ("ASSET_MATERIALIZATION ASSET_OBSERVATION ASSET_MATERIALIZATION", {1, 2}, 1),
+]
+
+
 def test_a_run_that_is_killed_at_any_time_is_gone_on_with_where_it_was(tmp_path: Path, quick_results: Path) -> None:
-    # Two tries and the labels take 100 seconds each, and looks at the pool some seconds.
-    moments = [50.0, 102, 108, 150, 205, 215, 330]
-    with world_of(tmp_path, quick_results, clips=len(moments), retry_rejected=1) as runs:
+    with world_of(tmp_path, quick_results, clips=len(KILLS), retry_rejected=1) as runs:
         world = World(runs)
-        for number, (key, moment) in enumerate(zip(runs.keys, moments, strict=True)):
-            world.rejected |= of(key, 1)
-            runs.clock.after(moment, lambda: setattr(runs.osmo, "login_error", REVOKED))
+        for number, (key, (moment, rejected, taken)) in enumerate(zip(runs.keys, KILLS, strict=True)):
+            world.rejected = of(key, *rejected)
+            world.kill_at(moment)
             ask(world, [key])
+            assert runs.osmo.login_error, f"{moment}: it was killed"
             runs.osmo.login_error = None
             if number % 2:
                 runs.clock.advance(1000)
             ask(world, [key])
-            assert world.attempts_in_books(key)[VIDEOS] == 2, moment
+            name = "_aug0_try2" if taken == 2 else "_aug0"
+            assert world.attempts_in_books(key)[VIDEOS] == taken, moment
             assert world.augmented(key) == ["_aug0", "_aug0_try2"], moment
-            assert world.labelled(key) == ["_aug0_try2"], moment
+            assert world.labelled(key) == [name], moment
             assert world.stands(key) == {Stand.MADE}, moment
-            runs.clock.advance(1000)
-            runs.osmo.login_error = None
         assert {*map(len, world.ran.values())} == {1}, "nothing is submitted twice"
         assert runs.osmo.calls["cancel"] == 0
 
