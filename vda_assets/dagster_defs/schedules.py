@@ -14,6 +14,7 @@ from vda_assets.project import Scope
 from vda_assets.runs.asking import Choice, choose, wanted_by
 from vda_assets.runs.canary import Canary
 from vda_assets.runs.names import asset_key
+from vda_assets.runs.neighbours import clips_of_living_runs
 from vda_assets.runs.private import ask_for_backfill, backfill_going
 from vda_assets.runs.standing import clips_in_books, standings
 
@@ -74,13 +75,15 @@ def ask(
     selection = wanted_selection(dataset)
     if stopped := Canary(instance, scope, selection).stopped:
         return stopped
-    clips = clips_in_books(instance, dataset)
+    at_work = clips_of_living_runs(instance, dataset)
+    clips = [clip for clip in clips_in_books(instance, dataset) if clip.key not in at_work]
     if when.first == "oldest":
         clips.reverse()
     found = standings(instance, scope, selection.outputs, clips, super_resolution=selection.super_resolution)
     choice = choose(found, wanted_by(when), limit=when.limit)
+    besides = f"; {len(at_work)} are being made" if at_work else ""
     if not choice.keys:
-        return f"nothing to ask for: {choice.summary}"
+        return f"nothing to ask for: {choice.summary}{besides}"
     backfill_id = _backfill_id(schedule, tick)
     ask_for_backfill(
         instance,
@@ -93,7 +96,7 @@ def ask(
         asked_at=tick.timestamp(),
     )
     left = f"; {choice.left} are left for the next ticks" if choice.left else ""
-    return f"backfill {backfill_id} asks for {len(choice.keys)} clips ({choice.summary}){left}"
+    return f"backfill {backfill_id} asks for {len(choice.keys)} clips ({choice.summary}){left}{besides}"
 
 
 def _wanted_keys(dataset: Dataset) -> list[dg.AssetKey]:

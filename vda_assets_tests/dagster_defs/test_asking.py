@@ -14,6 +14,7 @@ from vda_assets.dagster_defs.clips_job import clips_config
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.stages import OUTPUTS, Rendered, Stage
 from vda_assets.runs.names import ARRIVAL
+from vda_assets.runs.neighbours import Neighbours
 from vda_assets.runs.standing import Stand, clips_in_books, standings, worst_of
 from vda_assets_tests.dagster_defs.asked import DATASET, Asked
 
@@ -65,6 +66,19 @@ def test_while_a_backfill_of_the_schedule_goes_on_no_other_is_made(asked: Asked)
     end_backfills(asked)
     asked.tick()
     assert len(asked.backfills) == 2
+
+
+def test_clips_that_a_living_run_makes_are_left_to_it(asked: Asked) -> None:
+    asked.upload("a.mp4", "b.mp4", "c.mp4")
+
+    @dg.job
+    def other() -> None: ...
+
+    run = asked.instance.create_run_for_job(other, status=dg.DagsterRunStatus.STARTED)
+    dataset, selection = asked.scope.dataset, FLOWS["e2e"]
+    Neighbours(asked.instance, run.run_id, dataset=dataset, selection=selection, keys=["a.mp4", "b.mp4"])
+    assert asked.tick().endswith("asks for 1 clips (1 missing); 2 are being made")
+    assert asked.backfills[0][1] == {"c.mp4"}
 
 
 def test_a_finished_dataset_asks_for_nothing(asked: Asked) -> None:

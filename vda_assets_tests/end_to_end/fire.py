@@ -11,7 +11,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from pathlib import Path
 import dagster as dg
 import psutil
 
-from vda_assets.flows.stages import OUTPUTS, Output
+from vda_assets.flows.stages import OUTPUTS, Output, Stage
 from vda_assets.flows.workflow import clip_hash_at
 from vda_assets.project import Scope, load_project
-from vda_assets.runs.names import FAILURE, REUSED, asset_key
+from vda_assets.runs.names import FAILURE, WORKFLOW, asset_key
 from vda_assets.runs.standing import Stand, clips_in_books, standings, worst_of
 from vda_assets_tests.end_to_end.world import (
     DATASET,
@@ -50,13 +50,14 @@ LOTS = 3  # in which clips are uploaded
 
 @dataclass(frozen=True)
 class Ashes:
-    """What is left. `made` counts by clip and output what was logged as made anew, `workflows` by clip what OSMO was
-    ever sent; `reasons` are those of the quarantined clips."""
+    """What is left. `made` has by clip and output the workflows of all its materializations (two runs that wait for one
+    workflow both log what it made), `workflows` counts by clip what OSMO was ever sent; `reasons` are those of the
+    quarantined clips."""
 
     clips: frozenset[str]
     failing: frozenset[str]
     stands: dict[str, Stand]
-    made: Counter[tuple[str, Output]]
+    made: dict[tuple[str, Stage], set[str]]
     workflows: Counter[str]
     foreign_workflows: int
     reasons: dict[str, str]
@@ -195,13 +196,12 @@ def collect(
 ) -> Ashes:
     dataset = scope_of(world).dataset
     clips = frozenset(f"{name}.mp4" for name in names)
-    made: Counter[tuple[str, Output]] = Counter()
+    made: dict[tuple[str, Stage], set[str]] = defaultdict(set)
     reasons: dict[str, str] = {}
-    for output in OUTPUTS:
+    for output in Stage:
         filters = dg.AssetRecordsFilter(asset_key(dataset, output))
         for record in instance.fetch_materializations(filters, limit=10_000).records:
-            reused = record.asset_materialization.metadata.get(REUSED)
-            made[record.partition_key, output] += not (reused and reused.value)
+            made[record.partition_key, output].add(str(record.asset_materialization.metadata[WORKFLOW].value))
         for record in instance.fetch_observations(filters, limit=10_000).records:
             told = record.asset_observation.metadata.get(FAILURE)
             reasons.setdefault(record.partition_key, str(told.value) if told else "")
@@ -230,7 +230,7 @@ def main() -> None:
     worst = Counter(ashes.stands.values())
     print(f"{len(ashes.clips)} clips in {ashes.seconds:.0f} s; killed: {', '.join(ashes.killed)}")
     print(f"clips: {dict(worst)}; runs: {dict(ashes.runs)}")
-    print(f"times an output was made: {dict(Counter(ashes.made.values()))}")
+    print(f"workflows that made an output: {dict(Counter(map(len, ashes.made.values())))}")
     for kind, clips in (("failing", ashes.failing), ("other", ashes.clips - ashes.failing)):
         print(f"workflows per {kind} clip: {dict(Counter(ashes.workflows[clip] for clip in clips))}")
     print(f"books and logs are in {folder}")
