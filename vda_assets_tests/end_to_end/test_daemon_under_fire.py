@@ -13,7 +13,7 @@ from vda_assets_tests.end_to_end.fire import Ashes, set_fire
 
 CLIPS = 40
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
