@@ -92,10 +92,10 @@ class SimulatedRuns:
 
     # Three ways to ask for clips
 
-    def ask_by_command(self, keys: Collection[str]) -> None:
+    def ask_by_command(self, keys: Collection[str], *, flow: str = "e2e") -> None:
         """What `vda run` executes."""
         name = clips_job_name(self.dataset)
-        config = clips_config(self.dataset, FLOWS["e2e"], sorted(keys))
+        config = clips_config(self.dataset, FLOWS[flow], sorted(keys))
         job = self.definitions.resolve_job_def(name)
         self.execute(self.instance.create_run_for_job(job, run_config=config, tags=job.tags))
 

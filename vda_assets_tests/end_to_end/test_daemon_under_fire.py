@@ -11,7 +11,7 @@ from vda_assets.runs.recording.tries import MOST_TRIES
 from vda_assets.runs.standing import Stand
 from vda_assets_tests.end_to_end.fire import Ashes, set_fire
 
-CLIPS = 40
+CLIPS = 16
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -104,7 +104,8 @@ def test_single_outputs_are_made_one_by_one_from_what_there_is(world: World, cli
     compared = world.vda("run", "--dataset", DATASET, "--select", "comparisons")
     assert compared.returncode == 0
     (display,) = set(world.runs()) - set(before)
-    assert [path.name for path in (display / "display").iterdir()] == [f"{DATASET}_street_aug0_compare.mp4"]
+    shown = {path.name for path in (display / "display").iterdir()}
+    assert shown == {f"{DATASET}_street_aug0_compare.{kind}" for kind in ("mp4", "webp")}
 
 
 def test_what_changed_in_a_clip_is_made_again(world: World, clip: Path) -> None:

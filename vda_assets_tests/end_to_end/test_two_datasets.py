@@ -77,7 +77,7 @@ def test_runs_of_both_at_once_make_everything_of_each_and_take_nothing_from_each
     for name, folder in outputs.items():
         labelled = {path.parent.name for path in folder.glob("run-*/outputs/pseudo_labeled/*/outcome.json")}
         assert labelled == {clip.removesuffix(".mp4") for clip in CLIPS}, name
-        shown = [path.name for path in folder.glob("run-*/display/*")]
+        shown = [path.name for path in folder.glob("run-*/display/*.mp4")]
         assert len(shown) == len(CLIPS)
         assert all(one.startswith(f"{name}_") for one in shown)
     assert list(world.workflows().values()) == ["COMPLETED"] * 2 * len(CLIPS)

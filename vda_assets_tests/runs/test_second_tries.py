@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
@@ -10,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from click.testing import CliRunner
+from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from vda_assets.cli.backfill import backfill
 from vda_assets.dagster_defs.io_managers import ReferenceIOManager
@@ -193,6 +195,10 @@ def test_a_person_may_ask_for_one_more_try_than_the_dataset_allows(
 
 def commanded(runs: SimulatedRuns, *arguments: str) -> str:
     """What `vda backfill` prints."""
+    # The process may have loaded those of another test's project.
+    sys.modules.pop("vda_assets.definitions", None)
+    ReconstructableJob.get_repository_definition.cache_clear()
+    ReconstructableJob.get_definition.cache_clear()
     with runs.at_the_simulated_osmo():
         done = CliRunner().invoke(backfill, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
