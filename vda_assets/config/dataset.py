@@ -90,7 +90,7 @@ class Dataset(ConfigModel):
     url: Annotated[str, AfterValidator(_dataset_url)]
     deployment: str
     cookbook: str = "city_traffic"
-    # A flow, or single outputs instead: what the automation asks for, and `vda run` when nothing else is said.
+    # A flow, or single outputs instead: what is asked for by itself, and by `vda run` when nothing else is said.
     flow: str | None = None
     outputs: list[str] = []
     when: When = When(cron="0 2 * * *")

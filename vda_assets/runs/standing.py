@@ -16,7 +16,7 @@ from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Output, Stage
 from vda_assets.project import Scope
 from vda_assets.runs.attempts import item_at, item_taken
-from vda_assets.runs.names import SOURCE_VIDEOS, asset_key
+from vda_assets.runs.names import SOURCE_VIDEOS, asset_key, videos_partitions
 from vda_assets.runs.private import newest_ids, observed_versions, reported_versions
 from vda_assets.runs.recording.tries import ASKED_AGAIN, FailedTry
 from vda_assets.runs.recording.versions import OutputVersion
@@ -76,9 +76,10 @@ def clips_in_books(instance: dg.DagsterInstance, dataset: Dataset) -> list[Clip]
 
     Without size and time, which nothing decides by. A clip that was never reported is not among them.
     """
-    source = asset_key(dataset, SOURCE_VIDEOS)
+    source, partitions = asset_key(dataset, SOURCE_VIDEOS), videos_partitions(dataset).name
+    assert partitions is not None
     with interrupts_delayed():
-        known = set(instance.get_dynamic_partitions(f"{dataset.slug}_videos"))
+        known = set(instance.get_dynamic_partitions(partitions))
         versions = reported_versions(instance, source)
         ids = newest_ids(instance, dg.DagsterEventType.ASSET_MATERIALIZATION, source)
     keys = sorted((key for key in versions if key in known), key=lambda key: -ids.get(key, 0))
