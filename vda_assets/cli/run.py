@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from types import FrameType
 
 import click
 import dagster as dg
@@ -16,6 +14,7 @@ from rich.console import Console
 
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.demo import demo_dataset
+from vda_assets.cli.interrupts import heed_interrupts
 from vda_assets.cli.world import (
     chosen_selection,
     dataset_and_deployment,
@@ -107,7 +106,7 @@ def make(
     """Executes runs for the clips of these keys, tells what there is then, and returns whether all succeeded."""
     if not keys:
         return True
-    signal.signal(signal.SIGTERM, _interrupt)
+    heed_interrupts()
     fail_dead_runs(instance)
     runs = _Runs(project, dataset, selection, instance)
     succeeded = runs.run(keys)
@@ -161,8 +160,3 @@ def _summarise(materialized: Mapping[tuple[Output, str], dg.AssetMaterialization
     for (output, key), made in sorted(materialized.items(), key=lambda item: (OUTPUTS.index(item[0][0]), item[0][1])):
         kept = "  (finished before)" if text_of(made, REUSED) == "True" else ""
         click.echo(f"{output}  {key}  {text_of(made, VERDICT) or 'done'}  {text_of(made, URI)}{kept}")
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM is answered like Ctrl-C: the run's workflows are canceled before the process ends."""
-    raise KeyboardInterrupt

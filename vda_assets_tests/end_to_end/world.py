@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import dagster as dg
@@ -27,7 +28,6 @@ START_SECONDS = 60
 WORKSPACE = str(REPOSITORY / "workspace.yaml")
 VDA = (sys.executable, "-m", "vda_assets.cli")
 Process = WarmProcess | subprocess.Popen[bytes]
-_PORTS = (10_000, 32_000)
 
 
 @dataclass(frozen=True)
@@ -172,9 +172,20 @@ def answers(url: str) -> bool:
 
 def free_port() -> int:
     """Where nobody listens, below the ports that the system gives to any other socket: one of those may be taken before
-    the server that is started for it gets there."""
+    the server that is started for it gets there. No other test gets it, while that server is down for a while."""
     while True:
-        port = random.randrange(*_PORTS)
+        port = next(_ports)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def _ports_of_this_process() -> Iterator[int]:
+    """Each once: of several test processes, each has its own."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = range(10_000 + number, 32_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    start = random.randrange(len(share))
+    return cycle([*share[start:], *share[:start]])
+
+
+_ports = _ports_of_this_process()
