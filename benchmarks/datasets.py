@@ -19,7 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
@@ -179,7 +179,7 @@ def items_of(instance: dg.DagsterInstance, scope: Any) -> list[Any]:
 
 
 def load(home: Path, datasets: int) -> tuple[Spent, int]:
-    """What the code server does when it is (re)loaded, imports left out; and the bytes that it sends."""
+    """What the code server does when it is (re)loaded, from the start of its process on; and the bytes that it sends."""
     world = World(home / f"datasets-{datasets}", 0)
     shutil.copytree(REPOSITORY / "assets_cfg", world.home / "assets_cfg")
     one = (world.home / "assets_cfg/datasets/street.yaml").read_text()
@@ -193,7 +193,7 @@ def load(home: Path, datasets: int) -> tuple[Spent, int]:
         return serialize_value(RepositorySnap.from_def(repository, defer_snapshots=True))
 
     measured = spent(work)
-    return measured, len(measured.said)
+    return replace(measured, cpu_seconds=time.process_time()), len(measured.said)
 
 
 def make_world(home: Path, clips: int, port: int) -> World:

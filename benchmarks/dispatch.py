@@ -106,7 +106,7 @@ def run_here(clips: int, report: Path) -> None:
     import dagster as dg
 
     from vda_assets.dagster_defs.build import build_definitions
-    from vda_assets.dagster_defs.jobs import run_config
+    from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
     from vda_assets.datasets.clips import list_clips
     from vda_assets.dispatch import dispatcher
     from vda_assets.flows.selection import output_named, selection_of
@@ -130,18 +130,12 @@ def run_here(clips: int, report: Path) -> None:
 
     dispatcher.look = counted
     selection = selection_of(map(output_named, OUTPUTS))
-    config = run_config(dataset, selection) | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    config = clips_config(dataset, selection, keys) | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("street_videos", keys)
         before = resource.getrusage(resource.RUSAGE_SELF)
-        done = definitions.resolve_job_def("street__e2e").execute_in_process(
-            instance=instance,
-            run_config=config,
-            tags={
-                "dagster/asset_partition_range_start": keys[0],
-                "dagster/asset_partition_range_end": keys[-1],
-            },
-            asset_selection=[asset_key(dataset, output) for output in OUTPUTS],
+        done = definitions.resolve_job_def(clips_job_name(dataset.deployment)).execute_in_process(
+            instance=instance, run_config=config
         )
         after = resource.getrusage(resource.RUSAGE_SELF)
         assert done.success

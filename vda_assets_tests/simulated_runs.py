@@ -94,7 +94,7 @@ class SimulatedRuns:
 
     def ask_by_command(self, keys: Collection[str], *, flow: str = "e2e") -> None:
         """What `vda run` executes."""
-        name = clips_job_name(self.dataset)
+        name = clips_job_name(self.dataset.deployment)
         config = clips_config(self.dataset, FLOWS[flow], sorted(keys))
         job = self.definitions.resolve_job_def(name)
         self.execute(self.instance.create_run_for_job(job, run_config=config, tags=job.tags))

@@ -30,7 +30,7 @@ def _raise_again(dropped: sys.UnraisableHookArgs) -> None:
         sys.__unraisablehook__(dropped)
     else:
         # Not from here, where it would be dropped once more.
-        threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
 
 def _is_no_interrupt(record: logging.LogRecord) -> bool:

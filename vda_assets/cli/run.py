@@ -35,7 +35,7 @@ from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
 from vda_assets.project import Project
 from vda_assets.runs.dead_runs import fail_dead_runs, process_tags
-from vda_assets.runs.names import FLOW_TAG, REUSED, URI, VERDICT
+from vda_assets.runs.names import DATASET_TAG, FLOW_TAG, REUSED, URI, VERDICT
 from vda_assets.runs.own_runs import execute_job
 from vda_assets.runs.private import failure_in, is_interrupt, listen, materialization_in
 from vda_assets.runs.recording.finished import text_of
@@ -118,7 +118,7 @@ class _Runs:
     """Executes the dataset's job for clips in this process."""
 
     def __init__(self, project: Project, dataset: Dataset, selection: Selection, instance: dg.DagsterInstance) -> None:
-        self._job = build_definitions(project).resolve_job_def(clips_job_name(dataset))
+        self._job = build_definitions(project).resolve_job_def(clips_job_name(dataset.deployment))
         self._dataset, self._selection, self._instance = dataset, selection, instance
         self._console = Console(highlight=False, soft_wrap=True)
         self.materialized: dict[tuple[Output, str], dg.AssetMaterialization] = {}
@@ -133,7 +133,8 @@ class _Runs:
     def _run(self, keys: list[str]) -> bool:
         run_id = str(uuid.uuid4())
         listen(self._instance, run_id, self._show)
-        tags = {FLOW_TAG: self._selection.flow or "selected outputs", **process_tags(run_id)}
+        flow = self._selection.flow or "selected outputs"
+        tags = {DATASET_TAG: self._dataset.name, FLOW_TAG: flow, **process_tags(run_id)}
         config = clips_config(self._dataset, self._selection, keys)
         config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
         with self._console.status(f"{len(keys)} clips") if self._console.is_terminal else nullcontext():

@@ -9,7 +9,6 @@ from vda_assets.dagster_defs.assets.dataset import source_videos, vda_assets
 from vda_assets.dagster_defs.assets.shared import shared_assets
 from vda_assets.dagster_defs.clips_job import clips_job
 from vda_assets.dagster_defs.io_managers import datasets_io_manager
-from vda_assets.dagster_defs.jobs import flow_jobs
 from vda_assets.dagster_defs.schedules import backfill_schedule
 from vda_assets.dagster_defs.sensors.arrivals import arrival_sensor
 from vda_assets.dagster_defs.sensors.sweep import sweep_sensor
@@ -33,29 +32,29 @@ def build_definitions(project: Project) -> dg.Definitions:
             resources=datasets_io_manager(project.datasets.values(), resources),
         ),
         *(_deployment_definitions(project, name, resources[name]) for name in project.deployments),
-        *(_dataset_definitions(project, name) for name in project.datasets),
     )
 
 
 def _deployment_definitions(project: Project, name: str, resources: Mapping[str, object]) -> dg.Definitions:
+    """Those of its datasets too."""
     deployment = project.deployments[name]
     datasets = [dataset for dataset in project.datasets.values() if dataset.deployment == name]
+    scopes = {dataset.name: project.scope_of(dataset) for dataset in datasets}
+    of_clips = clips_job(name, deployment, scopes)
     osmo = resources[osmo_resource_key(name)]
     assert isinstance(osmo, OsmoResource)
     return dg.Definitions(
-        assets=shared_assets(name, deployment, datasets, project.cookbooks),
-        sensors=[sweep_sensor(name, deployment, datasets, osmo)],
+        assets=[
+            *shared_assets(name, deployment, datasets, project.cookbooks),
+            *map(source_videos, scopes.values()),
+            *map(vda_assets, scopes.values()),
+        ],
+        jobs=[of_clips],
+        schedules=[*filter(None, (backfill_schedule(scope, of_clips) for scope in scopes.values()))],
+        sensors=[
+            sweep_sensor(name, deployment, datasets, osmo),
+            *(upload_sensor(dataset, deployment.media_url) for dataset in datasets),
+            *filter(None, (arrival_sensor(scope, of_clips) for scope in scopes.values())),
+        ],
         resources=resources,
-    )
-
-
-def _dataset_definitions(project: Project, name: str) -> dg.Definitions:
-    dataset = project.datasets[name]
-    scope = project.scope_of(dataset)
-    of_clips = clips_job(scope)
-    return dg.Definitions(
-        assets=[source_videos(scope), vda_assets(scope)],
-        jobs=[*flow_jobs(dataset), of_clips],
-        schedules=[*filter(None, [backfill_schedule(scope)])],
-        sensors=[upload_sensor(dataset, scope.deployment.media_url), *filter(None, [arrival_sensor(scope, of_clips)])],
     )

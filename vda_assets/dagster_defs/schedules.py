@@ -7,8 +7,7 @@ from datetime import datetime
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.jobs import job_name
-from vda_assets.flows.selection import FLOWS, Selection, selection_of, wanted_of
+from vda_assets.flows.selection import Selection, selection_of, wanted_of
 from vda_assets.flows.stages import OUTPUTS
 from vda_assets.project import Scope
 from vda_assets.runs.asking import Choice, choose, wanted_by
@@ -26,21 +25,19 @@ def wanted_selection(dataset: Dataset) -> Selection:
     return wanted_of(dataset) or selection_of(OUTPUTS)
 
 
-def backfill_schedule(scope: Scope) -> dg.ScheduleDefinition | None:
-    """None when the dataset's file names no schedule."""
+def backfill_schedule(scope: Scope, clips_job: dg.JobDefinition) -> dg.ScheduleDefinition | None:
+    """None when the dataset's file names no schedule. `clips_job` is what it is shown with: it starts no run itself."""
     dataset, when = scope.dataset, scope.dataset.when
     if when.cron is None:
         return None
     name = f"{dataset.slug}__backfill"
-    flow = next((flow for flow, selection in FLOWS.items() if selection == wanted_selection(dataset)), None)
 
     @dg.schedule(
         name=name,
         cron_schedule=when.cron,
         execution_timezone=when.timezone,
-        # A target of its own would be one more job, which every load builds.
-        job_name=job_name(dataset, flow) if flow else None,
-        target=None if flow else dg.AssetSelection.assets(*_wanted_keys(dataset)),
+        # The assets as its target would be one more job, which every load builds.
+        job=clips_job,
         description=f"One backfill of what is unfinished of {dataset.name} at each tick"
         + (f", of at most {when.limit} clips, the {when.first} first." if when.limit else "."),
         default_status=dg.DefaultScheduleStatus.RUNNING if when.started else dg.DefaultScheduleStatus.STOPPED,

@@ -10,7 +10,7 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
-from vda_assets.dagster_defs.clips_job import clips_config
+from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
 from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.stages import OUTPUTS, Rendered, Stage
 from vda_assets.runs.names import ARRIVAL
@@ -186,7 +186,7 @@ def test_uploads_wait_while_a_run_for_earlier_ones_is_queued(asked: Asked) -> No
     asked.say(when={"arrival": True})
     asked.arrive()
     asked.upload("a.mp4")
-    job = asked.definitions.resolve_job_def(f"{DATASET}__clips")
+    job = asked.definitions.resolve_job_def(clips_job_name("local"))
     asked.arrive()
     config = clips_config(asked.scope.dataset, FLOWS["e2e"], ["a.mp4"])
     queued = dg.DagsterRunStatus.QUEUED
@@ -211,3 +211,14 @@ def test_a_cursor_that_cannot_be_read_asks_for_nothing_of_before(asked: Asked) -
     assert asked.arrive()[0] == []
     asked.upload("b.mp4")
     assert asked.arrive()[0] == [["b.mp4"]]
+
+
+def test_the_clips_job_of_a_deployment_says_which_datasets_it_knows(asked: Asked) -> None:
+    job = asked.definitions.resolve_job_def(clips_job_name("local"))
+    config = clips_config(asked.scope.dataset, FLOWS["e2e"], ["a.mp4"])
+    config["ops"]["local__make"]["config"]["dataset"] = "elsewhere"
+    unused = {"osmo__local": None, "storage__local": None}
+    ended = job.execute_in_process(run_config=config, instance=asked.instance, resources=unused, raise_on_error=False)
+    (failure,) = [event.step_failure_data for event in ended.all_events if event.is_step_failure]
+    assert failure.user_failure_data.description == "no dataset 'elsewhere' on local; there are: street"
+    assert not asked.instance.get_materialized_partitions(dg.AssetKey(["street", "original_labels"]))

@@ -55,7 +55,7 @@ def test_a_run_of_ours_can_be_executed_again_from_its_page(
     monkeypatch.setenv("VDA_HOME", str(tmp_path / "home"))
     project = load_project()
     dataset = project.dataset("street")
-    job = build_definitions(project).resolve_job_def(clips_job_name(dataset))
+    job = build_definitions(project).resolve_job_def(clips_job_name(dataset.deployment))
     run_id = "0a1b2c3d-0000-0000-0000-000000000000"
 
     config = clips_config(dataset, FLOWS["auto_labeling"], ["a.mp4"])

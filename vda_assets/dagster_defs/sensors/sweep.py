@@ -10,7 +10,7 @@ from vda_assets.config.names import slug_of
 from vda_assets.dispatch.cancel import alive_workflows, cancel_workflows
 from vda_assets.flows.stages import OUTPUTS
 from vda_assets.osmo.client import OsmoClient
-from vda_assets.runs.names import asset_key, run_id_of
+from vda_assets.runs.names import DATASET_TAG, asset_key, run_id_of
 from vda_assets.runs.neighbours import needed_clips
 from vda_assets.runs.private import run_group
 from vda_assets.runs.resources import OsmoResource
@@ -48,7 +48,7 @@ def belongs(run: dg.DagsterRun, dataset: Dataset) -> bool:
     """Whether the run could have dispatched work of the dataset."""
     selected = run.asset_selection or set()
     made = {asset_key(dataset, output) for output in OUTPUTS}
-    return run.job_name.startswith(f"{dataset.slug}__") or bool(selected & made)
+    return run.tags.get(DATASET_TAG) == dataset.name or bool(selected & made)
 
 
 def cancel_leftovers(
