@@ -11,6 +11,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,14 +38,19 @@ from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.place import Place
 from vda_assets.flows.planning import Item, item_of
 from vda_assets.flows.selection import FLOWS
-from vda_assets.flows.stages import OUTPUTS, Output, stage_of_task
+from vda_assets.flows.stages import OUTPUTS, Output, Stage, stage_of_task
+from vda_assets.flows.work import ClipWork
 from vda_assets.osmo.statuses import TaskStatus
+from vda_assets.outcomes.judging import Judging
+from vda_assets.outcomes.stage import judge_stage
+from vda_assets.outcomes.verdict import Judgement
 from vda_assets.project import load_project
 from vda_assets.readiness.gate import Gate
 from vda_assets.runs.names import SOURCE_VIDEOS, asset_key
 from vda_assets.runs.private import DATA_VERSION_TAG, listen
 from vda_assets.runs.production import Production
 from vda_assets.runs.resources import OsmoResource
+from vda_assets_tests.dispatch.desk import Inline
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world
 from vda_assets_tests.osmo.in_memory import InMemoryOsmo
 from vda_assets_tests.osmo.in_memory_rows import Fate, Script, TaskRow, Try, WorkflowRow
@@ -221,7 +227,9 @@ class SimulatedRuns:
         stack.enter_context(patch("vda_assets.cli.backfill.foreseen", lambda *_: NOTHING_FORESEEN))
         stack.enter_context(patch.object(OsmoResource, "client", lambda _: nullcontext(self.osmo)))
         stack.enter_context(patch("vda_assets.runs.step.check_gate", lambda *_, **__: ready))
-        stack.enter_context(patch("vda_assets.runs.step.Production", partial(Production, clock=self.clock)))
+        stack.enter_context(
+            patch("vda_assets.runs.step.Production", partial(Production, clock=self.clock, judging=_JudgingAtOnce))
+        )
         return stack
 
     def _leave_results(self, _: WorkflowRow, task: TaskRow) -> None:
@@ -238,6 +246,13 @@ class SimulatedRuns:
         if container == "augmentation" and self.rejects(options["--name"]):
             reject(folder, outcome)
         (folder / "outcome.json").write_text(json.dumps(outcome))
+
+
+class _JudgingAtOnce(Judging):
+    """In the run's own process: no time passes meanwhile, on no clock."""
+
+    def begin(self, work: ClipWork, stage: Stage, **known: Any) -> Future[list[Judgement]]:
+        return Inline().submit(judge_stage, self._storage, work, stage, cookbook=self._cookbook, **known)
 
 
 def reject(folder: Path, outcome: dict[str, Any]) -> None:

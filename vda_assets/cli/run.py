@@ -153,7 +153,9 @@ class _Runs:
             self.materialized[output_named(made.asset_key.path[-1]), str(made.partition)] = made
         if entry.dagster_event is None and entry.user_message:
             clock = time.strftime("%H:%M:%S", time.localtime(entry.timestamp))
-            self._console.print(f"{clock} {entry.user_message}", markup=False)
+            for line in entry.user_message.splitlines():
+                # Further lines of a text are indented.
+                self._console.print(line if line.startswith(" ") else f"{clock} {line}", markup=False)
 
 
 def _summarise(materialized: Mapping[tuple[Output, str], dg.AssetMaterialization]) -> None:

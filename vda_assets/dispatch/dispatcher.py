@@ -11,6 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
+from vda_assets.base.log import Log
 from vda_assets.base.patience import Patience, Waiter
 from vda_assets.config.deployment import Deployment
 from vda_assets.dispatch.accounting import NOTHING_KNOWN, Accounts, Usage, usage_of
@@ -58,7 +59,7 @@ class Dispatcher:
         layout: RunLayout,
         report: Report,
         is_whole: IsWhole,
-        log: Callable[[str], None],
+        log: Log,
         company: Company = Alone(),  # noqa: B008 - has no state
         pace: Pace = Pace(),  # noqa: B008 - a frozen value
         clock: Clock = SYSTEM_CLOCK,
@@ -80,7 +81,7 @@ class Dispatcher:
         self._accounts = Accounts()
         self._rhythm = Rhythm(pace)
         patience = Patience(pace.patience_seconds, first_pause_seconds=pace.shortest_seconds, longest_pause_seconds=60)
-        self._waiter = Waiter(patience, whom="OSMO", worth_waiting=OsmoUnavailable, clock=clock, log=log)
+        self._waiter = Waiter(patience, whom="OSMO", worth_waiting=OsmoUnavailable, clock=clock, log=log.at_once)
 
     def clear_the_way(self, works: Sequence[ClipWork]) -> None:
         """Cancels workflows that are superseded: they would write beside what is made now, from another setup.
@@ -117,6 +118,8 @@ class Dispatcher:
         except BaseException:
             self._leave_nothing_running()
             raise
+        finally:
+            self._log.flush()
 
     def _work_off(self, more: Callable[[], Sequence[ClipWork]]) -> None:
         heartbeat = Heartbeat(self._pace, self._clock)
@@ -131,6 +134,7 @@ class Dispatcher:
                 self._log(self._progress.line(self._in_flight.values(), waiting=waiting))
             if self._has_work:
                 self._report.while_waiting()
+                self._log.flush()
                 self._pause(changed, watched)
 
     @property
@@ -184,7 +188,8 @@ class Dispatcher:
             return
         self._company_asked = self._clock.monotonic()
         works = more()  # asked first: it may have a clip go on whose work has just ended, and that is this run's still
-        self._company.work_on({work.clip.key for work in (*self._open_works, *works)})
+        at_work = {work.clip.key for work in (*self._open_works, *works)}
+        self._company.work_on(at_work | {*self._report.being_recorded})
         if self._left_to_others:
             self._take_up(list(self._left_to_others.values()), tries=1)
         if works:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from vda_assets.dispatch.accounting import Usage
@@ -19,6 +20,10 @@ class Report(Protocol):
     ) -> None: ...
 
     def stage_failed(self, work: ClipWork, failure: StageFailure, *, usage: Usage) -> None: ...
+
+    @property
+    def being_recorded(self) -> Collection[str]:
+        """The keys of clips of which something that completed is not in the books yet."""
 
     def while_waiting(self) -> None:
         """Called before every pause: time for what need not be done at once."""

@@ -10,7 +10,9 @@ import dagster as dg
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.failed import Failed
+from vda_assets.base.log import Log
 from vda_assets.base.parallel import in_order
+from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import clip_at, path_of
 from vda_assets.dispatch.company import Company
@@ -24,6 +26,7 @@ from vda_assets.flows.stages import Output, Rendered, Stage
 from vda_assets.flows.work import ClipWork
 from vda_assets.media.probe import ClipInfo
 from vda_assets.osmo.service import OsmoService
+from vda_assets.outcomes.judging import Judging
 from vda_assets.outcomes.whole import was_left_by
 from vda_assets.project import Scope
 from vda_assets.runs.attempts import Attempts, attempts_in_books, item_to_make
@@ -58,9 +61,10 @@ class Production:
         storage: Storage,
         instance: dg.DagsterInstance,
         log_event: Callable[[dg.AssetMaterialization | dg.AssetObservation], None],
-        log: Callable[[str], None],
+        log: Log,
         company: Company,
         clock: Clock = SYSTEM_CLOCK,
+        judging: Callable[[Storage, Cookbook], Judging] = Judging,
     ) -> None:
         self._company = company
         self._scope, self._selection, self._layout = scope, selection, layout
@@ -87,12 +91,12 @@ class Production:
             link=link,
             clock=clock,
         )
+        self._judging = judging(storage, scope.cookbook)
         self._recorder = Recorder(
             dataset=scope.dataset,
             price=scope.deployment.price,
-            cookbook=scope.cookbook,
-            storage=storage,
             comparisons=self._comparisons if selection.comparisons else None,
+            judging=self._judging,
             failures=self.failures,
             log_event=self._log_made,
             log=log,
@@ -135,16 +139,27 @@ class Production:
                 self._write_setup(works)
             return works
 
-        with self._comparisons:
+        with self._comparisons, self._judging:
             works = begin(keys)
             while works or self._held:
                 if works:
-                    dispatcher.run(works, more=lambda: begin(more()))
+                    self._dispatch(dispatcher, works, lambda: begin(more()))
                 else:
                     self._clock.sleep(_CANARY_SECONDS)
                     self._company.work_on({*self._held})
                 works = begin(more())
             self._comparisons.finish()
+
+    def _dispatch(
+        self, dispatcher: Dispatcher, works: Sequence[ClipWork], more: Callable[[], Sequence[ClipWork]]
+    ) -> None:
+        """What completed is in the books afterwards, also when OSMO stayed away."""
+        try:
+            dispatcher.run(works, more=more)
+        except Exception:
+            self._recorder.finish()
+            raise
+        self._recorder.finish()
 
     def _released(self, keys: Sequence[str]) -> list[str]:
         """Those of the keys, and of those that are held back, whose clips may begin now."""
@@ -336,7 +351,7 @@ class Production:
             images=self._scope.deployment.images,
         )
         write_setup(self._storage, self._layout, files)
-        self._log(f"setup for {len(works)} clips written to {self._layout.setup}")
+        self._log.at_once(f"setup for {len(works)} clips written to {self._layout.setup}")
 
     def _was_left_by(self, work: ClipWork, stage: Stage, *, layout: RunLayout, work_hash: str) -> bool:
         return was_left_by(self._storage, stage, layout=layout, draws=work.draws, work_hash=work_hash)

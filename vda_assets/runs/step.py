@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from vda_assets.base.interrupts import interrupts_delayed
+from vda_assets.base.log import Log
 from vda_assets.base.patience import Patience
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Container
@@ -74,8 +75,10 @@ def _produce(
     context: dg.AssetExecutionContext | dg.OpExecutionContext, scope: Scope, selection: Selection, keys: Sequence[str]
 ) -> None:
     deployment_name = scope.dataset.deployment
-    log = interrupts_delayed()(context.log.info)
-    storage = getattr(context.resources, storage_resource_key(deployment_name)).storage(patience=_PATIENCE, log=log)
+    log = Log(interrupts_delayed()(context.log.info))
+    storage = getattr(context.resources, storage_resource_key(deployment_name)).storage(
+        patience=_PATIENCE, log=log.at_once
+    )
     layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
     log_event: Callable[[Any], None] = context.log_event
     with interrupts_delayed():
@@ -118,7 +121,7 @@ def _produce(
                 deployment=scope.deployment,
                 selection=selection,
                 environment=os.environ,
-                log=log,
+                log=log.at_once,
             )
             require(warmed)
             report_first(context.instance, deployment_name, [*gate.findings, *warmed], log_event)
@@ -149,6 +152,8 @@ def _produce(
     except OsmoError as error:
         _keep_what_was(production, keys)
         raise _osmo_failure(error, scope.deployment.osmo.url, has_begun=bool(production.keys)) from error
+    finally:
+        log.flush()
     if reasons := production.failures.reasons:
         raise failure_of(reasons, asked=len(production.keys) * len(selection.outputs))
 

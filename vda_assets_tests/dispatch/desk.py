@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from vda_assets.base.log import Log
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.datasets.clips import Clip
@@ -69,6 +70,10 @@ class Told:
         assert (work.clip.key, failure.stage) not in self.failed
         self.usage[work.clip.key, failure.stage] = usage
         self.failed[work.clip.key, failure.stage] = failure.message
+
+    @property
+    def being_recorded(self) -> Collection[str]:
+        return ()
 
     def while_waiting(self) -> None:
         self.at_pause()
@@ -156,7 +161,7 @@ class Desk:
             layout=RunLayout(ROOT, dataset, run),
             report=told,
             is_whole=is_whole,
-            log=(log if log is not None else []).append,
+            log=Log((log if log is not None else []).append),
             company=company,
             pace=pace,
             clock=self.clock,

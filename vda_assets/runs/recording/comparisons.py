@@ -10,6 +10,7 @@ import dagster as dg
 
 from vda_assets.base.clock import Clock
 from vda_assets.base.failed import Failed
+from vda_assets.base.log import Log
 from vda_assets.dispatch.pace import Heartbeat, Pace
 from vda_assets.flows.comparisons import ComparisonPool
 from vda_assets.flows.planning import Item
@@ -33,7 +34,7 @@ class Comparisons:
         layout: RunLayout,
         failures: Failures,
         log_event: Callable[[dg.AssetMaterialization], None],
-        log: Callable[[str], None],
+        log: Log,
         link: Callable[[StorageUrl], str | None],
         clock: Clock,
     ) -> None:
@@ -92,4 +93,4 @@ class Comparisons:
         while left := self._pool.wait(pace.heartbeat_seconds):
             self.collect()
             if heartbeat.is_due():
-                self._log(f"side-by-side videos of {left} clips are being rendered")
+                self._log.at_once(f"side-by-side videos of {left} clips are being rendered")

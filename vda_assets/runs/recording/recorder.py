@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
 import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Container, Price
-from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.dispatch.accounting import Usage
 from vda_assets.dispatch.failures import StageFailure
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Rendered, Stage
 from vda_assets.flows.work import ClipWork, stage_outputs
 from vda_assets.media.probe import ClipInfo
-from vda_assets.outcomes.stage import judge_stage
-from vda_assets.outcomes.verdict import Verdict, worst
+from vda_assets.outcomes.judging import Judging
+from vda_assets.outcomes.verdict import Judgement, Verdict, worst
 from vda_assets.runs.names import IMAGE, ORIGIN, asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
 from vda_assets.runs.recording.failures import Failures
@@ -27,7 +28,6 @@ from vda_assets.runs.recording.materializing import (
     still_taken,
     usage_metadata,
 )
-from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import TemporarilyUnavailable
 from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
 from vda_assets.storage.url import StorageUrl
@@ -46,6 +46,17 @@ class Provenance:
         return {name: text for name, text in known.items() if text}
 
 
+@dataclass(frozen=True)
+class _Left:
+    """What a workflow left of a stage, until it is judged."""
+
+    work: ClipWork
+    stage: Stage
+    layout: RunLayout
+    workflow_id: str
+    usage: Usage
+
+
 class Recorder:
     """The dispatcher's `Report`, of clips that it was told to expect. Its `provenance` goes with every output."""
 
@@ -54,9 +65,8 @@ class Recorder:
         *,
         dataset: Dataset,
         price: Price | None,
-        cookbook: Cookbook,
-        storage: Storage,
         comparisons: Comparisons | None,
+        judging: Judging,
         failures: Failures,
         log_event: Callable[[dg.AssetMaterialization | dg.AssetObservation], None],
         log: Callable[[str], None],
@@ -64,9 +74,12 @@ class Recorder:
         ended: Callable[[str, Stage], None],
     ) -> None:
         """`ended` is told the clip's key and the stage of whatever has been recorded."""
-        self._dataset, self._price, self._cookbook, self._storage = dataset, price, cookbook, storage
+        self._dataset, self._price = dataset, price
         self._comparisons, self._failures, self._log_event, self._log = comparisons, failures, log_event, log
-        self._link, self._ended = link, ended
+        self._link, self._ended, self._judging = link, ended, judging
+        # By the clip's key: one after the other, for what is said of labels depends on the clip that they are of.
+        self._left: dict[str, deque[_Left]] = {}
+        self._judged: dict[str, Future[list[Judgement]]] = {}
         self.provenance = Provenance()
         self._items: dict[str, Item] = {}
         self._seen: dict[str, ClipInfo] = {}
@@ -92,29 +105,65 @@ class Recorder:
     def stage_completed(
         self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str, usage: Usage
     ) -> None:
-        try:
-            self._record(work, stage, layout=layout, workflow_id=workflow_id, usage=usage)
-        except Exception as error:  # noqa: BLE001 - the surprise of one clip must not take the others with it
-            reason = f"it could not be judged: {type(error).__name__}: {error}"
-            self._fail(work.clip.key, stage, reason, usage, is_own=not isinstance(error, TemporarilyUnavailable))
-        self._ended(work.clip.key, stage)
+        left = self._left.setdefault(work.clip.key, deque())
+        left.append(_Left(work, stage, layout, workflow_id, usage))
+        if len(left) == 1:
+            self._judge(left[0])
+        self._collect()
 
     def stage_failed(self, work: ClipWork, failure: StageFailure, *, usage: Usage) -> None:
         reason = f"{failure.message}\n  {failure.link}".rstrip()
         self._fail(work.clip.key, failure.stage, reason, usage, is_own=failure.is_own)
         self._ended(work.clip.key, failure.stage)
 
+    @property
+    def being_recorded(self) -> Collection[str]:
+        return self._left.keys()
+
     def while_waiting(self) -> None:
+        self._collect()
         if self._comparisons:
             self._comparisons.collect()
 
-    def _record(self, work: ClipWork, stage: Stage, *, layout: RunLayout, workflow_id: str, usage: Usage) -> None:
+    def finish(self) -> None:
+        """Waits until all that completed is judged and recorded."""
+        while self._judged:
+            wait(self._judged.values(), return_when=FIRST_COMPLETED)
+            self._collect()
+
+    def _judge(self, left: _Left) -> None:
+        key, upstream = left.work.clip.key, left.stage.row.upstream
+        parent = self._verdicts.get((key, upstream)) if upstream else None
+        self._judged[key] = self._judging.begin(
+            left.work, left.stage, layout=left.layout, seen=self._seen[key], parent=parent
+        )
+
+    def _collect(self) -> None:
+        """Records what is judged by now."""
+        while ended := [key for key, judged in self._judged.items() if judged.done()]:
+            for key in ended:
+                judged, left = self._judged.pop(key), self._left[key].popleft()
+                self._record_or_fail(left, judged)
+                if self._left[key]:
+                    self._judge(self._left[key][0])
+                else:
+                    del self._left[key]
+
+    def _record_or_fail(self, left: _Left, judged: Future[list[Judgement]]) -> None:
+        key = left.work.clip.key
+        try:
+            self._record(left, judged.result())
+        except Exception as error:  # noqa: BLE001 - the surprise of one clip must not take the others with it
+            reason = f"it could not be judged: {type(error).__name__}: {error}"
+            is_own = not isinstance(error, TemporarilyUnavailable)
+            self._fail(key, left.stage, reason, left.usage, is_own=is_own)
+        self._ended(key, left.stage)
+
+    def _record(self, left: _Left, judgements: Sequence[Judgement]) -> None:
+        work, stage, layout = left.work, left.stage, left.layout
+        workflow_id, usage = left.workflow_id, left.usage
         key, item = work.clip.key, self._items[work.clip.key]
         urls = stage_outputs(layout, stage, item.draws)
-        parent = self._verdicts.get((key, stage.row.upstream)) if stage.row.upstream else None
-        judgements = judge_stage(
-            self._storage, work, stage, layout=layout, seen=self._seen[key], cookbook=self._cookbook, parent=parent
-        )
         reasons = "; ".join(reason for one in judgements for reason in one.reasons)
         verdict = self._verdicts[key, stage] = worst(judgements)
         treatment = self._dataset.verdicts.treatment(verdict)
