@@ -12,8 +12,8 @@ from vda_assets.reports.places import Places
 from vda_assets.reports.summary import Summary, Taken
 
 SCHEMA = 1
-# What a spreadsheet takes for the beginning of a formula, also behind blanks.
-_FORMULA = ("=", "+", "-", "@")
+# What a spreadsheet takes for the beginning of a formula, also behind blanks; some take the wide forms of East Asia.
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def head_document(subject: Subject, summary: Summary, *, written: str) -> dict[str, Any]:

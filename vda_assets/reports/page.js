@@ -199,7 +199,8 @@
   for (const tile of tiles) {
     tile.addEventListener("click", () => { tile.ariaPressed = String(tile.ariaPressed !== "true"); choose(); });
   }
-  form.addEventListener("input", choose);
+  form.elements.text.addEventListener("input", choose);
+  form.addEventListener("change", (event) => { if (event.target !== form.elements.text) choose(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => {
     for (const tile of tiles) tile.ariaPressed = "false";

@@ -164,8 +164,7 @@ class _Reader:
         if record is None:
             return OutputFacts(str(Stand.MISSING))
         failed = word.stand in _UNMADE
-        # Behind its first line, a failure has the end of a log.
-        reason = str(said.get(names.FAILURE if failed else names.REASONS, "")).partition("\n")[0]
+        reason = str(said.get(names.FAILURE if failed else names.REASONS, ""))
         return OutputFacts(
             state=str(word.stand) if failed else word.made.verdict or _MADE,
             reason=cut(reason),
