@@ -57,6 +57,7 @@ def head_document(subject: Subject, summary: Summary, *, written: str) -> dict[s
             for cause in summary.causes
         ],
         "doubted_clips": summary.doubted,
+        "stand_in_clips": summary.stand_ins,
         "taken": {
             **{str(output): _taken(taken) for output, taken in summary.taken.items()},
             "total": _taken(summary.total),
@@ -84,6 +85,7 @@ def clip_document(clip: ClipFacts, places: Places) -> dict[str, Any]:
             for variant in clip.variants
         ],
         "doubts": list(clip.doubts),
+        "stand_in": clip.stand_in,
         "gpu_seconds": _rounded(clip.gpu_seconds),
         "costs": {currency: _rounded(amount) for currency, amount in clip.costs.items()},
     }

@@ -38,6 +38,7 @@ class OutputFacts:
     cost: float | None = None
     currency: str = ""
     labels: LabelCounts | None = None
+    stand_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class ClipFacts:
     def gpu_seconds(self) -> float | None:
         known = [one.gpu_seconds for one in self.outputs.values() if one.gpu_seconds is not None]
         return sum(known) if known else None
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether a CPU stand-in made anything of it."""
+        return any(one.stand_in for one in self.outputs.values())
 
     @property
     def costs(self) -> dict[str, float]:

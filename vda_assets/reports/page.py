@@ -18,7 +18,7 @@ from vda_assets.reports.places import PREVIEWS, Places
 from vda_assets.reports.summary import Share, Summary
 
 _TEMPLATE, _STYLE, _SCRIPT = "page.html.j2", "page.css", "page.js"
-_HOUR = 3600
+_MINUTE, _HOUR = 60, 3600
 # Inside a script element, and of U+2028 inside older scripts, these would not be what they are in JSON.
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
@@ -35,7 +35,7 @@ def page_pieces(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"hours": _hours, "amount": _amount, "words": _words}
+    environment.filters |= {"time": _time, "amount": _amount, "words": _words}
     digest = base64.b64encode(hashlib.sha256(texts[_SCRIPT].encode()).digest()).decode()
     yield from environment.get_template(_TEMPLATE).generate(
         subject=subject,
@@ -118,8 +118,12 @@ def _shares(subject: Subject, variable: str, shares: dict[str, Share]) -> list[d
     ]
 
 
-def _hours(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{seconds / _HOUR:,.2f} h"
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < _HOUR:
+        return f"{seconds:.0f} s" if seconds < 2 * _MINUTE else f"{seconds / _MINUTE:.0f} min"
+    return f"{seconds / _HOUR:,.1f} h"
 
 
 def _amount(costs: dict[str, float]) -> str:

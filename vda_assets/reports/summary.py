@@ -87,6 +87,7 @@ class Summary:
     labels: dict[Output, LabelTally] = field(default_factory=dict)
     doubts: list[tuple[str, str]] = field(default_factory=list)
     doubted: int = 0
+    stand_ins: int = 0
     taken: dict[Output, Taken] = field(default_factory=lambda: {output: Taken() for output in OUTPUTS})
     _causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
 
@@ -101,6 +102,7 @@ class Summary:
             self._add_labels(output, one)
             if one.reason and one.state != ACCEPTED:
                 self._add_cause(clip.path, output, one)
+        self.stand_ins += clip.stand_in
         self.doubted += bool(clip.doubts)
         self.doubts += [(clip.path, doubt) for doubt in clip.doubts][: _TOLD_DOUBTS - len(self.doubts)]
 

@@ -173,6 +173,7 @@ class _Reader:
             gpu_seconds=said.get(names.GPU_SECONDS),
             cost=said.get(names.COST),
             currency=str(said.get(names.CURRENCY, "")),
+            stand_in=bool(said.get(names.STAND_IN)),
             labels=_label_counts(said.get(names.LABEL_COUNTS)),
         )
 

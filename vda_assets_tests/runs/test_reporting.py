@@ -121,6 +121,14 @@ def test_of_several_augmentations_the_attempt_that_is_taken_is_shown(world: Worl
     assert [one["comparison"] for one in variants] == [str(compared[0]), None], "of what lies there alone"
 
 
+def test_what_a_stand_in_made_is_said_to_be_no_training_data(world: World) -> None:
+    for stand_in in (False, True):
+        world.tell(world.note("a.mp4", Stage.ORIGINAL_LABELS, "accepted", stand_in=stand_in))
+        found, document = world.report()
+        assert (document["stand_in_clips"], world.clip()["stand_in"]) == (int(stand_in), stand_in)
+        assert ("not for training" in Path(found.page.removeprefix("file://")).read_text()) == stand_in
+
+
 def test_clips_of_the_bucket_and_of_the_books_are_told(world: World) -> None:
     world.put("new/b.mp4", "empty/..b")
     world.storage.write_bytes(world.scope.dataset.dataset_url / "none.mp4", b"")
