@@ -27,7 +27,9 @@ def page_pieces(
     subject: Subject, summary: Summary, rows: Iterable[str], *, places: Places, written: str
 ) -> Iterator[str]:
     """The page piece by piece; `rows` are what `row_text` makes of the clips."""
-    texts = {name: files("vda_assets.reports").joinpath(name).read_text() for name in (_TEMPLATE, _STYLE, _SCRIPT)}
+    texts = {
+        name: files("vda_assets.reports").joinpath(name).read_text("utf-8") for name in (_TEMPLATE, _STYLE, _SCRIPT)
+    }
     environment = Environment(
         loader=DictLoader({_TEMPLATE: texts[_TEMPLATE]}),
         autoescape=True,

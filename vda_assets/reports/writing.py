@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,8 +33,8 @@ def into_storage(storage: Storage, url: StorageUrl) -> Put:
 
 def into_folder(folder: Path) -> Put:
     def put(name: str, source: Path) -> None:
-        with part_of(str(folder / name)) as part, source.open("rb") as written:
-            part.write_bytes(written.read())
+        with part_of(str(folder / name)) as part:
+            shutil.copyfile(source, part)
 
     return put
 
@@ -88,10 +89,10 @@ class _Waiting:
     def writing(self, variables: Sequence[str]) -> Iterator[_Writing]:
         paths = (self.folder / "rows", self.folder / "documents", self.folder / REPORT_CSV)
         with (
-            paths[0].open("w") as rows,
-            paths[1].open("w") as documents,
+            _opened(paths[0]) as rows,
+            _opened(paths[1]) as documents,
             # Spreadsheets take it for UTF-8 by its first bytes alone.
-            paths[2].open("w", encoding="utf-8-sig", newline="") as table,
+            paths[2].open("w", encoding="utf-8-sig", errors="replace", newline="") as table,
         ):
             csv.writer(table).writerow(columns(variables))
             yield _Writing(rows, documents, table)
@@ -103,11 +104,16 @@ class _Waiting:
         return self._lines("documents")
 
     def _lines(self, name: str) -> Iterator[str]:
-        with (self.folder / name).open(newline="\n") as lines:
+        with (self.folder / name).open(encoding="utf-8", newline="\n") as lines:
             for line in lines:
                 yield line.rstrip("\n")
 
 
 def _write(path: Path, pieces: Iterable[str]) -> None:
-    with path.open("w") as file:
+    with _opened(path) as file:
         file.writelines(pieces)
+
+
+def _opened(path: Path) -> IO[str]:
+    """For writing. Half a character, which JSON can carry and UTF-8 cannot, becomes a question mark."""
+    return path.open("w", encoding="utf-8", errors="replace", newline="\n")

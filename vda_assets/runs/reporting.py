@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from vda_assets.base.cut import cut
+from vda_assets.base.cut import cut, cut_lines
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.cookbooks.draw import draw_name, draws_for
 from vda_assets.datasets.clips import Clip, Listing, list_clips, path_of, video_of
@@ -154,7 +154,7 @@ class _Reader:
             verdict=verdict_of({output: one.state for output, one in outputs.items()}, wanted=self._wanted),
             outputs=outputs,
             variants=tuple(self._variants(key, outputs, said)),
-            doubts=tuple(filter(None, doubts.split("; "))),
+            doubts=cut_lines(filter(None, doubts.split("; "))),
             original=clip.url if clip else None,
             size_bytes=clip.size_bytes if clip else None,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_a_reason_of_several_lines_stays_in_its_row(tmp_path: Path) -> None:
     table = report(tmp_path, *clips).table
     assert [row["clip"] for row in table] == ["a.mp4", "b.mp4"]
     assert table[0]["augmented_videos_reason"] == 'one two, "three" four'
+
+
+@pytest.mark.parametrize("text", ["half a \ud83d character", "\x00 nothing", "\u202egpm.exe", "snow ☃ 雪"])
+def test_any_text_can_be_written(tmp_path: Path, text: str) -> None:
+    said = text.replace("\ud83d", "?")
+    written = report(tmp_path, some_clip(state="failed", reason=text, values={"weather": text}))
+    assert written.document["causes"][0]["reason"]
+    assert written.document["clips"][0]["outputs"]["augmented_videos"]["reason"] == said
+    assert written.table[0]["weather"] == said
+    assert json.dumps(said, ensure_ascii=False) in written.page
 
 
 def test_the_same_facts_give_the_same_bytes_but_for_the_time(tmp_path: Path) -> None:
