@@ -179,7 +179,7 @@ def items_of(instance: dg.DagsterInstance, scope: Any) -> list[Any]:
 
 
 def load(home: Path, datasets: int) -> tuple[Spent, int]:
-    """What the code server does when it is (re)loaded, from the start of its process on; and the bytes that it sends."""
+    """What the code server does when it is loaded, from the start of its process on; and the bytes that it sends."""
     world = World(home / f"datasets-{datasets}", 0)
     shutil.copytree(REPOSITORY / "assets_cfg", world.home / "assets_cfg")
     one = (world.home / "assets_cfg/datasets/street.yaml").read_text()

@@ -24,6 +24,7 @@ _COMMANDS = {
     "retry": "upkeep.retry",
     "forget": "upkeep.forget",
     "runs": "runs.runs",
+    "report": "report.report",
     "cookbook": "cookbook.cookbook",
     "preflight": "preflight.preflight",
     "overview": "preflight.overview",

@@ -21,11 +21,17 @@ from vda_assets.project import Project
 from vda_assets.runs.links import CLIPS_PART, OUTPUTS_PART
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import BadStorageUrl, StorageError
-from vda_assets.storage.layout import outputs_folder
+from vda_assets.storage.layout import REPORT_FOLDER, outputs_folder
 from vda_assets.storage.url import StorageUrl
 
 # What a page may show. Nothing else is served: a bucket may hold anything.
 SHOWN = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webp", ".png", ".jpg", ".json"})
+# The one kind of page that is shown, and the table beside it. Its script runs as nobody's: it reads nothing from here.
+_REPORT = re.compile(rf"{REPORT_FOLDER}/(?:run-[0-9a-f]+/)?report\.(?:html|csv)")
+_REPORT_POLICY = (
+    "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "sandbox allow-scripts allow-downloads"
+)
 _CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _HEADERS = {
@@ -43,7 +49,7 @@ _HEADERS = {
 def media(host: str, port: int) -> None:
     """Serve videos and pictures of the datasets to a browser, for the links of a deployment's media_url.
 
-    Read-only, and nothing but videos, pictures and JSON below the datasets' own folders.
+    Read-only, and nothing but videos, pictures, JSON and reports below the datasets' own folders.
 
     Example: vda media --port 8720
     """
@@ -63,12 +69,13 @@ def media_app(project: Project) -> Starlette:
             CLIPS_PART: dataset.dataset_url,
             OUTPUTS_PART: outputs_folder(dataset.storage_url, dataset.name),
         }
-        path = request.path_params["path"]
-        if request.path_params["part"] not in of_part or not _may_be_shown(path):
-            raise HTTPException(404, "only videos, pictures and JSON of clips and outputs are shown")
+        part, path = request.path_params["part"], request.path_params["path"]
+        is_report = part == OUTPUTS_PART and _REPORT.fullmatch(path) is not None
+        if part not in of_part or not (is_report or _may_be_shown(path)):
+            raise HTTPException(404, "only videos, pictures, JSON and reports of clips and outputs are shown")
+        headers = _HEADERS | ({"Content-Security-Policy": _REPORT_POLICY} if is_report else {})
         try:
-            url = of_part[request.path_params["part"]] / path
-            return _answer(storages[dataset.deployment], url, request)
+            return _answer(storages[dataset.deployment], of_part[part] / path, request, headers)
         except (FileNotFoundError, BadStorageUrl):
             raise HTTPException(404, "there is nothing") from None
         except (StorageError, OSError):
@@ -85,11 +92,11 @@ def _may_be_shown(path: str) -> bool:
     return PurePosixPath(path).suffix.lower() in SHOWN and not any(part in ("", ".", "..") for part in parts)
 
 
-def _answer(storage: Storage, url: StorageUrl, request: Request) -> Response:
+def _answer(storage: Storage, url: StorageUrl, request: Request, headers: dict[str, str]) -> Response:
     """Raises what storage does."""
     size = storage.info(url).size_bytes
     media_type = guess_type(url.name)[0] or "application/octet-stream"
-    headers, status, start, end = dict(_HEADERS), 200, 0, size
+    status, start, end = 200, 0, size
     asked = _RANGE.fullmatch(request.headers.get("range", ""))
     if asked and asked.groups() != ("", ""):
         start, end = _span(asked[1], asked[2], size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from vda_assets.base.cut import cut
 from vda_assets.labels import limits
@@ -27,6 +28,16 @@ class LabelSummary:
     frames_with_objects: int
     answers: tuple[Answer, ...]
     degraded_steps: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What can be added up over clips; of the classes the most frequent ones."""
+        most = list(self.objects_by_type.items())[: limits.SUMMARISED_CLASSES]
+        return {
+            "frames": self.frame_count or 0,
+            "frames_with_objects": self.frames_with_objects,
+            "objects": {cut(kind): count for kind, count in most},
+        }
 
     @property
     def yes_answers(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ _FRAME_PIXELS = (240 * 135, 160 * 90, 80 * 45, 40 * 24)
 _QUALITIES = (80, 70, 60, 50, 40, 30)
 # Two clips side by side are so wide that a row of them would be a ribbon.
 _WIDEST_ASPECT_IN_A_ROW = 2.5
+_POSTER_SIZE, _POSTER_QUALITY = (480, 480), 70
 _ANIMATION_WIDTH, _ANIMATION_MILLISECONDS = 640, 250
 
 
@@ -45,6 +46,19 @@ def animation_of(pictures: Sequence[Image.Image]) -> bytes:
         method=2,
     )
     return webp.getvalue()
+
+
+def poster_of(picture: bytes, *, name: str) -> bytes:
+    """A small JPEG of a picture, of a moving one's first. Raises DamagedVideo for what is no picture."""
+    try:
+        with Image.open(BytesIO(picture)) as opened:
+            small = opened.convert("RGB")
+        small.thumbnail(_POSTER_SIZE)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DamagedVideo(name, f"it is no picture that can be shown: {error}") from None
+    jpeg = BytesIO()
+    small.save(jpeg, "JPEG", quality=_POSTER_QUALITY, optimize=True)
+    return jpeg.getvalue()
 
 
 def sheet_of(pictures: Sequence[Image.Image], *, name: str, max_bytes: int = 15_000) -> bytes:

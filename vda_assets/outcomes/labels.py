@@ -47,11 +47,13 @@ def judge_labels(
         return Judgement(Verdict.MISSING, (str(error),))
     reasons = [*strays, *(f"{problem.file}: {problem.message}" for problem in problems if _degrades(problem))]
     reasons += answer_problems(scene, bank)
+    summary = summarise(scene)
     facts = {
         "size_bytes": marker.size_bytes,
         "files": len(marker.files),
         "seconds": marker.seconds.get("container", 0.0),
-        "summary": summarise(scene).as_markdown(),
+        "summary": summary.as_markdown(),
+        "label_counts": summary.counts,
     }
     stand_in = any(file.path == _STAND_IN_FILE for file in marker.files)
     verdict = Verdict.UNVERIFIED if marker.failures else Verdict.DEGRADED if reasons else Verdict.ACCEPTED

@@ -11,12 +11,17 @@ from vda_assets.storage.url import StorageUrl
 CLIPS_PART, OUTPUTS_PART = "clips", "outputs"
 
 
+def media_bases(media_url: str | None, dataset: Dataset) -> dict[str, str]:
+    """What links to the dataset's outputs and clips begin with; empty when the deployment names no `media_url`."""
+    if media_url is None:
+        return {}
+    return {part: f"{media_url}/{quote(dataset.name)}/{part}/" for part in (OUTPUTS_PART, CLIPS_PART)}
+
+
 def media_link(media_url: str | None, dataset: Dataset, url: StorageUrl) -> str | None:
     """Where the browser finds the object; None when the deployment names no `media_url`, or for what is not shown."""
-    if media_url is None:
-        return None
     folders = {OUTPUTS_PART: outputs_folder(dataset.storage_url, dataset.name), CLIPS_PART: dataset.dataset_url}
-    for part, folder in folders.items():
-        if str(url).startswith(f"{folder}/"):
-            return f"{media_url}/{quote(dataset.name)}/{part}/{quote(str(url)[len(str(folder)) + 1 :])}"
+    for part, base in media_bases(media_url, dataset).items():
+        if str(url).startswith(f"{folders[part]}/"):
+            return base + quote(str(url)[len(str(folders[part])) + 1 :])
     return None

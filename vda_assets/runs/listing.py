@@ -10,6 +10,8 @@ from typing import Any
 
 import dagster as dg
 
+from vda_assets.config.dataset import Dataset
+from vda_assets.config.errors import UnknownName
 from vda_assets.flows.selection import selection_of
 from vda_assets.flows.stages import OUTPUTS
 from vda_assets.runs.names import (
@@ -28,6 +30,7 @@ from vda_assets.runs.status import DONE
 
 # How many runs are looked through for those of a dataset; others may have many more.
 MOST_RUNS = 2000
+_NAMED_RUNS = 20
 _PAGE, _EVENTS_PAGE = 100, 1000
 _SAID = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_OBSERVATION}
 
@@ -81,6 +84,22 @@ def newest_runs(
             break
     counted: set[tuple[str, str, str]] = set()
     return [_summary(instance, dataset, record, counted) for dataset, record in reversed(found)][::-1]
+
+
+def clips_of_run(instance: dg.DagsterInstance, dataset: Dataset, run: str) -> tuple[str, set[str]]:
+    """The run's id and the keys of the clips that it, or a retry of it, has said something of. `run` is that id, or the
+    one that Dagster gave the run. Raises UnknownName when it is none of the dataset's newest."""
+    known: dict[str, list[str]] = {}
+    meant = ""
+    for record in _records(instance):
+        one = record.dagster_run
+        if _dataset_of(one, {dataset.slug: dataset.name}) == dataset.name:
+            known.setdefault(run_id_of(one), []).append(one.run_id)
+            if run in (run_id_of(one), one.run_id):
+                meant = run_id_of(one)
+    if not meant:
+        raise UnknownName(f"run of {dataset.name}", run, list(known)[:_NAMED_RUNS])
+    return meant, {partition for one in known[meant] for _, partition, _ in _said(instance, one)}
 
 
 def total_of(runs: Sequence[RunSummary]) -> Tally:

@@ -8,6 +8,7 @@ from vda_assets.config.names import slug_of
 from vda_assets.flows.stages import Output
 
 SOURCE_VIDEOS = "source_videos"
+REPORT = "report"
 BROKEN = "broken_configuration"
 
 CLIPS = "clips"  # key of the config of a run of any clips: their keys
@@ -31,6 +32,7 @@ SAMPLED_VARS = "sampled_vars"  # JSON: augmentation index -> variable -> value
 PARTS = "made_from"  # JSON: what decided the output, by name
 WORKFLOW = "workflow"  # text: OSMO's id
 SUMMARY = "summary"  # markdown
+LABEL_COUNTS = "label_counts"  # JSON: of each label scene of a clip its frames and its objects by class
 VIDEO = "video"  # url: where a browser plays it, when the deployment names a media_url
 LOOK = "look"  # markdown with the same as a small moving picture
 PREVIEW = "preview"  # markdown with a small picture
@@ -45,6 +47,8 @@ TRIES = "tries"  # int: submissions of the stage in the run that holds it, and O
 ATTEMPTS = "attempts"  # int: how often the clip was augmented, each time with another seed; only where more than once
 COST = "cost"  # float: of the GPU seconds, in the deployment's currency
 CURRENCY = "currency"  # text: three letters
+CLIP_COUNT = "clips"  # int: how many a report tells of
+REPORT_LINK = "page"  # url: where a browser finds a report, when the deployment names a media_url
 URI = "dagster/uri"
 
 IO_MANAGER = "vda_io"  # of all datasets

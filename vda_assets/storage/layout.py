@@ -12,6 +12,8 @@ SETUP_FOLDER = "setup_b0"
 OUTCOME_FILE = "outcome.json"
 AUGMENTED_VIDEO_FILE = "augmented_video.mp4"
 AUGMENTATION_METADATA_FILE = "metadata.json"
+# Beside the folders of a dataset's runs.
+REPORT_FOLDER, REPORT_PAGE = "report", "report.html"
 # Folders of the outputs, below a run's root.
 PSEUDO_LABELED, AUGMENTED, PSEUDO_LABELED_AUGMENTED = (
     "outputs/pseudo_labeled",
@@ -68,6 +70,12 @@ class RunLayout:
 def outputs_folder(storage_url: StorageUrl, dataset: str) -> StorageUrl:
     """The folder that holds the folders of a dataset's runs."""
     return storage_url / f"{DATASETS_FOLDER}/{dataset}-outputs"
+
+
+def report_folder(storage_url: StorageUrl, dataset: str, run_id: str = "") -> StorageUrl:
+    """Where the report on a dataset lies, or the one on those clips of it that a run made."""
+    folder = outputs_folder(storage_url, dataset) / REPORT_FOLDER
+    return folder / run_id if run_id else folder
 
 
 def animation_at(comparison: StorageUrl) -> StorageUrl:

@@ -14,6 +14,7 @@ from vda_assets.storage.layout import outputs_folder
 from vda_assets_tests.cli.project import DATASET, Project, project_on
 from vda_assets_tests.storage.emulators import secrets_of
 
+OTHER_PAGES = ("run-1/report.html", "report/other.html", "report/x/y/report.html")
 VIDEO = bytes(range(256)) * 4000
 
 
@@ -23,7 +24,9 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         storage, outputs = project.place.storage, outputs_folder(project.place.root, DATASET)
         storage.write_bytes(project.clips / "a b.mp4", VIDEO)
         storage.write_bytes(outputs / "run-1/display/a_compare.webp", b"picture")
-        for secret in ("notes.txt", "run-1/setup_b0/worker.py"):
+        for name in ("report/report.html", "report/run-0a1b2c3d/report.html", "report/report.csv"):
+            storage.write_bytes(outputs / name, b"<script>1</script>")
+        for secret in (*OTHER_PAGES, "notes.txt", "run-1/setup_b0/worker.py"):
             storage.write_bytes(outputs / secret, b"not for a page")
         storage.write_bytes(project.place.root / "other/x.mp4", b"of somebody else")
         yield project
@@ -86,11 +89,23 @@ def test_a_link_of_a_result_leads_to_it(client: TestClient, project: Project) ->
     assert media_link(None, dataset, url) is None
 
 
+@pytest.mark.parametrize("path", ["report/report.html", "report/run-0a1b2c3d/report.html", "report/report.csv"])
+def test_a_report_is_given_and_its_script_is_nobody_here(client: TestClient, path: str) -> None:
+    """Sandboxed without an origin, it can read nothing that this server gives."""
+    answer = client.get(f"/{DATASET}/outputs/{path}")
+    assert (answer.status_code, answer.content) == (200, b"<script>1</script>")
+    policy = {part.split()[0]: part.split()[1:] for part in answer.headers["content-security-policy"].split(";")}
+    assert policy["sandbox"] == ["allow-scripts", "allow-downloads"]
+    assert policy["default-src"] == ["'none'"]
+
+
 @pytest.mark.parametrize(
     "path",
     [
         f"/{DATASET}/outputs/notes.txt",
         f"/{DATASET}/outputs/run-1/setup_b0/worker.py",
+        *(f"/{DATASET}/outputs/{page}" for page in OTHER_PAGES),
+        f"/{DATASET}/clips/report/report.html",
         f"/{DATASET}/clips/../../other/x.mp4",
         f"/{DATASET}/clips/%2e%2e/%2e%2e/other/x.mp4",
         f"/{DATASET}/clips/..%2f..%2fother/x.mp4",

@@ -6,13 +6,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from selenium import webdriver
 from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -68,6 +69,28 @@ class Browser:
             return next((one.text for one in driver.find_elements(By.XPATH, xpath) if one.is_displayed()), None)
 
         return self._until(text, f"to see {xpath}") or ""
+
+    def type(self, xpath: str, text: str) -> None:
+        """Into the element, as keys."""
+        self.click(xpath)
+        self.press(text)
+
+    def press(self, keys: str) -> None:
+        """Wherever the focus is."""
+        ActionChains(self._driver).send_keys(keys).perform()
+
+    def ask(self, script: str) -> Any:
+        """What the script returns, now."""
+        return self._driver.execute_script(script)
+
+    def until(self, script: str) -> None:
+        """Until what the script returns is true."""
+        self._until(lambda driver: driver.execute_script(script), script)
+
+    def resize(self, width: int, height: int) -> None:
+        """To a window that a phone has, say, which is narrower than any of this browser's."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def screenshot(self, path: Path) -> None:
         self._driver.save_screenshot(str(path))

@@ -12,6 +12,7 @@ def test_a_scene_is_summed_up_with_answers_in_words(write_scene: WriteScene):
     instances["person_2"] = {**instances["truck_1"], "object_type": "person"}
     summary = summarise(read_scene(write_scene(documents)))
     assert list(summary.objects_by_type.items()) == [("person", 2), ("truck", 1)]
+    assert summary.counts == {"frames": 6, "frames_with_objects": 3, "objects": {"person": 2, "truck": 1}}
     assert (summary.frame_count, summary.frames_with_objects) == (6, 3)
     assert Answer("Weather?", "Overcast") in summary.answers
     assert summary.yes_answers == ("Is a truck visible?",)

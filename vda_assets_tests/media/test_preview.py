@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vda_assets.media.errors import NotAVideo
-from vda_assets.media.preview import preview
+from vda_assets.media.errors import DamagedVideo, NotAVideo
+from vda_assets.media.preview import animation_of, poster_of, preview
 from vda_assets_tests.media.conftest import MakeClip
 
 
@@ -77,3 +77,16 @@ def test_a_clip_shorter_than_the_row_shows_each_frame_once(make_clip: MakeClip):
 def test_what_is_no_clip_is_refused():
     with pytest.raises(NotAVideo, match=r"notes\.mp4"):
         preview(BytesIO(b"text"), name="notes.mp4")
+
+
+def test_the_poster_of_a_moving_picture_is_its_first_one_and_small():
+    moving = animation_of([Image.new("RGB", (1280, 320), colour) for colour in ("red", "blue")])
+    poster = opened(poster_of(moving, name="a.webp"))
+    assert poster.size == (480, 120)
+    assert poster.getpixel((240, 60))[0] > 200
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"RIFF\x24\x00\x00\x00WEBPVP8 ", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_picture_has_no_poster(content: bytes):
+    with pytest.raises(DamagedVideo, match=r"a\.webp: it is no picture"):
+        poster_of(content, name="a.webp")

@@ -72,6 +72,9 @@ def stage_materialization(
     summaries = [str(one.facts["summary"]) for one in judgements if one.facts.get("summary")]
     if summaries:
         metadata[names.SUMMARY] = dg.MetadataValue.md("\n\n".join(summaries))
+    counts = [one.facts["label_counts"] for one in judgements if "label_counts" in one.facts]
+    if counts:
+        metadata[names.LABEL_COUNTS] = dg.MetadataValue.json(counts)
     return _materialization(key, item, stage, metadata, judgements)
 
 
