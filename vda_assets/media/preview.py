@@ -33,7 +33,7 @@ def animation_of(pictures: Sequence[Image.Image]) -> bytes:
     """The pictures one after the other as an animated WebP, at most `_ANIMATION_WIDTH` pixels wide, for ever again."""
     width, height = pictures[0].size
     shown = (min(width, _ANIMATION_WIDTH), max(1, round(height * min(1.0, _ANIMATION_WIDTH / width))))
-    first, *others = [picture.resize(shown) for picture in pictures]
+    first, *others = [picture.resize(shown, reducing_gap=2.0) for picture in pictures]
     webp = BytesIO()
     first.save(
         webp,
@@ -69,9 +69,10 @@ def sheet_of(pictures: Sequence[Image.Image], *, name: str, max_bytes: int = 15_
     for pixels, quality in product(_FRAME_PIXELS, _QUALITIES):
         shown = (max(1, round((pixels * aspect) ** 0.5)), max(1, round((pixels / aspect) ** 0.5)))
         jpeg = BytesIO()
-        _sheet([picture.resize(shown) for picture in pictures], in_a_row=aspect <= _WIDEST_ASPECT_IN_A_ROW).save(
-            jpeg, "JPEG", quality=quality, optimize=True
-        )
+        _sheet(
+            [picture.resize(shown, reducing_gap=2.0) for picture in pictures],
+            in_a_row=aspect <= _WIDEST_ASPECT_IN_A_ROW,
+        ).save(jpeg, "JPEG", quality=quality, optimize=True)
         if jpeg.tell() <= max_bytes:
             return jpeg.getvalue()
     raise ValueError(f"{name}: no preview of {frames} frames fits into {max_bytes} bytes; allow more or show fewer")

@@ -13,15 +13,15 @@ from vda_assets.cli.world import osmo_client
 from vda_assets.dagster_defs.sensors.sweep import belongs, cancel_leftovers
 from vda_assets.project import load_project
 from vda_assets_tests.chaos_proxy import Proxy, Trouble, proxying
-from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving, stop, wait_for
-from vda_assets_tests.quick_results import go_through
+from vda_assets_tests.quick_results import add_clips, go_through, use_quick_container
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path, quick_results: Path) -> World:
     world = make_world(tmp_path)
-    cut(world.clips / "street.mp4", frames=60)
+    use_quick_container(world, quick_results, seconds=2)
+    add_clips(world, quick_results, 1)
     return world
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import re
@@ -10,10 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 
@@ -104,11 +107,23 @@ def make_world(folder: Path, *, shows: bool = False) -> World:
     for old, new in {"8710": port, "8711": free_port(), "8712": free_port()}.items():
         text = text.replace(old, str(new))
     deployment.write_text(text)
-    (folder / "dagster").mkdir()
-    shutil.copyfile(REPOSITORY / "dagster.yaml", folder / "dagster" / "dagster.yaml")
+    shutil.copytree(_new_dagster_home(), folder / "dagster")
     world = World(folder, f"http://127.0.0.1:{port}", shows=shows)
     world.clips.mkdir(parents=True)
     return world
+
+
+@cache
+def _new_dagster_home() -> Path:
+    """One whose databases have their tables, to be copied: making them takes most of a second."""
+    home = Path(tempfile.mkdtemp(prefix="vda-dagster-home-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    shutil.copyfile(REPOSITORY / "dagster.yaml", home / "dagster.yaml")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert not instance.get_runs(limit=1)
+        assert not instance.all_instigator_state()
+        assert not instance.get_asset_keys()
+    return home
 
 
 @contextmanager
