@@ -6,6 +6,7 @@ import dagster as dg
 
 from vda_assets.dagster_defs.assets.broken import broken_assets
 from vda_assets.dagster_defs.assets.dataset import source_videos, vda_assets
+from vda_assets.dagster_defs.assets.release import release_asset
 from vda_assets.dagster_defs.assets.shared import shared_assets
 from vda_assets.dagster_defs.clips_job import clips_job
 from vda_assets.dagster_defs.io_managers import datasets_io_manager
@@ -54,7 +55,7 @@ def _dataset_definitions(project: Project, name: str) -> dg.Definitions:
     scope = project.scope_of(dataset)
     of_clips = clips_job(scope)
     return dg.Definitions(
-        assets=[source_videos(scope), vda_assets(scope)],
+        assets=[source_videos(scope), vda_assets(scope), release_asset(scope)],
         jobs=[*flow_jobs(dataset), of_clips],
         schedules=[*filter(None, [backfill_schedule(scope)])],
         sensors=[upload_sensor(dataset, scope.deployment.media_url), *filter(None, [arrival_sensor(scope, of_clips)])],
