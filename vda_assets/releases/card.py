@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from vda_assets.releases.layout import METADATA_JSONL
+from vda_assets.releases.layout import METADATA_JSONL, VIDEOS
 from vda_assets.releases.rows import NOT_STATED
 from vda_assets.releases.splits import SPLITS
 
@@ -140,7 +140,7 @@ def card(about: About, rows: Sequence[Mapping[str, Any]], covered: Sequence[str]
         stand_ins,
         "## How good it is",
         "Each video passed its quality gates, and its labels the checks of the pipeline: `verdict`, `labels_verdict` "
-        "and `hallucination_score` in metadata.jsonl. `consistency` tells whether the labels of an augmented video show "
+        "and `hallucination_score` in metadata.jsonl. `consistency` says whether labels of an augmented video show "
         f"the motion of its original: {_listed(counts['consistency'])}. {dropped} videos are not in cosmos_sft.jsonl; "
         "cosmos_sft_dropped.jsonl says why.",
         f"## Which values it covers\n\nAccepted of wanted:\n\n{values}" if covered and counts["augmented"] else "",
@@ -151,7 +151,7 @@ def card(about: About, rows: Sequence[Mapping[str, Any]], covered: Sequence[str]
 _FILES = """| file | holds |
 |---|---|
 | `metadata.jsonl`, `metadata.parquet` | a row for each video: source, draw, seeds, prompt, images, verdicts, split |
-| `videos/<split>/` | the videos |
+| `videos/<split>/` | the videos, and the rows of these alone (VideoFolder) |
 | `labels/daft/` | the label scenes as they were made (metropolis-v3.0) |
 | `labels/tao-vl-reason-v1.0/<split>/`, `labels/cosmos-reason-v1.0/<split>/` | questions and answers |
 | `labels/coco/` | `annotations.json` of all, and a file for each split |
@@ -174,7 +174,7 @@ def _front_matter(about: About, rows: Sequence[Mapping[str, Any]]) -> dict[str, 
     there = [split for split in SPLITS if any(row["split"] == split for row in rows)]
     generated = ["synthetic", "ai-generated"] if about.has_generated else []
     names = {"train": "train", "val": "validation", "test": "test"}
-    files = [{"split": names[split], "path": [f"videos/{split}/*", METADATA_JSONL]} for split in there]
+    files = [{"split": names[split], "path": f"{VIDEOS}/{split}/*"} for split in there]
     return {
         "pretty_name": f"{about.dataset} {about.version}",
         **licence,

@@ -20,7 +20,7 @@ from vda_assets.outcomes import limits
 from vda_assets.outcomes.labels import local_scene
 from vda_assets.outcomes.marker import UNREADABLE, MarkedFile, Marker, OutputMissing, read_marker
 from vda_assets.releases.choosing import LeftOut, Pick
-from vda_assets.releases.layout import FORMAT_VERSION
+from vda_assets.releases.layout import FORMAT_VERSION, VIDEOS
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import AUGMENTATION_METADATA_FILE, AUGMENTED_VIDEO_FILE, RunLayout
 from vda_assets.storage.url import StorageUrl
@@ -61,7 +61,7 @@ class Entry:
     @property
     def file_name(self) -> str:
         """Where the video lies in the release."""
-        return f"videos/{self.pick.split}/{self.name}.{self.raw.path.rpartition('.')[2].lower()}"
+        return f"{VIDEOS}/{self.pick.split}/{self.name}.{self.raw.path.rpartition('.')[2].lower()}"
 
     @property
     def content(self) -> list[object]:

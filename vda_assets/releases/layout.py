@@ -19,6 +19,7 @@ SFT_FILE, SFT_DROPPED_FILE = "cosmos_sft.jsonl", "cosmos_sft_dropped.jsonl"
 DAFT, TAO, COSMOS, COCO, MOT, YOLO, CVAT = (
     f"labels/{name}" for name in ("daft", "tao-vl-reason-v1.0", "cosmos-reason-v1.0", "coco", "mot", "yolo", "cvat")
 )
+VIDEOS = "videos"
 # Changes whenever the same clips would be written in another way: a version is named after what it holds.
 FORMAT_VERSION = 1
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")

@@ -89,7 +89,8 @@ class ReasoningFiles:
 
 
 def _linked(sample: dict[str, Any], *, root: Path) -> dict[str, Any]:
-    return sample | {"media": f"{_UP}/{Path(sample['media']).resolve().relative_to(root)}"}
+    # The format wants paths below media/, which would take another copy of each video.
+    return sample | {"media": f"media/../{_UP}/{Path(sample['media']).resolve().relative_to(root)}"}
 
 
 def _change(path: Path, key: str, change: Any) -> None:
