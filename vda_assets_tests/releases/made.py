@@ -61,6 +61,7 @@ class MadeClips:
 
     storage: Storage
     root: StorageUrl
+    dataset: str = DATASET
     candidates: list[Candidate] = field(default_factory=list)
 
     def add(
@@ -73,9 +74,7 @@ class MadeClips:
         frames: int = FRAMES,
         stand_in: bool = False,
     ) -> Candidate:
-        url = self.root / f"datasets/{DATASET}/{path}"
-        self.storage.write_bytes(url, clip_content(frames, path))
-        clip = clip_at(self.storage, self.root / f"datasets/{DATASET}", key_of(path))
+        clip = self.upload(path, frames=frames)
         self.leave_scene(clip, ORIGINAL, clip.video, clip_content(frames, path), motions, frames, stand_in=stand_in)
         for index, values in enumerate(drawn):
             name, content = draw_name(clip.video, index, 1), clip_content(frames, f"{path} {index}")
@@ -93,8 +92,13 @@ class MadeClips:
         self.candidates.append(candidate)
         return candidate
 
+    def upload(self, path: str, *, frames: int = FRAMES) -> Clip:
+        folder = self.root / f"datasets/{self.dataset}"
+        self.storage.write_bytes(folder / path, clip_content(frames, path))
+        return clip_at(self.storage, folder, key_of(path))
+
     def folder(self, stage: Stage, name: str) -> StorageUrl:
-        return RunLayout(self.root, DATASET, RUN).output(stage.row.folder, name)
+        return RunLayout(self.root, self.dataset, RUN).output(stage.row.folder, name)
 
     def leave_scene(
         self,
@@ -127,7 +131,7 @@ class MadeClips:
 
     def order(self, **said: Any) -> Order:
         wanted = Wanted(**{name: said.pop(name) for name in ("verdicts", "where", "with_stand_ins") if name in said})
-        return Order(DATASET, self.root, cookbook(), wanted, **said)
+        return Order(self.dataset, self.root, cookbook(), wanted, **said)
 
     def draft(self, **said: Any) -> Draft:
         return draft(self.storage, self.candidates, self.order(**said))
