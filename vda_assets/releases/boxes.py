@@ -39,13 +39,15 @@ class Track:
 
 @dataclass(frozen=True)
 class Labels:
-    """`frames` has for each frame with objects their boxes by track."""
+    """`frames` has for each frame with objects their boxes by track. `enhanced`: the labelled clip is what
+    super-resolution made of the one that was uploaded."""
 
     shape: Shape
     tracks: tuple[Track, ...]
     frames: Mapping[int, tuple[tuple[Track, Box], ...]]
     captions: tuple[str, ...]
     questions: int
+    enhanced: bool = False
 
     @cached_property
     def by_track(self) -> Mapping[int, Mapping[int, Box]]:
@@ -102,8 +104,9 @@ def read_labels(folder: Path, *, probe: Callable[[], ClipInfo]) -> Labels:
     else:
         clip = probe()
         shape = Shape(clip.display_width, clip.display_height, float(clip.fps), clip.frame_count)
+    enhanced = scene.config is not None and scene.config.super_resolution.enabled
     captions = tuple(window.vlm_caption.strip() for window in (seen.windows if seen else ()) if window.vlm_caption)
-    return Labels(shape, tuple(numbering.found.values()), frames, captions, len(scene.questions))
+    return Labels(shape, tuple(numbering.found.values()), frames, captions, len(scene.questions), enhanced)
 
 
 def _rounded(box: Box) -> Box:

@@ -136,7 +136,8 @@ def card(about: About, rows: Sequence[Mapping[str, Any]], covered: Sequence[str]
         _FILES,
         "## AI-generated content",
         f"{GENERATED_MARK} `digital_source_type` there says it in IPTC's words. {counts['augmented']} of the videos "
-        "are marked so. The labels of all videos were made by models.",
+        "are marked so, and `enhanced: true` marks originals that went through super-resolution. The labels of all "
+        "videos were made by models.",
         stand_ins,
         "## How good it is",
         "Each video passed its quality gates, and its labels the checks of the pipeline: `verdict`, `labels_verdict` "

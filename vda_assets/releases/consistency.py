@@ -54,10 +54,22 @@ def compare(original: Labels | None, augmented: Labels) -> Consistency:
 
 
 def _overlaps(original: Labels, augmented: Labels) -> dict[tuple[int, int], float]:
-    """For each pair of tracks of one category that ever overlap, their mean intersection over union."""
+    """For each pair of tracks of one category that ever overlap, their mean intersection over union.
+
+    With super-resolution the original is larger than the augmented clip.
+    """
     sums: dict[tuple[int, int], float] = {}
+    across, down = (
+        theirs / own if own else 1.0
+        for own, theirs in zip(
+            (original.shape.width, original.shape.height),
+            (augmented.shape.width, augmented.shape.height),
+            strict=True,
+        )
+    )
     for frame, boxes in original.frames.items():
-        for track, box in boxes:
+        for track, (x_min, y_min, x_max, y_max) in boxes:
+            box = (x_min * across, y_min * down, x_max * across, y_max * down)
             for other, other_box in augmented.frames.get(frame, ()):
                 if track.category == other.category and (share := _iou(box, other_box)):
                     pair = track.number, other.number

@@ -55,7 +55,8 @@ def row_of(
         "split": pick.split,
         "generated": entry.generated,
         "stand_in": entry.stand_in,
-        "digital_source_type": _source_type(entry),
+        "enhanced": labels.enhanced,
+        "digital_source_type": _source_type(entry, labels),
         "licence": origin.licence_text,
         "dataset": origin.dataset,
         "source_key": clip.key,
@@ -97,7 +98,7 @@ def schema() -> Any:
     pa = arrow()
     types = dict.fromkeys(COLUMNS, pa.string())
     types |= dict.fromkeys(_INTEGERS, pa.int64()) | dict.fromkeys(("fps", "hallucination_score"), pa.float64())
-    types |= dict.fromkeys(("generated", "stand_in"), pa.bool_())
+    types |= dict.fromkeys(("generated", "stand_in", "enhanced"), pa.bool_())
     types["variables"] = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
     models = pa.list_(pa.struct([("name", pa.string()), ("revision", pa.string())]))
     types |= {"augmentation_models": models, "labels_models": models}
@@ -129,11 +130,11 @@ def arrow() -> pa:
     return pa
 
 
-def _source_type(entry: Entry) -> str | None:
-    """None for an original, of which nothing is known."""
-    if not entry.generated:
-        return None
-    return ALGORITHM if entry.stand_in else AI_EDITED
+def _source_type(entry: Entry, labels: Labels) -> str | None:
+    """None for an original as it was uploaded, of which nothing is known."""
+    if entry.generated and not entry.stand_in:
+        return AI_EDITED
+    return ALGORITHM if entry.generated or labels.enhanced else None
 
 
 def _pairs(mapping: Mapping[str, str], value: str) -> list[dict[str, str]]:
@@ -154,9 +155,9 @@ def cookbook_of(entry: Entry, origin: Origin) -> str:
 
 
 COLUMNS = (
-    "file_name", "name", "split", "generated", "stand_in", "digital_source_type", "licence", "dataset", "source_key",
-    "source_url", "source_version", "sha256", "size_bytes", "width", "height", "fps", "frame_count", "verdict",
-    "labels_verdict", "hallucination_score", "augmentation_index", "attempt", "variables", "prompt_seed",
+    "file_name", "name", "split", "generated", "stand_in", "enhanced", "digital_source_type", "licence", "dataset",
+    "source_key", "source_url", "source_version", "sha256", "size_bytes", "width", "height", "fps", "frame_count",
+    "verdict", "labels_verdict", "hallucination_score", "augmentation_index", "attempt", "variables", "prompt_seed",
     "generation_seed", "prompt", "cookbook", "augmentation_image", "augmentation_models", "augmentation_run",
     "augmentation_workflow", "labels_image", "labels_models", "labels_run", "labels_workflow", "boxes", "tracks",
     "questions", "consistency",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, TextIO
@@ -17,7 +16,7 @@ from vda_assets.releases.errors import VersionTaken
 from vda_assets.releases.layout import CHECKSUMS_FILE, CONTENT_FILE, CURRENT_FILE, MANIFEST_FILE
 from vda_assets.storage.access import Storage
 from vda_assets.storage.parallel import copies_small_file, in_parallel
-from vda_assets.storage.url import StorageUrl
+from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 
 class ReleaseWriter:
@@ -26,7 +25,7 @@ class ReleaseWriter:
 
     def __init__(self, storage: Storage, root: StorageUrl, folder: Path, *, content: str) -> None:
         self._storage, self._root, self._content = storage, root, content
-        self._outbox = folder / "outbox"
+        self._folder = folder
         self._sums_path = folder / CHECKSUMS_FILE
         self._sums: TextIO = self._sums_path.open("w", encoding="utf-8")
         self.files = 0
@@ -50,7 +49,8 @@ class ReleaseWriter:
 
     def claim(self) -> None:
         """Raises VersionTaken when somebody was faster with another content."""
-        path = self._kept(CONTENT_FILE, f"{self._content}\n".encode())
+        path = self._folder / CONTENT_FILE
+        path.write_text(f"{self._content}\n", encoding="utf-8")
         try:
             self._storage.create(path, self._root / CONTENT_FILE)
         except FileExistsError:
@@ -71,8 +71,15 @@ class ReleaseWriter:
 
     def put(self, files: Iterable[tuple[str, str]]) -> None:
         """Writes texts, each under its path."""
-        self.upload([(path, self._kept(path, text.encode())) for path, text in files])
-        shutil.rmtree(self._outbox, ignore_errors=True)
+        listed = [(path, text.encode()) for path, text in files]
+
+        def write(one: tuple[str, bytes]) -> None:
+            self._storage.write_bytes(self._root / one[0], one[1])
+
+        for _ in in_parallel(write, listed, is_quick=lambda _: self._root.scheme == FILE_SCHEME):
+            pass
+        for path, content in listed:
+            self._count(path, hashlib.sha256(content).hexdigest())
 
     def upload(self, files: Iterable[tuple[str, Path]]) -> None:
         """Copies local files, each to its path."""
@@ -96,12 +103,6 @@ class ReleaseWriter:
     def _count(self, path: str, digest: str) -> None:
         self._sums.write(f"{digest}  {path}\n")
         self.files += 1
-
-    def _kept(self, path: str, content: bytes) -> Path:
-        local = self._outbox / path
-        local.parent.mkdir(parents=True, exist_ok=True)
-        local.write_bytes(content)
-        return local
 
 
 def sha256_of(path: Path) -> str:

@@ -44,10 +44,12 @@ class Motion:
     left: float
     top: float
     speed: float = 1.0
+    width: float = 20.5
+    height: float = 12.25
 
     def box(self, frame: int) -> list[float]:
         left = round(self.left + self.speed * (frame - self.first), 3)
-        return [left, self.top, round(left + 20.5, 3), round(self.top + 12.25, 3)]
+        return [left, self.top, round(left + self.width, 3), round(self.top + self.height, 3)]
 
 
 TRUCK = Motion("truck_1", "truck", 0, 3, 5.25, 30.0)
@@ -73,11 +75,14 @@ class MadeClips:
         drawn: Sequence[Mapping[str, str]] = ({"weather": "rain", "time_of_day": "midday"},),
         frames: int = FRAMES,
         stand_in: bool = False,
+        bytes_more: int = 0,
     ) -> Candidate:
+        """`bytes_more` are added to each video, which stays readable."""
         clip = self.upload(path, frames=frames)
-        self.leave_scene(clip, ORIGINAL, clip.video, clip_content(frames, path), motions, frames, stand_in=stand_in)
+        original = clip_content(frames, path, bytes_more)
+        self.leave_scene(clip, ORIGINAL, clip.video, original, motions, frames, stand_in=stand_in)
         for index, values in enumerate(drawn):
-            name, content = draw_name(clip.video, index, 1), clip_content(frames, f"{path} {index}")
+            name, content = draw_name(clip.video, index, 1), clip_content(frames, f"{path} {index}", bytes_more)
             metadata = {
                 "prompt": f"The same under {', '.join(values.values())}.",
                 "selections": dict(values),
@@ -204,9 +209,9 @@ def _written(path: str, document: Any) -> bytes:
     return (yaml.safe_dump(document) if path.endswith(".yaml") else json.dumps(document)).encode()
 
 
-def clip_content(frames: int, whose: str) -> bytes:
+def clip_content(frames: int, whose: str, bytes_more: int = 0) -> bytes:
     """A clip that can be read, and is no other's: what follows its last box is passed over."""
-    free = whose.encode()
+    free = whose.encode() + bytes(bytes_more)
     return _clip(frames) + (len(free) + 8).to_bytes(4, "big") + b"free" + free
 
 

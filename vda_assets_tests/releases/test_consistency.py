@@ -62,6 +62,14 @@ def test_what_is_lost_invented_or_elsewhere_differs(augmented: Sequence[Motion],
     assert (found.verdict, found.matched, found.augmented_tracks) == ("differs", matched, len(augmented))
 
 
+def test_an_enhanced_original_is_compared_in_the_size_of_the_augmented_clip() -> None:
+    def twice(one: Motion) -> Motion:
+        return replace(one, left=2 * one.left, top=2 * one.top, speed=2 * one.speed, width=41.0, height=24.5)
+
+    enhanced = replace(labels(twice(TRUCK), twice(PERSON)), shape=Shape(192, 128, 25.0, 6))
+    assert compare(enhanced, labels(TRUCK, PERSON)) == Consistency("consistent", 2, 2, 2, 2, 1.0)
+
+
 def test_two_clips_in_which_nothing_moves_are_consistent() -> None:
     assert verdict((), ()).verdict == "consistent"
 
