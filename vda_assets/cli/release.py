@@ -31,9 +31,7 @@ from vda_assets.storage.url import FILE_SCHEME, StorageUrl
     "verdicts",
     multiple=True,
     type=click.Choice([verdict.value for verdict in RELEASABLE]),
-    default=[Verdict.ACCEPTED.value],
-    show_default=True,
-    help="Which verdicts are released. May be repeated.",
+    help="Release degraded outputs besides the accepted ones. May be repeated.",
 )
 @click.option("--where", multiple=True, metavar="VARIABLE=VALUE", help="Only augmented clips that were drawn so.")
 @click.option("--with-stand-ins", is_flag=True, help="Stand-ins' outputs too, for a trial: not for training.")
@@ -53,8 +51,8 @@ def release(
     \b
     Examples:
       vda release --dataset street --dry-run
-      vda release --dataset street --version 2026-11 --verdict accepted --verdict degraded
-      vda release --dataset street --where weather=rain --where time_of_day=night
+      vda release --dataset street --version 2026-11 --verdict degraded
+      vda release --dataset street --where weather=rain --where time_of_day=evening
     """
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
@@ -82,7 +80,7 @@ def trace(file: str, as_json: bool) -> None:
 
     Example: vda trace s3://clips/releases/yard/2026-11/videos/train/gate-1f3c9a2b-aug0.mp4
     """
-    url = StorageUrl.parse(file if "://" in file else f"{FILE_SCHEME}://{Path(file).absolute()}")
+    url = StorageUrl.parse(file if "://" in file else f"{FILE_SCHEME}://{Path(file).resolve()}")
     row = trace_file(_storage_of(url), url)
     if as_json:
         click.echo(json.dumps(row, indent=1, ensure_ascii=False))

@@ -109,11 +109,23 @@ def counts_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "stand_ins": sum(row["stand_in"] for row in rows),
         "sources": len({row["source_key"] for row in rows}),
         "splits": {split: sum(row["split"] == split for row in rows) for split in SPLITS},
+        "lineage": _lineage(rows),
         "boxes": sum(row["boxes"] for row in rows),
         "tracks": sum(row["tracks"] for row in rows),
         "questions": sum(row["questions"] for row in rows),
         "consistency": dict(sorted(compared.items())),
     }
+
+
+def _lineage(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Of how many different ones the videos and labels were made."""
+    columns = {
+        "runs": ("labels_run", "augmentation_run"),
+        "workflows": ("labels_workflow", "augmentation_workflow"),
+        "images": ("labels_image", "augmentation_image"),
+        "cookbooks": ("cookbook",),
+    }
+    return {what: len({row[name] for row in rows for name in names} - {None}) for what, names in columns.items()}
 
 
 def card(about: About, rows: Sequence[Mapping[str, Any]], covered: Sequence[str], dropped: int) -> str:

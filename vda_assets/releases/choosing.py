@@ -26,15 +26,17 @@ _LEAST_DIGITS = 12
 
 @dataclass(frozen=True)
 class Wanted:
-    """`where` are values that must have been drawn: with any, originals are left out, for which nothing was drawn."""
+    """`verdicts` are released besides what is accepted. `where` are values that must have been drawn: with any,
+    originals are left out, for which nothing was drawn."""
 
-    verdicts: frozenset[Verdict] = frozenset({Verdict.ACCEPTED})
+    verdicts: frozenset[Verdict] = frozenset()
     where: Mapping[str, str] = field(default_factory=dict)
     with_stand_ins: bool = False
     policy: VerdictPolicy = field(default_factory=VerdictPolicy)
 
     def takes(self, verdict: str) -> bool:
-        return verdict in self.verdicts & set(RELEASABLE) and self.policy.treatment(verdict) == "pass"
+        asked_for = {Verdict.ACCEPTED, *(self.verdicts & set(RELEASABLE))}
+        return verdict in asked_for and self.policy.treatment(verdict) == "pass"
 
 
 @dataclass(frozen=True)

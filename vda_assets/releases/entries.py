@@ -32,7 +32,7 @@ _READS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Entry:
-    """A video that is released. `files` are those of its label scene, `video` where its bytes lie now.
+    """A video that is released. `labels` lists the files of its label scene, `video` is where its bytes lie now.
 
     `augmentation` is the folder of an augmented video, None for an original.
     """
@@ -40,7 +40,6 @@ class Entry:
     pick: Pick
     scene: StorageUrl
     labels: Marker
-    files: tuple[MarkedFile, ...]
     raw: MarkedFile
     stand_in: bool
     augmentation: StorageUrl | None = None
@@ -111,7 +110,7 @@ def augmentation_of(storage: Storage, entry: Entry) -> dict[str, Any]:
 
 def content_of(entries: Iterable[Entry], settings: object) -> str:
     """Hash of what a release of these entries holds; `settings` is what is said of all of them."""
-    return digest(FORMAT_VERSION, settings, [entry.content for entry in entries])
+    return digest(FORMAT_VERSION, settings, [digest(entry.content) for entry in entries])
 
 
 def _entry(storage: Storage, pick: Pick, storage_url: StorageUrl, dataset: str) -> Entry:
@@ -123,17 +122,18 @@ def _entry(storage: Storage, pick: Pick, storage_url: StorageUrl, dataset: str) 
     raw = [file for file in labels.files if file.path.startswith(f"{RAW_FOLDER}/")]
     if len(raw) != 1:
         raise OutputMissing(f"{scene}/{RAW_FOLDER} holds {len(raw)} files; the labelled clip alone lies there")
-    files = tuple(file for file in labels.files if _is_released(file.path))
-    stand_in = pick.labels.stand_in or any(file.path == STAND_IN_FILE for file in files)
+    # Of each of very many scenes only these are kept in memory.
+    labels = labels.model_copy(update={"files": [file for file in labels.files if _is_released(file.path)]})
+    stand_in = pick.labels.stand_in or any(file.path == STAND_IN_FILE for file in labels.files)
     if pick.draw is None or pick.video is None:
-        return Entry(pick, scene, labels, files, raw[0], stand_in)
+        return Entry(pick, scene, labels, raw[0], stand_in)
     run = RunLayout(storage_url, dataset, pick.video.run_id)
     folder = run.output(Stage.AUGMENTED_VIDEOS.row.folder, name)
     marker = read_marker(storage, folder)
     if marker.file(AUGMENTED_VIDEO_FILE).sha256 != raw[0].sha256:
         raise OutputMissing(f"{scene} has the labels of another clip than {folder}/{AUGMENTED_VIDEO_FILE}")
     marker.file(AUGMENTATION_METADATA_FILE)
-    return Entry(pick, scene, labels, files, raw[0], stand_in or pick.video.stand_in, folder, marker)
+    return Entry(pick, scene, labels, raw[0], stand_in or pick.video.stand_in, folder, marker)
 
 
 def _is_released(path: str) -> bool:

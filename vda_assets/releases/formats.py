@@ -113,14 +113,14 @@ class Formats:
         name, split = entry.name, entry.pick.split
         said = {"generated": entry.generated, "stand_in": entry.stand_in, "licence": self._origin.licence_text}
         self._coco.add(name, entry.file_name, split, labels, said)
-        self._reasoning.add(name, split, local.scene, raw=entry.raw.path, file_name=entry.file_name)
+        self._reasoning.add(name, split, local.scene, raw=entry.raw.path, file_name=entry.file_name, tags=_tags(entry))
         self._writer.put(self._texts(entry, labels))
         self.rows.append(row)
         self._captions.append((row, row["prompt"] or " ".join(labels.captions)))
         return labels
 
     def _texts(self, entry: Entry, labels: Labels) -> Iterator[tuple[str, str]]:
-        yield from mot_files(entry.name, labels, self._categories)
+        yield from mot_files(entry.name, labels, self._categories, tags=_tags(entry))
         yield from yolo_files(entry.name, entry.pick.split, labels, self._categories)
         yield cvat_file(entry.name, entry.file_name, labels, self._about.mark)
 
@@ -155,8 +155,14 @@ class Formats:
             return probe(file, name=str(entry.video))
 
 
+def _tags(entry: Entry) -> list[str]:
+    """Its marks, for formats that have tags."""
+    marks = {"ai-generated": entry.generated, "stand-in": entry.stand_in}
+    return [mark for mark, holds in marks.items() if holds]
+
+
 def _copies(entry: Entry) -> Iterator[tuple[Any, str, str]]:
     """The video, and the label scene as it was made, its clip among it."""
     yield entry.video, entry.file_name, entry.raw.sha256
-    for file in entry.files:
+    for file in entry.labels.files:
         yield entry.scene / file.path, f"{layout.DAFT}/{entry.name}/{file.path}", file.sha256

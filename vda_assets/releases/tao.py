@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -36,12 +36,15 @@ class ReasoningFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._tags: dict[str, Sequence[str]] = {}
         self.skipped = 0
 
-    def add(self, name: str, split: str, scene: Path, *, raw: str, file_name: str) -> None:
-        """`scene` is a local one without its clip, `raw` the clip's path in it, `file_name` that in the release."""
+    def add(self, name: str, split: str, scene: Path, *, raw: str, file_name: str, tags: Sequence[str]) -> None:
+        """`scene` is a local one without its clip, `raw` the clip's path in it, `file_name` that in the release. `tags`
+        are added to those of each of its conversations."""
         if not any((scene / "task").glob("*.json")):
             return
+        self._tags[Path(file_name).stem] = tags
         target = self._scenes(split) / name
         shutil.copytree(scene / "task", target / "task")
         (target / "contextual").mkdir()
@@ -78,11 +81,17 @@ class ReasoningFiles:
             for path in tao.glob("*.json"):
                 _change(path, "items", lambda item: item | {"video_id": f"{_UP}/{item['video_id']}"})
             root = self._scenes(split).resolve()
-            _change(cosmos / "meta.json", "samples", partial(_linked, root=root))
+            for sample in _change(cosmos / "meta.json", "samples", partial(_linked, root=root)):
+                self._tag(cosmos / sample["conversation"], self._tags[Path(sample["media"]).stem])
             (cosmos / "media" / "README.txt").write_text(_MEDIA_NOTE, encoding="utf-8")
             for folder in (tao, cosmos):
                 for path in sorted(path for path in folder.rglob("*") if path.is_file()):
                     yield str(path.relative_to(self._folder)), path
+
+    def _tag(self, path: Path, tags: Sequence[str]) -> None:
+        conversation = json.loads(path.read_text(encoding="utf-8"))
+        conversation["metadata"]["tags"] += tags
+        path.write_text(json.dumps(conversation, indent=1, ensure_ascii=False), encoding="utf-8")
 
     def _scenes(self, split: str) -> Path:
         return self._folder / "scenes" / split
@@ -93,7 +102,10 @@ def _linked(sample: dict[str, Any], *, root: Path) -> dict[str, Any]:
     return sample | {"media": f"media/../{_UP}/{Path(sample['media']).resolve().relative_to(root)}"}
 
 
-def _change(path: Path, key: str, change: Any) -> None:
+def _change(path: Path, key: str, change: Any) -> list[dict[str, Any]]:
+    """What stands under the key now."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content[key] = [change(one) for one in content[key]]
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    changed: list[dict[str, Any]] = content[key]
+    return changed

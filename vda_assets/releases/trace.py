@@ -25,12 +25,15 @@ def trace(storage: Storage, file: StorageUrl) -> dict[str, Any]:
     """
     root = _root_of(storage, file)
     path = str(file).removeprefix(f"{root}/")
-    manifest = from_json(storage.read_bytes(root / MANIFEST_FILE))
-    with storage.reading(root / METADATA_JSONL) as lines:
-        while line := lines.readline(_LINE_BYTES):
-            row: dict[str, Any] = from_json(line)
-            if _belongs(path, row):
-                return {"release": f"{manifest['dataset']} {manifest['version']}", "file": path, **row}
+    try:
+        manifest = from_json(storage.read_bytes(root / MANIFEST_FILE))
+        with storage.reading(root / METADATA_JSONL) as lines:
+            while line := lines.readline(_LINE_BYTES):
+                row: dict[str, Any] = from_json(line)
+                if _belongs(path, row):
+                    return {"release": f"{manifest['dataset']} {manifest['version']}", "file": path, **row}
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise NotReleased(f"{root} is no release, or not all of one: {error!r}") from None
     raise NotReleased(f"{path} is of no single video of the release {root}: it is of all of them, or no file of it")
 
 

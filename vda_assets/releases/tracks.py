@@ -5,7 +5,7 @@ MOT counts frames from 1, YOLO classes from 0; CVAT counts frames from 0 as the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 import yaml
@@ -16,7 +16,7 @@ from vda_assets.releases.layout import CVAT, MOT, YOLO
 from vda_assets.releases.splits import SPLITS
 
 
-def mot_files(name: str, labels: Labels, categories: Categories) -> Iterator[tuple[str, str]]:
+def mot_files(name: str, labels: Labels, categories: Categories, *, tags: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Path and content of each. The last columns say that a box counts, its class, and that it is wholly visible: how
     much of an object is hidden is not known."""
     lines = []
@@ -36,6 +36,7 @@ def mot_files(name: str, labels: Labels, categories: Categories) -> Iterator[tup
         f"imWidth={shape.width}",
         f"imHeight={shape.height}",
         "imExt=.jpg",
+        f"tags={','.join(tags)}",
     ]
     yield f"{MOT}/{name}/gt/gt.txt", _lines(lines)
     yield f"{MOT}/{name}/seqinfo.ini", _lines(info)

@@ -57,6 +57,7 @@ def release_metadata(released: Released) -> dict[str, Any]:
         "version": dg.MetadataValue.text(released.version),
         URI: dg.MetadataValue.text(str(released.url)),
         "splits": dg.MetadataValue.json(counts["splits"]),
+        "lineage": dg.MetadataValue.json(counts["lineage"]),
         "consistency": dg.MetadataValue.json(counts["consistency"]),
     }
     numbers = ("videos", "original", "augmented", "sources", "stand_ins", "boxes", "tracks", "questions")

@@ -18,7 +18,7 @@ from vda_assets.releases.splits import SHARES, split_of
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.releases.made import LABELS, ORIGINAL, VIDEOS, books_of, changed
 
-DEGRADED = frozenset({Verdict.ACCEPTED, Verdict.DEGRADED})
+DEGRADED = frozenset({Verdict.DEGRADED})
 RAIN, CLEAR = {"weather": "rain"}, {"weather": "clear"}
 
 
@@ -43,7 +43,7 @@ def test_an_accepted_clip_is_released_with_all_that_was_made_of_it() -> None:
 
 @pytest.mark.parametrize("said", ["rejected", "unverified", "failed", "quarantined", "missing"])
 @pytest.mark.parametrize(("stage", "left"), [(ORIGINAL, {"0"}), (VIDEOS, {"original"}), (LABELS, {"original"})])
-@pytest.mark.parametrize("verdicts", [{Verdict.ACCEPTED}, set(Verdict)])
+@pytest.mark.parametrize("verdicts", [set(), set(Verdict)])
 def test_what_is_not_good_is_never_released_even_if_somebody_asks(
     said: str, stage: Stage, left: set[str], verdicts: set[Verdict]
 ) -> None:

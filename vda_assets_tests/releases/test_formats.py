@@ -20,6 +20,7 @@ import pytest
 import supervision
 import yaml
 from nvidia_tao_daft.cli.cli import main as tao_daft
+from nvidia_tao_daft.datasets.tao_vl_reason_v1_0 import TaoVlReasonV1_0CosmosRLConversationDataset
 from PIL import Image
 from pycocotools.coco import COCO
 
@@ -223,6 +224,16 @@ def test_questions_lead_to_the_videos_of_the_release_and_have_its_licence(releas
             name = (path.parent / item["video_id"]).resolve(strict=True).stem
             asked[name] = asked.get(name, 0) + 1
     assert asked == {row["name"]: row["questions"] for row in rows_of(released)}
+
+
+def test_cosmos_rl_s_dataset_finds_the_video_of_each_question(released: Path) -> None:
+    for split in (released / "labels/tao-vl-reason-v1.0").iterdir():
+        loaded = TaoVlReasonV1_0CosmosRLConversationDataset(sorted(map(str, split.glob("*.json"))))
+        assert len(loaded) == sum(row["questions"] for row in rows_of(released) if row["split"] == split.name)
+        for number in range(len(loaded)):
+            question, answer = loaded[number]
+            assert Path(question["content"][0]["video"]).is_file()
+            assert answer["content"]
 
 
 @pytest.mark.parametrize("by", ["its card", "its folders"])

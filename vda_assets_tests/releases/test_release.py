@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from vda_assets.outcomes.verdict import Verdict
-from vda_assets.releases.errors import NothingToRelease, ReleaseError, VersionTaken
+from vda_assets.releases.errors import Changed, NothingToRelease, ReleaseError, VersionTaken
 from vda_assets.releases.release import release
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageUnavailable
@@ -226,6 +226,19 @@ def test_what_is_not_whole_in_storage_is_left_out_alone(clips: MadeClips, spoil:
     assert [row["name"].partition("-")[0] for row in rows(release(clips.storage, drafted).url)] == ["a", "b", "b"]
 
 
+def test_what_is_replaced_while_it_is_released_ends_that_release_and_is_judged_anew_by_the_next(
+    clips: MadeClips,
+) -> None:
+    clips.add("a.mp4")
+    clips.add("b.mp4")
+    drafted = clips.draft()
+    of_another_attempt(clips)
+    with pytest.raises(Changed, match=r"run the same again: task/mcq\.json of a_aug0 is not the file"):
+        release(clips.storage, drafted)
+    assert not (folder_of(drafted.url) / "manifest.json").exists()
+    assert clips.release().counts["videos"] == 3
+
+
 def test_what_is_left_out_is_in_no_file(clips: MadeClips) -> None:
     clips.add("good.mp4")
     clips.candidates.append(changed(clips.add("shunned.mp4"), ORIGINAL, said="degraded"))
@@ -253,6 +266,8 @@ def test_a_stand_in_s_output_is_known_by_storage_too_and_marked_in_every_file_th
     expected |= {f"labels/tao-vl-reason-v1.0/train/{task}.json" for task in ("mcq", "bcq", "open_qa")}
     expected |= {"labels/cosmos-reason-v1.0/train/meta.json"}
     assert expected - marked == set()
+    expected = {*folder.glob("labels/cosmos-reason-v1.0/*/text/*.json"), *folder.glob("labels/mot/*/seqinfo.ini")}
+    assert {str(path.relative_to(folder)) for path in expected} <= marked
     assert {path.parent.name for path in folder.glob("labels/daft/*/sidecars/stand_in.json")} == {"sidecars"}
     assert all(b"tand-in" in path.read_bytes() for path in folder.glob("labels/cvat/*.xml"))
 

@@ -56,6 +56,14 @@ def test_what_is_of_all_videos_is_called_so(copy: Path, path: str) -> None:
         traced(copy / path)
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"name": "a manifest of something else"}'])
+def test_what_merely_looks_like_a_release_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    (tmp_path / "metadata.jsonl").write_text('{"name": "x", "file_name": "x.mp4"}\n')
+    with pytest.raises(NotReleased, match="is no release, or not all of one"):
+        traced(tmp_path / "x.mp4")
+
+
 def test_a_file_outside_of_any_release_is_called_so(copy: Path) -> None:
     with pytest.raises(NotReleased, match=r"lies in no release: no folder above it has a manifest\.json"):
         traced(copy.parent / "x.mp4")

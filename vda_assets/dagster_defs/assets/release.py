@@ -22,7 +22,7 @@ class ReleaseConfig(dg.Config):
     """What a release may be told; without anything, all that is accepted is released under the name of its content."""
 
     version: str | None = Field(None, description="What the release is called; without it, after its content.")
-    verdicts: list[str] = Field([Verdict.ACCEPTED.value], description="accepted, or accepted and degraded.")
+    verdicts: list[str] = Field([], description="degraded, to release that besides what is accepted.")
     where: dict[str, str] = Field({}, description="Values that must have been drawn, by variable.")
     with_stand_ins: bool = Field(False, description="Stand-ins' outputs too, for a trial: not for training.")
 
