@@ -28,6 +28,7 @@ class ReleaseWriter:
         self._folder = folder
         self._sums_path = folder / CHECKSUMS_FILE
         self._sums: TextIO = self._sums_path.open("w", encoding="utf-8")
+        self._was_begun = False
         self.files = 0
 
     def __enter__(self) -> Self:
@@ -45,7 +46,8 @@ class ReleaseWriter:
                 f"{self._root} {'holds' if is_whole else 'was begun with'} another content, and a version never "
                 f"changes: say another --version, or none{'' if is_whole else ', or delete what was begun'}"
             )
-        return bool(held) and self._storage.exists(self._root / MANIFEST_FILE)
+        self._was_begun = bool(held)
+        return self._was_begun and self._storage.exists(self._root / MANIFEST_FILE)
 
     def claim(self) -> None:
         """Raises VersionTaken when somebody was faster with another content."""
@@ -91,6 +93,8 @@ class ReleaseWriter:
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """The hashes, then the manifest: from then on the version is whole."""
         self._sums.close()
+        if self._was_begun:
+            self._remove_strays()
         self._storage.upload(self._sums_path, self._root / CHECKSUMS_FILE)
         whole = {**manifest, "content": self._content, "files": self.files, CHECKSUMS_FILE: sha256_of(self._sums_path)}
         text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
@@ -99,6 +103,14 @@ class ReleaseWriter:
     def point_here(self) -> None:
         """The pointer beside the versions; the last thing of all."""
         self._storage.write_bytes(self._root.parent / CURRENT_FILE, f"{self._root.name}\n".encode())
+
+    def _remove_strays(self) -> None:
+        """What a killed release has left that this one did not write: on a disk, files that were being written."""
+        with self._sums_path.open(encoding="utf-8") as sums:
+            written = {line.rstrip("\n").partition("  ")[2] for line in sums}
+        for found in list(self._storage.walk(self._root)):
+            if found.path not in written:
+                self._storage.delete(self._root / found.path)
 
     def _count(self, path: str, digest: str) -> None:
         self._sums.write(f"{digest}  {path}\n")

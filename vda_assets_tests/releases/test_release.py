@@ -182,6 +182,19 @@ def test_killed_at_any_write_the_same_command_ends_with_the_same_bytes(clips: Ma
         assert contents(root.parent) == whole
 
 
+def test_what_a_killed_release_left_half_written_is_gone_from_the_finished_one(clips: MadeClips) -> None:
+    clips.add("a.mp4")
+    drafted = clips.draft()
+    root = folder_of(release(clips.storage, drafted).url)
+    whole = contents(root)
+    (root / "manifest.json").unlink()
+    (root / "SHA256SUMS").unlink()
+    for stray in ("labels/mot/.gt.txt.4711.part", "labels/of-an-older-format.json"):
+        (root / stray).write_text("half")
+    clips.release()
+    assert contents(root) == whole
+
+
 def test_a_version_that_was_begun_with_another_content_is_not_mixed_with_it(clips: MadeClips) -> None:
     clips.add("a.mp4")
     with pytest.raises(StorageUnavailable):
