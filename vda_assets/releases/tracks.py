@@ -55,10 +55,12 @@ def yolo_files(name: str, split: str, labels: Labels, categories: Categories) ->
 
 
 def yolo_data(splits: set[str], categories: Categories, said: str) -> str:
-    """`data.yaml`: images are expected where their labels' paths say, once frames are extracted."""
+    """`data.yaml`: images are expected where their labels' paths say, once frames are extracted.
+
+    It names no `path`: Ultralytics takes a relative one from its own settings' folder, and the file's folder without.
+    """
     head = "".join(f"# {line}\n" for line in said.splitlines())
     content = {
-        "path": ".",
         **{split: f"images/{split}" for split in SPLITS if split in splits},
         "nc": len(categories.names),
         "names": dict(enumerate(categories.names)),

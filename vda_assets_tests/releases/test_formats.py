@@ -141,6 +141,7 @@ def test_mot_is_read_by_motmetrics(released: Path, boxes: Boxes) -> None:
 def test_yolo_is_read_by_supervision_once_frames_are_extracted(released: Path, boxes: Boxes, tmp_path: Path) -> None:
     data = yaml.safe_load((released / "labels/yolo/data.yaml").read_text())
     assert data["nc"] == len(data["names"])
+    assert "path" not in data, "Ultralytics would look for a relative one in the folder of its settings"
     found: Boxes = {video: {} for video in boxes}
     for row in rows_of(released):
         name, split = row["name"], row["split"]
