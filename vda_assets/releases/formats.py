@@ -92,7 +92,7 @@ class Formats:
         dropped = self._write_sft(folder)
         paths = {name: folder / name for name in (layout.METADATA_JSONL, layout.METADATA_PARQUET)}
         write_jsonl(self.rows, paths[layout.METADATA_JSONL])
-        self._write_splits(folder, splits)
+        self._write_splits(folder, splits, said)
         write_parquet(self.rows, paths[layout.METADATA_PARQUET], said)
         self._writer.upload(paths.items())
         digest = sha256_of(paths[layout.METADATA_JSONL])
@@ -124,16 +124,16 @@ class Formats:
         yield from yolo_files(entry.name, entry.pick.split, labels, self._categories)
         yield cvat_file(entry.name, entry.file_name, labels, self._about.mark)
 
-    def _write_splits(self, folder: Path, splits: set[str]) -> None:
+    def _write_splits(self, folder: Path, splits: set[str], said: Mapping[str, str]) -> None:
         """The rows of each split beside its videos: VideoFolder gives a file's rows to every split that it is listed
-        in, whichever videos they name."""
+        in, whichever videos they name. In JSON a column that is null in one split would have another type there."""
         for split in sorted(splits):
             rows = [
                 row | {"file_name": row["file_name"].rpartition("/")[2]} for row in self.rows if row["split"] == split
             ]
-            path = folder / f"{split}.jsonl"
-            write_jsonl(rows, path)
-            self._writer.upload([(f"{layout.VIDEOS}/{split}/{layout.METADATA_JSONL}", path)])
+            path = folder / f"{split}.parquet"
+            write_parquet(rows, path, said)
+            self._writer.upload([(f"{layout.VIDEOS}/{split}/{layout.METADATA_PARQUET}", path)])
 
     def _write_sft(self, folder: Path) -> int:
         """How many videos are not in it."""

@@ -252,6 +252,15 @@ def test_hugging_face_loads_each_video_with_its_row_in_its_split(by: str, releas
     assert found == expected
 
 
+def test_hugging_face_loads_splits_of_which_one_has_originals_alone(tmp_path: Path) -> None:
+    clips = MadeClips(Storage(), StorageUrl.parse(f"file://{tmp_path}/storage"))
+    clips.add("B b.mp4")
+    clips.add("a.mp4", drawn=())
+    folder = folder_of(clips.release().url)
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(table) for split, table in loaded.items()} == {"train": 1, "validation": 2}
+
+
 def test_parquet_and_json_lines_say_the_same(released: Path) -> None:
     table = pq.read_table(released / "metadata.parquet")
     assert table.to_pylist() == rows_of(released)

@@ -18,7 +18,7 @@ SHARED = [
     *("CONTENT", "README.md", "SHA256SUMS", "croissant.json", "manifest.json", "metadata.jsonl", "metadata.parquet"),
     *("cosmos_sft.jsonl", "cosmos_sft_dropped.jsonl", "labels/mot/labels.txt", "labels/yolo/data.yaml"),
 ]
-OF_SPLIT = ("metadata.jsonl", "meta.json", "media/README.txt", "mcq.json", "bcq.json", "open_qa.json")
+OF_SPLIT = ("metadata.parquet", "meta.json", "media/README.txt", "mcq.json", "bcq.json", "open_qa.json")
 
 
 @pytest.fixture(scope="module")
