@@ -41,7 +41,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/dev: .venv/local
-	$(call install,.[local$(,)dev])
+	$(call install,.[local$(,)release$(,)dev])
 	@touch $@
 
 , := ,

@@ -46,6 +46,16 @@ def test_every_problem_of_a_file_is_told_at_once_with_its_key_and_what_is_allowe
     assert any("url: s3://bucket/clips does not say where its storage root is" in line for line in said)
 
 
+@pytest.mark.parametrize("licence", ["Apache-2.0", "CC-BY-4.0 OR (MIT AND GPL-2.0+)", "LicenseRef-Our-Terms", ""])
+def test_a_licence_is_an_spdx_expression(folder: Path, licence: str) -> None:
+    path = folder / "datasets" / "street.yaml"
+    path.write_text(f"{path.read_text()}licence: '{licence}'\n")
+    if licence:
+        assert load(folder).dataset("street").licence == licence
+        path.write_text(path.read_text().replace(licence, f"{licence}, or ask"))
+    assert "licence: must be an SPDX expression such as CC-BY-4.0" in problems_of(folder)
+
+
 def test_problems_of_several_files_are_told_together(folder: Path) -> None:
     (folder / "datasets" / "street.yaml").write_text("deployment: local\n")
     (folder / "deployments" / "cloud.yaml").write_text("osmo: {url: ftp://x}\n")

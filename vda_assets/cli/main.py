@@ -12,6 +12,7 @@ import click
 
 from vda_assets.config.errors import ConfigError
 from vda_assets.osmo.errors import OsmoError
+from vda_assets.releases.errors import ReleaseError
 from vda_assets.storage.errors import StorageError
 
 # Each command's module is loaded when it is asked for: Dagster alone takes a second, and few commands need it.
@@ -33,6 +34,8 @@ _COMMANDS = {
     "mirror": "mirror.mirror_run",
     "media": "media.media",
     "upload": "transfer.upload",
+    "release": "release.release",
+    "trace": "release.trace",
     "osmo-local": "embedded.osmo_local",
 }
 
@@ -70,6 +73,6 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (ConfigError, StorageError, OsmoError) as error:
+    except (ConfigError, StorageError, OsmoError, ReleaseError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)

@@ -16,6 +16,8 @@ from vda_assets.storage.url import StorageUrl, split_dataset_url
 
 # What Dagster takes for an owner.
 _OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", re.ASCII)
+# A name of SPDX's list, a LicenseRef- of one's own, or several joined by AND, OR and WITH.
+_LICENCE = re.compile(r"(?=.{1,200}\Z)\(*[\w.+-]+\)*(?: (?:AND|OR|WITH) \(*[\w.+-]+\)*)*", re.ASCII)
 
 
 def _dataset_url(text: str) -> str:
@@ -35,6 +37,12 @@ def _timezone(text: str) -> str:
 def _owner(text: str) -> str:
     if not _OWNER.fullmatch(text):
         raise ValueError("must be team:<name> or an e-mail address")
+    return text
+
+
+def _licence(text: str) -> str:
+    if not _LICENCE.fullmatch(text):
+        raise ValueError("must be an SPDX expression such as CC-BY-4.0 or LicenseRef-Our-Terms")
     return text
 
 
@@ -101,6 +109,8 @@ class Dataset(ConfigModel):
     # How many further tries, each with another seed, a clip gets whose augmented videos are rejected.
     retry_rejected: Annotated[int, Field(ge=0, le=10)] = 0
     owners: list[Annotated[str, AfterValidator(_owner)]] = []
+    # Under which its clips, and what is made of them, may be used; stands in everything that is released.
+    licence: Annotated[str, AfterValidator(_licence)] | None = None
 
     @model_validator(mode="after")
     def _one_wish(self) -> Self:

@@ -38,15 +38,20 @@ def draw_name(video: str, index: int, attempt: int) -> str:
 def draws_for(distribution: Distribution, video: str, *, attempt: int = 1) -> tuple[Draw, ...]:
     """One draw per augmentation index of a video."""
     return tuple(
-        Draw(
-            video=video,
-            index=index,
-            sampled_vars=_sampled(distribution, f"{video}_{index}"),
-            prompt_seed=seed(f"{video}_{index}"),
-            generation_seed=seed(f"{video}_{index}_cosmos{_ending(attempt)}"),
-            attempt=attempt,
-        )
+        draw_of(video, index, _sampled(distribution, f"{video}_{index}"), attempt=attempt)
         for index in range(distribution.n_augmentations)
+    )
+
+
+def draw_of(video: str, index: int, sampled_vars: Mapping[str, str], *, attempt: int = 1) -> Draw:
+    """The draw that had these values: its seeds come from the pair and the attempt alone."""
+    return Draw(
+        video=video,
+        index=index,
+        sampled_vars=sampled_vars,
+        prompt_seed=seed(f"{video}_{index}"),
+        generation_seed=seed(f"{video}_{index}_cosmos{_ending(attempt)}"),
+        attempt=attempt,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import combinations
 from math import prod
 
 # The combinations of the variables in `exclude` are gone through, to be sure that each clip gets a draw.
@@ -41,6 +42,27 @@ def expected_shares(variables: Variables, exclude: Sequence[Exclusion]) -> dict[
         name: {value: shares[name][value] for value in weights} if name in shares else weights
         for name, weights in variables.items()
     }
+
+
+def expected_shares_of_pairs(
+    variables: Variables, exclude: Sequence[Exclusion]
+) -> dict[tuple[tuple[str, str], ...], float]:
+    """The same by (variable, value), and by pairs of these of two variables; what is never drawn is not in it."""
+    shares: defaultdict[tuple[tuple[str, str], ...], float] = defaultdict(float)
+    concerned = _concerned(variables, exclude)
+    for drawn, probability in _combinations(variables, exclude):
+        together = [(name, drawn[name]) for name in concerned]
+        for values in (*((one,) for one in together), *combinations(together, 2)):
+            shares[values] += probability
+    alone = [name for name in variables if name not in concerned]
+    for name in alone:
+        shares |= {((name, value),): weight for value, weight in variables[name].items() if weight}
+    singles = {values[0]: share for values, share in shares.items() if len(values) == 1}
+    for (one, share), (other, other_share) in combinations(singles.items(), 2):
+        if one[0] != other[0] and (one[0] in alone or other[0] in alone):
+            shares[one, other] = share * other_share  # drawn without regard to each other
+    order = list(variables)
+    return {tuple(sorted(values, key=lambda one: order.index(one[0]))): share for values, share in shares.items()}
 
 
 def check_exclusions(variables: Variables, exclude: Sequence[Exclusion]) -> None:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from vda_assets.dagster_defs.assets.broken import broken_assets
 from vda_assets.dagster_defs.assets.dataset import source_videos, vda_assets
+from vda_assets.dagster_defs.assets.release import release_asset
 from vda_assets.dagster_defs.assets.report import report_asset
 from vda_assets.dagster_defs.assets.shared import shared_assets
 from vda_assets.dagster_defs.clips_job import clips_job
@@ -50,6 +51,7 @@ def _deployment_definitions(project: Project, name: str, resources: Mapping[str,
             *map(source_videos, scopes.values()),
             *map(vda_assets, scopes.values()),
             *map(report_asset, scopes.values()),
+            *map(release_asset, scopes.values()),
         ],
         jobs=[of_clips],
         schedules=[*filter(None, (backfill_schedule(scope, of_clips) for scope in scopes.values()))],

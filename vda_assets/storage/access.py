@@ -13,7 +13,7 @@ from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.patience import NO_PATIENCE, Patience, Waiter, say_nothing
 from vda_assets.storage.backends import open_backend, open_filesystem
 from vda_assets.storage.credentials import DEFAULT_LIMITS, Limits, StorageCredential
-from vda_assets.storage.errors import ObjectTooLarge, StorageError, TemporarilyUnavailable
+from vda_assets.storage.errors import BadStorageUrl, ObjectTooLarge, StorageError, TemporarilyUnavailable
 from vda_assets.storage.faults import Fault, comes_from_storage, explain
 from vda_assets.storage.objects import Backend, StoredObject, TooLarge
 from vda_assets.storage.parallel import copies_small_file, in_parallel
@@ -172,6 +172,17 @@ class Storage:
             backend.create(source, url.key)
 
         self._ask(url, create)
+
+    def copy(self, source: StorageUrl, target: StorageUrl) -> None:
+        """Copies an object within its bucket, by the backend itself: whole or not at all; the target is replaced.
+
+        Raises BadStorageUrl for a target in another bucket, which no backend copies to by itself.
+        """
+        if (source.profile, source.bucket) != (target.profile, target.bucket):
+            raise BadStorageUrl(
+                f"{target} is not in the bucket of {source}; only within one a backend copies by itself"
+            )
+        self._ask(source, lambda backend: backend.copy(source.key, target.key))
 
     def download_all(self, pairs: Iterable[tuple[StorageUrl, Path]]) -> None:
         """Copies several objects at once, and makes the folders that are missing. Raises the first error."""

@@ -76,6 +76,9 @@ class GoogleBucket:
     def create(self, source: Path, key: str) -> None:
         self._filesystem.put_file(str(source), self._path(key), mode="create")
 
+    def copy(self, source: str, target: str) -> None:
+        self._filesystem.cp_file(self._path(source), self._path(target))
+
     def _path(self, key: str) -> str:
         return f"{self._bucket}/{key}"
 

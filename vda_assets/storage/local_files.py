@@ -66,6 +66,10 @@ class LocalFiles:
         with part_of(_in_folder(f"/{key}"), replaces=False) as part:
             shutil.copyfile(source, part)
 
+    def copy(self, source: str, target: str) -> None:
+        _stat_of_file(source)
+        self.upload(Path("/", source), target)
+
 
 @contextmanager
 def part_of(path: str, *, replaces: bool = True) -> Iterator[Path]:

@@ -139,6 +139,9 @@ class ObjectStoreBucket:
     def create(self, source: Path, key: str) -> None:
         self._filesystem().put_file(str(source), f"{self._bucket}/{key}", mode="create")
 
+    def copy(self, source: str, target: str) -> None:
+        obstore.copy(self._copying, source, target)
+
 
 def _described(path: str, meta: Any) -> StoredObject:
     etag = (meta["e_tag"] or "").strip('"')

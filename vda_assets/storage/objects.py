@@ -62,3 +62,7 @@ class Backend(Protocol):
 
     def create(self, source: Path, key: str) -> None:
         """Like `upload`, but nothing is replaced."""
+
+    def copy(self, source: str, target: str) -> None:
+        """Copies one object of the bucket to another key of it, whole, without its bytes passing through here; what
+        lies at the target is replaced."""

@@ -12,6 +12,7 @@ import pytest
 
 from vda_assets.datasets.clips import list_clips
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import BadStorageUrl
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.storage.emulators import BUCKET, Place
 
@@ -193,3 +194,20 @@ def test_s3_opens_with_the_identity_that_the_environment_has(s3: Place, monkeypa
     storage.write_bytes(url, b"content")
     filesystem, path = storage.locate(url)
     assert storage.read_bytes(url) == filesystem.cat_file(path) == b"content"
+
+
+def test_a_copy_within_a_bucket_is_whole_and_replaces_what_was_there(place: Place, folder: StorageUrl) -> None:
+    storage, content = place.storage, random.Random(3).randbytes(300_000)
+    storage.write_bytes(folder / "a=20b.mp4", content)
+    storage.write_bytes(folder / "x/copy.mp4", b"older")
+    storage.copy(folder / "a=20b.mp4", folder / "x/copy.mp4")
+    assert storage.read_bytes(folder / "x/copy.mp4") == storage.read_bytes(folder / "a=20b.mp4") == content
+    with pytest.raises(FileNotFoundError):
+        storage.copy(folder / "gone.mp4", folder / "x/other.mp4")
+    assert not storage.exists(folder / "x/other.mp4")
+
+
+def test_nothing_is_copied_into_another_bucket(place: Place) -> None:
+    elsewhere = StorageUrl.parse("swift://host/account/bucket/x")
+    with pytest.raises(BadStorageUrl, match="is not in the bucket of"):
+        place.storage.copy(place.root / "x", elsewhere)

@@ -1,0 +1,147 @@
+"""`vda release` and `vda trace`: accepted clips with their labels in trainers' formats, and the way back from one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from vda_assets.cli.clips import show
+from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
+from vda_assets.datasets.clips import list_clips
+from vda_assets.outcomes.verdict import Verdict
+from vda_assets.project import Project, Scope
+from vda_assets.releases.choosing import RELEASABLE, Wanted
+from vda_assets.releases.release import Draft, Released, draft
+from vda_assets.releases.release import release as make
+from vda_assets.releases.trace import trace as trace_file
+from vda_assets.storage.access import Storage
+from vda_assets.storage.url import FILE_SCHEME, StorageUrl
+
+
+@click.command()
+@dataset_option
+@click.option("--version", metavar="NAME", help="What the release is called; without it, after its content.")
+@click.option(
+    "--verdict",
+    "verdicts",
+    multiple=True,
+    type=click.Choice([verdict.value for verdict in RELEASABLE]),
+    help="Release degraded outputs besides the accepted ones. May be repeated.",
+)
+@click.option("--where", multiple=True, metavar="VARIABLE=VALUE", help="Only augmented clips that were drawn so.")
+@click.option("--with-stand-ins", is_flag=True, help="Stand-ins' outputs too, for a trial: not for training.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be released, what not and why, and what it covers.")
+def release(
+    dataset_name: str,
+    version: str | None,
+    verdicts: tuple[str, ...],
+    where: tuple[str, ...],
+    with_stand_ins: bool,
+    dry_run: bool,
+) -> None:
+    """Write accepted clips with their labels to <storage_url>/releases/NAME/VERSION/, in the formats of trainers.
+
+    A version never changes; CURRENT beside them names the last. Killed, the same command finishes it.
+
+    \b
+    Examples:
+      vda release --dataset street --dry-run
+      vda release --dataset street --version 2026-11 --verdict degraded
+      vda release --dataset street --where weather=rain --where time_of_day=evening
+    """
+    project = load()
+    dataset, deployment = dataset_and_deployment(project, dataset_name)
+    scope, storage = project.scope_of(dataset), project.storage_of(deployment, os.environ)
+    wanted = Wanted(frozenset(map(Verdict, verdicts)), _values(where, scope), with_stand_ins, dataset.verdicts)
+    drafted, released = _made(project, scope, storage, wanted, version=version, dry_run=dry_run)
+    if released is None:
+        _show_draft(drafted)
+        return
+    for note in released.notes:
+        click.echo(note, err=True)
+    splits = ", ".join(f"{count} {split}" for split, count in released.counts["splits"].items())
+    there = " (it was there already)" if released.was_there else ""
+    click.echo(f"{released.counts['videos']} videos of {released.counts['sources']} clips: {splits}{there}", err=True)
+    click.echo(str(released.url))
+
+
+@click.command()
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def trace(file: str, as_json: bool) -> None:
+    """Say of a released FILE, by its path or URL, which clip, run, workflow, cookbook, image and draw it comes from.
+
+    The release alone is read, so that it works on a copy too.
+
+    Example: vda trace s3://clips/releases/yard/2026-11/videos/train/gate-1f3c9a2b-aug0.mp4
+    """
+    url = StorageUrl.parse(file if "://" in file else f"{FILE_SCHEME}://{Path(file).resolve()}")
+    row = trace_file(_storage_of(url), url)
+    if as_json:
+        click.echo(json.dumps(row, indent=1, ensure_ascii=False))
+        return
+    show(["what", "value"], [[name, _text(value)] for name, value in row.items() if value not in (None, [])])
+
+
+def _made(
+    project: Project, scope: Scope, storage: Storage, wanted: Wanted, *, version: str | None, dry_run: bool
+) -> tuple[Draft, Released | None]:
+    from vda_assets.runs.releasing import candidates, order_of, record_release
+
+    clips = list_clips(storage, scope.dataset.dataset_url).clips
+    with dagster_instance(project) as instance:
+        drafted = draft(storage, candidates(instance, scope, clips), order_of(scope, wanted, version))
+        if dry_run:
+            return drafted, None
+        released = make(storage, drafted, log=lambda line: click.echo(line, err=True))
+        record_release(instance, scope.dataset, released)
+    return drafted, released
+
+
+def _show_draft(drafted: Draft) -> None:
+    generated = sum(entry.generated for entry in drafted.entries)
+    click.echo(f"version {drafted.version}: {len(drafted.entries) - generated} original, {generated} augmented videos")
+    for reason, count in drafted.reasons:
+        click.echo(f"left out: {count} x {reason}")
+    for line in drafted.coverage:
+        click.echo(str(line))
+
+
+def _values(where: Iterable[str], scope: Scope) -> dict[str, str]:
+    """Raises click.UsageError for what the cookbook has no variable or value of."""
+    known = scope.cookbook.distribution.variables
+    values: dict[str, str] = {}
+    for text in where:
+        name, separator, value = text.partition("=")
+        if not separator or name not in known or value not in known[name]:
+            allowed = "; ".join(f"{one}={'|'.join(of)}" for one, of in known.items())
+            raise click.UsageError(f"--where {text!r} is none of {allowed}")
+        if name in values:
+            raise click.UsageError(f"--where names {name} twice, and a clip has one value of it")
+        values[name] = value
+    return values
+
+
+def _storage_of(url: StorageUrl) -> Storage:
+    """With the credential of a deployment that has one for the URL; where there is no project, this machine's own."""
+    from vda_assets.config.errors import ConfigError
+
+    if url.scheme == FILE_SCHEME:
+        return Storage()
+    try:
+        project = load()
+    except ConfigError:
+        return Storage()
+    for deployment in project.deployments.values():
+        if any(profile.profile == url.profile for profile in deployment.storage):
+            return project.storage_of(deployment, os.environ)
+    return Storage()
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

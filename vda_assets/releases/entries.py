@@ -1,0 +1,143 @@
+"""What of a pick lies in storage: the video and the files of its labels, by the markers that their workers wrote last.
+
+The video of an original is the clip that was labelled, as it lies beside its labels: the boxes are of its pictures, be
+it remuxed or enhanced, whatever was uploaded under the clip's name since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+from vda_assets.base.parallel import in_order
+from vda_assets.flows.stages import Stage
+from vda_assets.flows.work import digest
+from vda_assets.labels.scene import CONFIG_FILE, RAW_FOLDER
+from vda_assets.outcomes import limits
+from vda_assets.outcomes.labels import local_scene
+from vda_assets.outcomes.marker import UNREADABLE, MarkedFile, Marker, OutputMissing, read_marker
+from vda_assets.releases.choosing import LeftOut, Pick
+from vda_assets.releases.layout import FORMAT_VERSION, VIDEOS
+from vda_assets.storage.access import Storage
+from vda_assets.storage.layout import AUGMENTATION_METADATA_FILE, AUGMENTED_VIDEO_FILE, RunLayout
+from vda_assets.storage.url import StorageUrl
+
+STAND_IN_FILE = "sidecars/stand_in.json"
+_LABEL_FOLDERS = ("contextual/", "task/", f"{RAW_FOLDER}/")
+_READS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A video that is released. `labels` lists the files of its label scene, `video` is where its bytes lie now.
+
+    `augmentation` is the folder of an augmented video, None for an original.
+    """
+
+    pick: Pick
+    scene: StorageUrl
+    labels: Marker
+    raw: MarkedFile
+    stand_in: bool
+    augmentation: StorageUrl | None = None
+    video_marker: Marker | None = None
+
+    @property
+    def name(self) -> str:
+        return self.pick.name
+
+    @property
+    def generated(self) -> bool:
+        return self.augmentation is not None
+
+    @property
+    def video(self) -> StorageUrl:
+        return self.augmentation / AUGMENTED_VIDEO_FILE if self.augmentation else self.scene / self.raw.path
+
+    @property
+    def file_name(self) -> str:
+        """Where the video lies in the release."""
+        return f"{VIDEOS}/{self.pick.split}/{self.name}.{self.raw.path.rpartition('.')[2].lower()}"
+
+    @property
+    def content(self) -> list[object]:
+        """Everything that decides what is written of it."""
+        markers = [one.model_dump(mode="json") for one in (self.labels, self.video_marker) if one]
+        clip, pick = self.pick.candidate.clip, self.pick
+        made = [vars(one) for one in (pick.labels, pick.video) if one]
+        return [self.name, clip.key, str(clip.url), clip.version, made, markers]
+
+
+def read_entries(
+    storage: Storage, picks: Sequence[Pick], *, storage_url: StorageUrl, dataset: str, with_stand_ins: bool
+) -> Iterator[Entry | LeftOut]:
+    """In the order of the picks. What is not whole in storage, or not what its worker wrote, is left out, whatever the
+    books say of it."""
+
+    def read(pick: Pick) -> Entry | LeftOut:
+        try:
+            entry = _entry(storage, pick, storage_url, dataset)
+            with local_scene(storage, entry.scene, entry.labels):
+                augmentation_of(storage, entry)
+        except (OutputMissing, *UNREADABLE) as error:
+            return LeftOut(pick.name, f"not whole in storage: {error}")
+        if entry.stand_in and not with_stand_ins:
+            return LeftOut(pick.name, "a stand-in's output")
+        return entry
+
+    return in_order(read, picks, threads=_READS_AT_ONCE)
+
+
+def augmentation_of(storage: Storage, entry: Entry) -> dict[str, Any]:
+    """What the container left beside an augmented video; empty for an original, and where it cannot be read.
+
+    Raises OutputMissing when it is not what its worker wrote.
+    """
+    if entry.augmentation is None or entry.video_marker is None:
+        return {}
+    url = entry.augmentation / AUGMENTATION_METADATA_FILE
+    text = storage.read_bytes(url, limit_bytes=limits.AUGMENTATION_METADATA_BYTES)
+    entry.video_marker.require_content(AUGMENTATION_METADATA_FILE, text)
+    try:
+        content = from_json(text)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def content_of(entries: Iterable[Entry], settings: object) -> str:
+    """Hash of what a release of these entries holds; `settings` is what is said of all of them."""
+    return digest(FORMAT_VERSION, settings, [digest(entry.content) for entry in entries])
+
+
+def _entry(storage: Storage, pick: Pick, storage_url: StorageUrl, dataset: str) -> Entry:
+    """Raises OutputMissing."""
+    stage = Stage.AUGMENTED_LABELS if pick.draw else Stage.ORIGINAL_LABELS
+    name = pick.draw.name if pick.draw else pick.candidate.clip.video
+    scene = RunLayout(storage_url, dataset, pick.labels.run_id).output(stage.row.folder, name)
+    labels = read_marker(storage, scene)
+    raw = [file for file in labels.files if file.path.startswith(f"{RAW_FOLDER}/")]
+    if len(raw) != 1:
+        raise OutputMissing(f"{scene}/{RAW_FOLDER} holds {len(raw)} files; the labelled clip alone lies there")
+    # Of each of very many scenes only these are kept in memory.
+    labels = labels.model_copy(update={"files": [file for file in labels.files if _is_released(file.path)]})
+    stand_in = pick.labels.stand_in or any(file.path == STAND_IN_FILE for file in labels.files)
+    if pick.draw is None or pick.video is None:
+        return Entry(pick, scene, labels, raw[0], stand_in)
+    run = RunLayout(storage_url, dataset, pick.video.run_id)
+    folder = run.output(Stage.AUGMENTED_VIDEOS.row.folder, name)
+    marker = read_marker(storage, folder)
+    if marker.file(AUGMENTED_VIDEO_FILE).sha256 != raw[0].sha256:
+        raise OutputMissing(f"{scene} has the labels of another clip than {folder}/{AUGMENTED_VIDEO_FILE}")
+    marker.file(AUGMENTATION_METADATA_FILE)
+    return Entry(pick, scene, labels, raw[0], stand_in or pick.video.stand_in, folder, marker)
+
+
+def _is_released(path: str) -> bool:
+    """Labels and what they say of themselves; no logs, prompts or videos with boxes drawn into them."""
+    if path.startswith(_LABEL_FOLDERS) or path == CONFIG_FILE:
+        return True
+    return path.startswith("sidecars/") and path.endswith(".json")
