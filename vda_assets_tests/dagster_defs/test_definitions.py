@@ -29,7 +29,7 @@ def test_every_asset_says_whose_it_is_and_what(definitions: dg.Definitions) -> N
     graph = definitions.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert node.group_name in {"street", "local"}
+        assert node.group_name in {"street", "local", "reports", "releases"}
         assert node.kinds, key
         assert node.tags, key
         assert node.description, key

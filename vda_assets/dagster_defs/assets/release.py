@@ -34,7 +34,7 @@ def release_asset(scope: Scope) -> dg.AssetsDefinition:
         asset_key(dataset, RELEASE),
         deps=[asset_key(dataset, upstream) for upstream in (SOURCE_VIDEOS, *Stage)],
         description=f"Accepted clips of {dataset.name} with their labels, as a version that never changes.",
-        group_name=dataset.slug,
+        group_name="releases",  # not made by the way with all that the dataset's group holds
         kinds={"video", "labels"},
         owners=dataset.owners,
         tags=scope.tags,

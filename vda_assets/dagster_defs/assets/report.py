@@ -18,7 +18,7 @@ def report_asset(scope: Scope) -> dg.AssetsDefinition:
         key=asset_key(dataset, REPORT),
         deps=[asset_key(dataset, output) for output in OUTPUTS],
         description=f"A page on all clips of {dataset.name}: pictures, verdicts, reasons, what was drawn and accepted.",
-        group_name=dataset.slug,
+        group_name="reports",  # not made by the way with all that the dataset's group holds
         kinds={"html"},
         owners=dataset.owners,
         tags=scope.tags,
