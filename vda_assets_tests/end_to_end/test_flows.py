@@ -46,7 +46,6 @@ def new_run(world: World, *arguments: str) -> Path:
     [
         ("auto_labeling", LABELLED),
         ("augmentation_and_al", AUGMENTED),
-        ("e2e", LABELLED | AUGMENTED),
         ("e2e_super_resolution", LABELLED | AUGMENTED),
     ],
 )
@@ -54,10 +53,11 @@ def test_a_flow_leaves_exactly_its_folders(world: World, clip: Path, flow: str, 
     assert folders_of(new_run(world, "--flow", flow)) == expected
 
 
-def test_the_augmented_clip_is_its_source_in_other_weather_and_both_label_scenes_are_valid(
+def test_e2e_leaves_the_same_motion_in_other_weather_with_valid_scenes_and_the_same_command_makes_nothing_again(
     world: World, clip: Path
 ) -> None:
     run = new_run(world, "--flow", "e2e")
+    assert folders_of(run) == LABELLED | AUGMENTED
 
     source, augmented = probe(clip, name=CLIP), run / "outputs/augmented/street_aug0"
     made = probe(augmented / "augmented_video.mp4", name="augmented")
@@ -74,20 +74,17 @@ def test_the_augmented_clip_is_its_source_in_other_weather_and_both_label_scenes
         problems = validate_scene(run / "outputs" / scene)
         assert [problem for problem in problems if problem.severity is Severity.ERROR] == []
 
-
-def test_the_same_command_again_makes_nothing_again_and_says_so(world: World, clip: Path) -> None:
-    new_run(world, "--flow", "e2e")
     before = world.runs()
-
     again = world.vda("run", "--dataset", DATASET, "--flow", "e2e")
-
     assert again.returncode == 0
     assert world.runs() == before
     assert again.stdout.count("(finished before)") == 4
 
 
-def test_results_that_somebody_deleted_are_made_again(world: World, clip: Path) -> None:
+def test_what_somebody_deleted_and_what_changed_in_a_clip_is_made_again(world: World, clip: Path) -> None:
     shutil.rmtree(new_run(world, "--flow", "auto_labeling") / "outputs")
+    assert folders_of(new_run(world, "--flow", "auto_labeling")) == LABELLED
+    cut(clip, start=100, frames=20)
     assert folders_of(new_run(world, "--flow", "auto_labeling")) == LABELLED
 
 
@@ -106,9 +103,3 @@ def test_single_outputs_are_made_one_by_one_from_what_there_is(world: World, cli
     (display,) = set(world.runs()) - set(before)
     shown = {path.name for path in (display / "display").iterdir()}
     assert shown == {f"{DATASET}_street_aug0_compare.{kind}" for kind in ("mp4", "webp")}
-
-
-def test_what_changed_in_a_clip_is_made_again(world: World, clip: Path) -> None:
-    new_run(world, "--flow", "auto_labeling")
-    cut(clip, start=100, frames=20)
-    new_run(world, "--flow", "auto_labeling")
