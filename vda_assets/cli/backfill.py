@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from vda_assets.base.counted import counted
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.preflight import foreseen
 from vda_assets.cli.run import make
@@ -120,7 +121,7 @@ def _condition(text: str, distribution: Distribution) -> tuple[str, str]:
 
 def _tell(dataset_name: str, selection: Selection, choice: Choice, found: Standings) -> None:
     what = selection.flow or ", ".join(selection.outputs)
-    click.echo(f"{dataset_name}: {what} for {len(choice.keys)} clips ({choice.summary})")
+    click.echo(f"{dataset_name}: {what} for {counted(len(choice.keys), 'clip')} ({choice.summary})")
     for key in choice.keys[:_NAMED]:
         stands = found[key]
         worst = worst_of(stands)
@@ -128,7 +129,7 @@ def _tell(dataset_name: str, selection: Selection, choice: Choice, found: Standi
     if len(choice.keys) > _NAMED:
         click.echo(f"  … and {len(choice.keys) - _NAMED} more")
     if choice.left:
-        click.echo(f"{choice.left} clips are left out by --limit")
+        click.echo(f"{counted(choice.left, 'clip is', 'clips are')} left out by --limit")
     if quarantined := choice.counts[Stand.QUARANTINED]:
         click.echo(f"{quarantined} quarantined: `vda status --dataset {dataset_name} --failed` says why")
 

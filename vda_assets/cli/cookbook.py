@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from vda_assets.base.counted import counted
 from vda_assets.base.problem import Problem, Severity
 from vda_assets.cli.clips import show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
@@ -56,7 +57,7 @@ def check(path: str, version: str) -> None:
     for problem in problems:
         click.echo(problem)
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
-    click.echo(f"{folder}: {errors} errors, {len(problems) - errors} warnings", err=True)
+    click.echo(f"{folder}: {counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}", err=True)
     if errors:
         raise click.exceptions.Exit(1)
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import click
 
+from vda_assets.base.counted import counted
 from vda_assets.cli.adding import add_dataset, only_deployment
 from vda_assets.cli.copying import finish
 from vda_assets.cli.transfer import put_clips, storage_and_url
@@ -48,7 +49,7 @@ def fetch_clips(project: Project, dataset_name: str, *, repository: str, revisio
 
     storage, dataset_url = storage_and_url(project, dataset_name)
     clips = HubClips.find(repository, revision)
-    click.echo(f"{repository} at {clips.commit}: {len(clips.names)} clips", err=True)
+    click.echo(f"{repository} at {clips.commit}: {counted(len(clips.names), 'clip')}", err=True)
     folder = project.home / "fetched" / repository.replace("/", "--")
     with only_one(folder):
         problems = put_clips(storage, dataset_url, clips.fetch(folder))

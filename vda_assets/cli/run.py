@@ -12,6 +12,7 @@ import click
 import dagster as dg
 from rich.console import Console
 
+from vda_assets.base.counted import counted
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.demo import demo_dataset
 from vda_assets.cli.interrupts import heed_interrupts
@@ -137,7 +138,7 @@ class _Runs:
         tags = {DATASET_TAG: self._dataset.name, FLOW_TAG: flow, **process_tags(run_id)}
         config = clips_config(self._dataset, self._selection, keys)
         config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
-        with self._console.status(f"{len(keys)} clips") if self._console.is_terminal else nullcontext():
+        with self._console.status(counted(len(keys), "clip")) if self._console.is_terminal else nullcontext():
             result = execute_job(self._instance, self._job, run_id=run_id, run_config=config, tags=tags)
         if any(is_interrupt(event) for event in result.all_events):
             raise click.Abort

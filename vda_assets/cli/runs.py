@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from vda_assets.base.counted import counted
 from vda_assets.cli.clips import show
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.world import load
@@ -48,7 +49,9 @@ def runs(dataset_name: str | None, limit: int, as_json: bool) -> None:
     total = total_of(found)
     failed = [f"{total.failed} failed"] if total.failed else []
     took = [part for part in (_gpu_hours(total), _cost(total)) if part != "-"]
-    click.echo(f"{len(found)} runs: {', '.join([*_made(total), *failed, *took]) or 'nothing made'}", err=True)
+    click.echo(
+        f"{counted(len(found), 'run')}: {', '.join([*_made(total), *failed, *took]) or 'nothing made'}", err=True
+    )
 
 
 def table(found: list[RunSummary]) -> Table:

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from vda_assets.base.counted import counted
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.world import (
     chosen_clips,
@@ -58,7 +59,7 @@ def retry(dataset_name: str, videos: tuple[str, ...], flow: str | None, canary: 
                 if stand in _UNMADE:
                     ask_again(instance, dataset, output, key)
             click.echo(f"{key}: is asked for again")
-    click.echo(f"{len(let_in)} of {len(clips)} clips were quarantined", err=True)
+    click.echo(f"quarantined: {len(let_in)} of {counted(len(clips), 'clip')}", err=True)
 
 
 def _let_in(project: Project, dataset: Dataset, selection: Selection) -> None:

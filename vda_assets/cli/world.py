@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from vda_assets.base.counted import counted
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.datasets.clips import Clip, Listing, list_clips
@@ -105,7 +106,7 @@ def chosen_clips(listing: Listing, videos: tuple[str, ...]) -> tuple[list[Clip],
             unusable[path] = listing.left_out[path]
         else:
             raise click.UsageError(
-                f"the dataset has no clip {name!r}; `vda videos` lists its {len(listing.clips)} clips"
+                f"the dataset has no clip {name!r}; `vda videos` lists its {counted(len(listing.clips), 'clip')}"
             )
     return list(chosen.values()), unusable
 

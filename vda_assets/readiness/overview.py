@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vda_assets.base.counted import counted
 from vda_assets.flows.inputs import CHUNK_FRAMES, CHUNK_SECONDS
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
@@ -94,7 +95,7 @@ def _per_clip(selection: Selection, outlook: Outlook, *, stand_in: bool) -> tupl
     """Minutes from, to, and what they rest on: the project's own history as soon as there is one."""
     if outlook.history:
         low, high = outlook.history.minutes
-        return low, high, f"from {outlook.history.count} workflows of this dataset"
+        return low, high, f"from {counted(outlook.history.count, 'workflow')} of this dataset"
     if stand_in:
         return 1, 1, "stand-ins"
     low, high = _FLOWS[_flow_like(selection)]

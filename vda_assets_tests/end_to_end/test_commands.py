@@ -63,7 +63,7 @@ def test_runs_says_what_each_run_made_and_took(finished: World) -> None:
     shown = finished.vda("runs")
     header, row = (line.split("\t") for line in shown.stdout.splitlines())
     assert dict(zip(header, row, strict=True))["run"] == run["run"]
-    assert shown.stderr.startswith("1 runs: ")
+    assert shown.stderr.startswith("1 run: ")
 
 
 def test_each_stage_says_as_numbers_what_it_took(finished: World) -> None:
