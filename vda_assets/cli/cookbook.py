@@ -11,7 +11,7 @@ import click
 
 from vda_assets.base.counted import counted
 from vda_assets.base.problem import Problem, Severity
-from vda_assets.cli.clips import show
+from vda_assets.cli.showing import show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.config.deployment import Container, Images
 from vda_assets.cookbooks.cookbook import Distribution

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vda_assets.base.counted import counted
+from vda_assets.base.likely import likely
 
 _MOST_PROBLEMS = 50
 _LONGEST_PROBLEM = 600
@@ -41,5 +42,6 @@ def _cut(problem: str, length: int) -> str:
 
 class UnknownName(ConfigError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = ", ".join(sorted(known)) or f"there is no {kind} yet"
-        super().__init__(f"unknown {kind} {name!r}; choose from: {names}")
+        known = sorted(known)
+        names = ", ".join(known) or f"there is no {kind} yet"
+        super().__init__(f"unknown {kind} {name!r}; choose from: {names}{likely(name, known)}")

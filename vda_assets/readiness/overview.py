@@ -73,6 +73,21 @@ class Overview:
         lines[-1] += f" ({self.basis})"
         return [*lines, f"  total: {self.total}"]
 
+    def document(self) -> dict[str, object]:
+        """The same for programs; GPU hours are those of the flow alone."""
+        low, high = self.total_minutes
+        gpu_low, gpu_high = self.gpu_hours
+        return {
+            "clips": self.outlook.clips,
+            "at_once": self.outlook.at_once,
+            "free_gpus": self.outlook.free_gpus,
+            "warm": self.warm,
+            "phases": [{"phase": name, "minutes": [low, high]} for name, low, high in self.phases],
+            "basis": self.basis,
+            "minutes": [low, high],
+            "gpu_hours": [round(gpu_low, 6), round(gpu_high, 6)],
+        }
+
     def _overlaps(self, name: str) -> bool:
         return name == _TOGETHER[1] and any(phase[0] == _TOGETHER[0] for phase in self.phases)
 
