@@ -59,7 +59,9 @@ class _Run:
         self._storage, self._layout, self._dataset_url = storage, layout, dataset_url
         self._found = list(storage.walk(layout.root, with_checksums=True))
         if not self._found:
-            raise click.ClickException(f"there is nothing in {layout.root}; see the run's name in the UI")
+            raise click.ClickException(
+                f"there is nothing in {layout.root}; `vda runs --dataset {layout.dataset}` lists the runs"
+            )
         self._clip_paths = self._manifest()
         made = {video for found in self._found if (video := layout.video_at(found.path))}
         self._videos = made | self._clip_paths.keys()
