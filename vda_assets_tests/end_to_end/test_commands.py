@@ -175,6 +175,7 @@ def test_every_listing_is_one_json_document_for_a_program(finished: World) -> No
     }
     assert {one["status"] for one in listed("runs", *of)} <= {"success", "failure"}
     assert {one["clip"] for one in listed("status", *of, "--video", "street")} == {"street.mp4"}
+    assert {one["sampled_vars"]["weather"] for one in listed("cookbook", "plan", *of)} <= {"clear", "overcast", "rain"}
     overview = listed("overview", *of, "--flow", "e2e")
     assert (overview["clips"], overview["phases"][-1]["phase"]) == (2, "e2e")
     preflight = listed("preflight", *of, "--flow", "e2e")
