@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import yaml
 
+from vda_assets.cli.completing import complete_deployment
 from vda_assets.cli.world import load
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.errors import ConfigError
@@ -21,7 +22,11 @@ _DEFAULT_COOKBOOK = "city_traffic"
 @click.argument("name")
 @click.argument("url")
 @click.option(
-    "--deployment", "deployment_name", metavar="NAME", help="Where it is worked on; the only one, if not said."
+    "--deployment",
+    "deployment_name",
+    metavar="NAME",
+    shell_complete=complete_deployment,
+    help="Where it is worked on; the only one, if not said.",
 )
 @click.option("--cookbook", default=_DEFAULT_COOKBOOK, show_default=True, metavar="NAME", help="Its scene.")
 def add(name: str, url: str, deployment_name: str | None, cookbook: str) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
+from vda_assets.base.counted import counted
+from vda_assets.base.likely import likely
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.preflight import foreseen
 from vda_assets.cli.run import make
+from vda_assets.cli.showing import json_option, show_json
 from vda_assets.cli.world import chosen_selection, dataset_and_deployment, dataset_option, flow_option, load
 from vda_assets.config.deployment import Price
 from vda_assets.cookbooks.cookbook import Distribution
@@ -45,6 +48,7 @@ _WANTED = {
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many clips.")
 @click.option("--where", "conditions", multiple=True, metavar="VAR=VALUE", help="Only clips that draw this value.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be made, how long it takes and what it costs.")
+@json_option
 def backfill(
     dataset_name: str,
     flow: str | None,
@@ -52,6 +56,7 @@ def backfill(
     limit: int | None,
     conditions: tuple[str, ...],
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Make what is unfinished of a dataset, after saying what that is and how long it takes.
 
@@ -60,10 +65,13 @@ def backfill(
     \b
     Examples:
       vda backfill --dataset street --dry-run
+      vda backfill --dataset street --dry-run --json
       vda backfill --dataset street --changed --limit 100
       vda backfill --dataset street --rejected
       vda backfill --dataset street --where weather=rain
     """
+    if as_json and not dry_run:
+        raise click.UsageError("--json is for --dry-run: what a run says is no list")
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     selection = chosen_selection(flow, (), dataset)
@@ -79,13 +87,17 @@ def backfill(
             found = {key: found[key] for key in rejected_clips(instance, dataset, list(found))}
         choice = choose(found, _WANTED[wanted], limit=limit)
         chosen = [clip for clip in drawing if clip.key in set(choice.keys)]
-        _tell(dataset_name, selection, choice, found)
+        if not as_json:
+            _tell(dataset_name, selection, choice, found)
         if stopped := Canary(instance, scope, selection).stopped:
             raise click.ClickException(
                 f"{stopped}. Change the cookbook or image, or `vda retry --dataset {dataset_name} --canary`"
             )
-        if chosen:
-            _tell_costs(foreseen(project, dataset, selection, chosen), deployment.price)
+        ahead = foreseen(project, dataset, selection, chosen) if chosen else None
+        if as_json:
+            show_json(_document(dataset_name, selection, choice, found, ahead, deployment.price))
+        elif ahead:
+            _tell_costs(ahead, deployment.price)
         if dry_run:
             return
         for key in choice.keys if wanted == "rejected" else ():
@@ -110,17 +122,20 @@ def _condition(text: str, distribution: Distribution) -> tuple[str, str]:
     if not equals:
         raise click.BadParameter(f"{text!r} is no VAR=VALUE, such as weather=rain", param_hint="--where")
     if name not in distribution.variables:
-        known = ", ".join(distribution.variables)
-        raise click.BadParameter(f"the cookbook draws no {name!r}, but {known}", param_hint="--where")
+        raise _unknown(f"the cookbook draws no {name!r}, but", name, distribution.variables)
     if value not in distribution.variables[name]:
-        known = ", ".join(distribution.variables[name])
-        raise click.BadParameter(f"{name} is never {value!r}, but {known}", param_hint="--where")
+        raise _unknown(f"{name} is never {value!r}, but", value, distribution.variables[name])
     return name, value
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> click.BadParameter:
+    names = list(known)
+    return click.BadParameter(f"{what} {', '.join(names)}{likely(name, names)}", param_hint="--where")
 
 
 def _tell(dataset_name: str, selection: Selection, choice: Choice, found: Standings) -> None:
     what = selection.flow or ", ".join(selection.outputs)
-    click.echo(f"{dataset_name}: {what} for {len(choice.keys)} clips ({choice.summary})")
+    click.echo(f"{dataset_name}: {what} for {counted(len(choice.keys), 'clip')} ({choice.summary})")
     for key in choice.keys[:_NAMED]:
         stands = found[key]
         worst = worst_of(stands)
@@ -128,9 +143,31 @@ def _tell(dataset_name: str, selection: Selection, choice: Choice, found: Standi
     if len(choice.keys) > _NAMED:
         click.echo(f"  … and {len(choice.keys) - _NAMED} more")
     if choice.left:
-        click.echo(f"{choice.left} clips are left out by --limit")
+        click.echo(f"{counted(choice.left, 'clip is', 'clips are')} left out by --limit")
     if quarantined := choice.counts[Stand.QUARANTINED]:
         click.echo(f"{quarantined} quarantined: `vda status --dataset {dataset_name} --failed` says why")
+
+
+def _document(
+    dataset_name: str,
+    selection: Selection,
+    choice: Choice,
+    found: Standings,
+    ahead: Overview | None,
+    price: Price | None,
+) -> dict[str, object]:
+    """`clips` with where their outputs stand; `overview` and `cost` are null where nothing is to be made."""
+    cost = [round(hours * price.gpu_hour, 6) for hours in ahead.gpu_hours] if ahead and price else None
+    return {
+        "dataset": dataset_name,
+        "flow": selection.flow,
+        "outputs": list(selection.outputs),
+        "clips": [{"clip": key, "outputs": found[key]} for key in choice.keys],
+        "left_out_by_limit": choice.left,
+        "quarantined": choice.counts[Stand.QUARANTINED],
+        "overview": ahead.document() if ahead else None,
+        "cost": {price.currency: cost} if price and cost else None,
+    }
 
 
 def _tell_costs(overview: Overview, price: Price | None) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 import yaml
 
-from vda_assets.cli.preflight import deployment_findings, stop_if_blocked
+from vda_assets.cli.preflight import deployment_findings, stop_if_blocked, tell
 from vda_assets.cli.world import load
 from vda_assets.config.deployment import Deployment, OsmoConnection
 from vda_assets.config.names import check_label
@@ -72,7 +72,9 @@ def connect(
     _write_new(path, text)
     click.echo(f"wrote {path}")
     deployment = load().deployment(name)
-    stop_if_blocked(deployment_findings(deployment, flow_named(DEFAULT_FLOW), replacing=Replace.SUPPLIED))
+    findings = deployment_findings(deployment, flow_named(DEFAULT_FLOW), replacing=Replace.SUPPLIED)
+    tell(findings)
+    stop_if_blocked(findings)
     click.echo(f"now: vda run --deployment {name}, or vda datasets add NAME URL --deployment {name}")
 
 

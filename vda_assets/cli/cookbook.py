@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from vda_assets.base.counted import counted
 from vda_assets.base.problem import Problem, Severity
-from vda_assets.cli.clips import show
+from vda_assets.cli.showing import json_option, show, show_json
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.config.deployment import Container, Images
 from vda_assets.cookbooks.cookbook import Distribution
@@ -56,14 +57,15 @@ def check(path: str, version: str) -> None:
     for problem in problems:
         click.echo(problem)
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
-    click.echo(f"{folder}: {errors} errors, {len(problems) - errors} warnings", err=True)
+    click.echo(f"{folder}: {counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}", err=True)
     if errors:
         raise click.exceptions.Exit(1)
 
 
 @cookbook.command()
 @dataset_option
-def plan(dataset_name: str) -> None:
+@json_option
+def plan(dataset_name: str, as_json: bool) -> None:
     """List what is drawn for each clip of a dataset, and how that spreads against the weights.
 
     A clip's draw depends on its name alone: clips that come or go change no other's.
@@ -74,18 +76,24 @@ def plan(dataset_name: str) -> None:
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     distribution = project.cookbooks[dataset.cookbook].distribution
     listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
-    rows: list[list[str]] = []
-    draws: list[Draw] = []
-    for clip in listing.clips:
-        for one in draws_for(distribution, clip.video):
-            draws.append(one)
-            drawn = [one.sampled_vars[name] for name in distribution.variables]
-            rows.append([clip.key, str(one.index), *drawn, str(one.generation_seed)])
+    drawn = [(clip.key, one) for clip in listing.clips for one in draws_for(distribution, clip.video)]
+    if as_json:
+        show_json([_document(key, one) for key, one in drawn])
+        return
+    rows = [
+        [key, str(one.index), *(one.sampled_vars[name] for name in distribution.variables), str(one.generation_seed)]
+        for key, one in drawn
+    ]
     show(["clip", "index", *distribution.variables, "seed"], rows)
     click.echo()
-    show(["variable", "value", "count", "share", "expected", "weight"], _spread(distribution, draws))
+    spread = _spread(distribution, [one for _, one in drawn])
+    show(["variable", "value", "count", "share", "expected", "weight"], spread)
     for excluded in distribution.exclude:
         click.echo("never together: " + ", ".join(f"{name} {' or '.join(them)}" for name, them in excluded.items()))
+
+
+def _document(key: str, draw: Draw) -> dict[str, object]:
+    return {"clip": key, "index": draw.index, "seed": draw.generation_seed, "sampled_vars": dict(draw.sampled_vars)}
 
 
 def _spread(distribution: Distribution, draws: Sequence[Draw]) -> list[list[str]]:

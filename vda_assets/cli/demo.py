@@ -8,7 +8,9 @@ from contextlib import suppress
 
 import click
 
+from vda_assets.base.counted import counted
 from vda_assets.cli.adding import add_dataset, only_deployment
+from vda_assets.cli.completing import complete_dataset
 from vda_assets.cli.copying import finish
 from vda_assets.cli.transfer import put_clips, storage_and_url
 from vda_assets.cli.world import load
@@ -25,7 +27,13 @@ DEMO_DATASET = "vda-demo"
 
 
 @click.command("fetch-demo")
-@click.option("--dataset", "dataset_name", metavar="NAME", help=f"Where to; without one {DEMO_DATASET}.")
+@click.option(
+    "--dataset",
+    "dataset_name",
+    metavar="NAME",
+    shell_complete=complete_dataset,
+    help=f"Where to; without one {DEMO_DATASET}.",
+)
 @click.option("--revision", default="main", show_default=True, help="A branch, tag or commit; resolved to a commit.")
 @click.option("--repository", default=DEMO_REPOSITORY, show_default=True, help="Another dataset repository instead.")
 def fetch_demo(dataset_name: str | None, revision: str, repository: str) -> None:
@@ -48,7 +56,7 @@ def fetch_clips(project: Project, dataset_name: str, *, repository: str, revisio
 
     storage, dataset_url = storage_and_url(project, dataset_name)
     clips = HubClips.find(repository, revision)
-    click.echo(f"{repository} at {clips.commit}: {len(clips.names)} clips", err=True)
+    click.echo(f"{repository} at {clips.commit}: {counted(len(clips.names), 'clip')}", err=True)
     folder = project.home / "fetched" / repository.replace("/", "--")
     with only_one(folder):
         problems = put_clips(storage, dataset_url, clips.fetch(folder))

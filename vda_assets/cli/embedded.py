@@ -18,12 +18,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-import httpx
 import psutil
 from pydantic import SecretStr, ValidationError
 
+from vda_assets.cli.completing import complete_deployment
 from vda_assets.cli.dagster_home import ensure_dagster_home
-from vda_assets.cli.world import load
+from vda_assets.cli.world import answers, load
 from vda_assets.config.deployment import DEFAULT_POOL, Deployment, EmbeddedOsmoConfig
 from vda_assets.config.errors import ConfigError
 from vda_assets.embedded.service.errors import EmbeddedOsmoError, EmptyToken
@@ -37,7 +37,13 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _SERVICE_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
 deployment_option = click.option(
-    "--deployment", "deployment_name", default="local", show_default=True, metavar="NAME", help="A deployment's name."
+    "--deployment",
+    "deployment_name",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="A deployment's name.",
+    shell_complete=complete_deployment,
 )
 
 
@@ -142,13 +148,6 @@ def _images(config: EmbeddedOsmoConfig) -> dict[str, StandIn]:
     return {
         image: StandIn(environment={**own, **one.environment}, path=one.path) for image, one in config.images.items()
     }
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=2.0).is_success
-    except httpx.HTTPError:
-        return False
 
 
 @contextmanager

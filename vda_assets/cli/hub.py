@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
 from vda_assets.storage.transfer import NO_SPACE, NotCopied
 
@@ -64,7 +65,8 @@ class HubClips:
         for name in self.names:
             flat = PurePosixPath(name).name
             if counts[flat] > 1:
-                reason = f"{counts[flat]} clips of {self.repository} are called {flat}; none of them is taken"
+                clips = counted(counts[flat], "clip")
+                reason = f"{clips} of {self.repository} are called {flat}; none of them is taken"
                 yield Path(name), NotCopied(name, reason)
                 continue
             try:

@@ -9,7 +9,9 @@ import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
+from vda_assets.base.likely import likely
 from vda_assets.config.errors import ConfigError
 from vda_assets.osmo.errors import OsmoError
 from vda_assets.releases.errors import ReleaseError
@@ -44,6 +46,18 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Without loading the commands, which click would do for their help: it takes seconds."""
+        names = [CompletionItem(name) for name in _COMMANDS if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and args[0] not in _COMMANDS and not ctx.resilient_parsing:
+            raise click.UsageError(f"there is no command {args[0]!r}{likely(args[0], _COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
@@ -66,7 +80,7 @@ def main() -> None:
     """The command line; every known error is one message and exit code 2."""
     try:
         # Without its standalone mode click returns the code of an Exit.
-        sys.exit(vda(standalone_mode=False))
+        sys.exit(vda(prog_name="vda", standalone_mode=False))
     except click.Abort:
         click.echo("stopped", err=True)
         sys.exit(130)

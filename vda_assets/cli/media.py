@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from vda_assets.base.counted import counted
 from vda_assets.cli.world import load
 from vda_assets.project import Project
 from vda_assets.runs.links import CLIPS_PART, OUTPUTS_PART
@@ -53,7 +54,7 @@ def media(host: str, port: int) -> None:
 
     Example: vda media --port 8720
     """
-    click.echo(f"media of {len(load().datasets)} datasets at http://{host}:{port}")
+    click.echo(f"media of {counted(len(load().datasets), 'dataset')} at http://{host}:{port}")
     uvicorn.run(media_app(load()), host=host, port=port, log_level="warning")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import yaml
 
+from vda_assets.base.likely import likely
 from vda_assets.base.parallel import in_order
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load, video_option
@@ -58,7 +59,9 @@ class _Run:
         self._storage, self._layout, self._dataset_url = storage, layout, dataset_url
         self._found = list(storage.walk(layout.root, with_checksums=True))
         if not self._found:
-            raise click.ClickException(f"there is nothing in {layout.root}; see the run's name in the UI")
+            raise click.ClickException(
+                f"there is nothing in {layout.root}; `vda runs --dataset {layout.dataset}` lists the runs"
+            )
         self._clip_paths = self._manifest()
         made = {video for found in self._found if (video := layout.video_at(found.path))}
         self._videos = made | self._clip_paths.keys()
@@ -70,7 +73,8 @@ class _Run:
             spelled = {name, video_of(name), video_of(key_of(name))} & self._videos
             if not spelled:
                 known = ", ".join(sorted(self._videos)[:10])
-                raise click.UsageError(f"{self._layout.run_id} has no video {name!r}; it has: {known}")
+                run_id = self._layout.run_id
+                raise click.UsageError(f"{run_id} has no video {name!r}; it has: {known}{likely(name, self._videos)}")
             chosen |= spelled
         return chosen
 

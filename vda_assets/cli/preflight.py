@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import click
 
+from vda_assets.cli.completing import complete_dataset, complete_deployment
+from vda_assets.cli.showing import json_option, show_json
 from vda_assets.cli.world import (
     chosen_selection,
     dataset_and_deployment,
@@ -25,18 +28,25 @@ from vda_assets.readiness.credentials import Replace
 from vda_assets.readiness.finding import Finding, Level, NotReady, require
 from vda_assets.readiness.gate import check_deployment
 from vda_assets.readiness.overview import Overview
-from vda_assets.readiness.preflight import check_everything, foresee
+from vda_assets.readiness.preflight import Preflight, check_everything, foresee
 
 _MARKS = {Level.READY: "ok  ", Level.NOTE: "note", Level.COLD: "cold", Level.BLOCKING: "STOP"}
 
 
 @click.command()
-@click.option("--dataset", "dataset_name", metavar="NAME", help="A dataset's name.")
-@click.option("--deployment", "deployment_name", metavar="NAME", help="Instead of a dataset: what all of its share.")
+@click.option("--dataset", "dataset_name", metavar="NAME", shell_complete=complete_dataset, help="A dataset's name.")
+@click.option(
+    "--deployment",
+    "deployment_name",
+    metavar="NAME",
+    shell_complete=complete_deployment,
+    help="Instead of a dataset: what all of its share.",
+)
 @flow_option
 @select_option
 @click.option("--no-probe", is_flag=True, help="Ask neither the images' registries, nor NGC, nor the model hub.")
 @click.option("--refresh", is_flag=True, help="Replace OSMO's credentials also by secrets of huggingface_hub's file.")
+@json_option
 def preflight(
     dataset_name: str | None,
     deployment_name: str | None,
@@ -44,6 +54,7 @@ def preflight(
     outputs: tuple[str, ...],
     no_probe: bool,
     refresh: bool,
+    as_json: bool,
 ) -> None:
     """Check pool, platform, images, storage, caches, endpoints and dataset; have OSMO validate one clip's workflow.
 
@@ -61,8 +72,17 @@ def preflight(
     if deployment_name:
         deployment = project.deployment(deployment_name)
         findings = deployment_findings(deployment, selection, replacing=replacing, probe=not no_probe)
+        foreseen_time = None
     else:
-        findings = _dataset_findings(project, str(dataset_name), selection, replacing=replacing, probe=not no_probe)
+        result = _checked(project, str(dataset_name), selection, replacing=replacing, probe=not no_probe)
+        findings, foreseen_time = result.findings, result.overview
+    if as_json:
+        time = foreseen_time.document() if foreseen_time else None
+        show_json({"findings": list(map(asdict, findings)), "overview": time})
+    else:
+        tell(findings)
+        for line in foreseen_time.lines() if foreseen_time else ():
+            click.echo(line)
     stop_if_blocked(findings)
 
 
@@ -70,7 +90,8 @@ def preflight(
 @dataset_option
 @flow_option
 @select_option
-def overview(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> None:
+@json_option
+def overview(dataset_name: str, flow: str | None, outputs: tuple[str, ...], as_json: bool) -> None:
     """Say how long a flow will take for a dataset: what is cold, how many clips of what length, how many GPUs are free.
 
     Changes nothing. The minutes are those of the dataset's own workflows as soon as there are some.
@@ -80,7 +101,11 @@ def overview(dataset_name: str, flow: str | None, outputs: tuple[str, ...]) -> N
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     clips = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url).clips
-    for line in foreseen(project, dataset, chosen_selection(flow, outputs, dataset), clips).lines():
+    found = foreseen(project, dataset, chosen_selection(flow, outputs, dataset), clips)
+    if as_json:
+        show_json(found.document())
+        return
+    for line in found.lines():
         click.echo(line)
 
 
@@ -103,7 +128,7 @@ def foreseen(project: Project, dataset: Dataset, selection: Selection, clips: Se
 def deployment_findings(
     deployment: Deployment, selection: Selection, *, replacing: Replace, probe: bool = True
 ) -> tuple[Finding, ...]:
-    """Prints and returns what all datasets of the deployment share."""
+    """What all datasets of the deployment share."""
     with osmo_client(deployment) as client:
         gate = check_deployment(
             client,
@@ -113,16 +138,15 @@ def deployment_findings(
             replacing=replacing,
             probe=probe,
         )
-    tell(gate.findings)
     return gate.findings
 
 
-def _dataset_findings(
+def _checked(
     project: Project, dataset_name: str, selection: Selection, *, replacing: Replace, probe: bool
-) -> tuple[Finding, ...]:
+) -> Preflight:
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     with osmo_client(deployment) as client:
-        result = check_everything(
+        return check_everything(
             client,
             project.storage_of(deployment, os.environ),
             dataset=dataset,
@@ -133,10 +157,6 @@ def _dataset_findings(
             replacing=replacing,
             probe=probe,
         )
-    tell(result.findings)
-    for line in result.overview.lines():
-        click.echo(line)
-    return result.findings
 
 
 def tell(findings: Sequence[Finding]) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from vda_assets.cli.clips import show
+from vda_assets.base.counted import counted
 from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.showing import show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.datasets.clips import list_clips
 from vda_assets.outcomes.verdict import Verdict
@@ -65,8 +66,9 @@ def release(
     for note in released.notes:
         click.echo(note, err=True)
     splits = ", ".join(f"{count} {split}" for split, count in released.counts["splits"].items())
+    videos, clips = counted(released.counts["videos"], "video"), counted(released.counts["sources"], "clip")
     there = " (it was there already)" if released.was_there else ""
-    click.echo(f"{released.counts['videos']} videos of {released.counts['sources']} clips: {splits}{there}", err=True)
+    click.echo(f"{videos} of {clips}: {splits}{there}", err=True)
     click.echo(str(released.url))
 
 
@@ -105,7 +107,7 @@ def _made(
 
 def _show_draft(drafted: Draft) -> None:
     generated = sum(entry.generated for entry in drafted.entries)
-    click.echo(f"version {drafted.version}: {len(drafted.entries) - generated} original, {generated} augmented videos")
+    click.echo(f"version {drafted.version}: {len(drafted.entries) - generated} original, {generated} augmented")
     for reason, count in drafted.reasons:
         click.echo(f"left out: {count} x {reason}")
     for line in drafted.coverage:

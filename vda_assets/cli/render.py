@@ -10,6 +10,7 @@ import click
 
 from vda_assets.base.failed import Failed
 from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.preflight import stop_if_blocked
 from vda_assets.cli.world import (
     chosen_selection,
     dataset_and_deployment,
@@ -35,7 +36,6 @@ from vda_assets.flows.workflow import build_workflow
 from vda_assets.osmo.spec import to_yaml
 from vda_assets.project import Project
 from vda_assets.readiness.credentials import worker_credentials
-from vda_assets.readiness.finding import require
 from vda_assets.readiness.pools import check_service
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import RunLayout
@@ -141,7 +141,7 @@ def _place(dataset: Dataset, deployment: Deployment) -> Place:
         return Place(deployment.osmo.pool or DEFAULT_POOL, platform, worker_credentials(deployment, ()), priority)
     with osmo_client(deployment) as client:
         service = check_service(client, deployment)
-        require(finding for finding in service.findings if finding.subject in {"pool", "platform"})
+        stop_if_blocked([finding for finding in service.findings if finding.subject in {"pool", "platform"}])
         assert service.pool is not None
         assert service.gpu_platform is not None
         return Place(service.pool, service.gpu_platform, worker_credentials(deployment, client.credentials()), priority)

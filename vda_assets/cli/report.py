@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from vda_assets.base.counted import counted
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.runs.reporting import report_on
@@ -44,4 +45,4 @@ def report(dataset_name: str, run: str, folder: Path | None) -> None:
     if found.link:
         click.echo(f"link={found.link}")
     counts = ", ".join(f"{count} {verdict}" for verdict, count in found.summary.verdicts.items() if count)
-    click.echo(f"{found.summary.clips} clips: {counts or 'nothing to tell of'}", err=True)
+    click.echo(f"{counted(found.summary.clips, 'clip')}: {counts or 'nothing to tell of'}", err=True)

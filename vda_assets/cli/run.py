@@ -12,6 +12,8 @@ import click
 import dagster as dg
 from rich.console import Console
 
+from vda_assets.base.counted import counted
+from vda_assets.cli.completing import complete_dataset, complete_deployment
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.demo import demo_dataset
 from vda_assets.cli.interrupts import heed_interrupts
@@ -24,6 +26,7 @@ from vda_assets.cli.world import (
     tell_left_out,
     usable_clips,
     video_option,
+    why_asleep,
 )
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.build import build_definitions
@@ -46,8 +49,20 @@ CLIPS_PER_RUN = 1000
 
 
 @click.command()
-@click.option("--dataset", "dataset_name", metavar="NAME", help="A dataset's name; NVIDIA's demo clips without one.")
-@click.option("--deployment", "deployment_name", metavar="NAME", help="Where the demo clips are worked on.")
+@click.option(
+    "--dataset",
+    "dataset_name",
+    metavar="NAME",
+    shell_complete=complete_dataset,
+    help="A dataset's name; NVIDIA's demo clips without one.",
+)
+@click.option(
+    "--deployment",
+    "deployment_name",
+    metavar="NAME",
+    shell_complete=complete_deployment,
+    help="Where the demo clips are worked on.",
+)
 @video_option
 @flow_option
 @select_option
@@ -107,6 +122,8 @@ def make(
     if not keys:
         return True
     heed_interrupts()
+    if asleep := why_asleep(project.deployment_of(dataset)):
+        click.echo(f"{asleep}; what goes on now waits for it", err=True)
     fail_dead_runs(instance)
     runs = _Runs(project, dataset, selection, instance)
     succeeded = runs.run(keys)
@@ -137,7 +154,7 @@ class _Runs:
         tags = {DATASET_TAG: self._dataset.name, FLOW_TAG: flow, **process_tags(run_id)}
         config = clips_config(self._dataset, self._selection, keys)
         config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
-        with self._console.status(f"{len(keys)} clips") if self._console.is_terminal else nullcontext():
+        with self._console.status(counted(len(keys), "clip")) if self._console.is_terminal else nullcontext():
             result = execute_job(self._instance, self._job, run_id=run_id, run_config=config, tags=tags)
         if any(is_interrupt(event) for event in result.all_events):
             raise click.Abort

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from vda_assets.cli.clips import show
+from vda_assets.base.counted import counted
+from vda_assets.cli.completing import complete_dataset
 from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.showing import json_option, show, show_json, show_table, wrapped
 from vda_assets.cli.world import load
 from vda_assets.runs.listing import RunSummary, Tally, newest_runs, total_of
 
@@ -19,9 +19,11 @@ _MINUTE, _HOUR = 60, 3600
 
 
 @click.command()
-@click.option("--dataset", "dataset_name", metavar="NAME", help="Only runs of this dataset.")
+@click.option(
+    "--dataset", "dataset_name", metavar="NAME", shell_complete=complete_dataset, help="Only runs of this dataset."
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
-@click.option("--json", "as_json", is_flag=True, help="For programs: a list of objects, times in UTC.")
+@json_option
 def runs(dataset_name: str | None, limit: int, as_json: bool) -> None:
     """List the newest runs: what each made and how good, what failed, GPU hours, and the cost where there is a price.
 
@@ -38,36 +40,38 @@ def runs(dataset_name: str | None, limit: int, as_json: bool) -> None:
     with dagster_instance(project) as instance:
         found = newest_runs(instance, names, only=only, limit=limit)
     if as_json:
-        click.echo(json.dumps([_document(one) for one in found], indent=1, ensure_ascii=False))
+        show_json([_document(one) for one in found])
         return
     if sys.stdout.isatty():
-        Console().print(table(found))
+        show_table(table(found))
     else:
         header = ["run", "dataset", "flow", "status", "started", "took", "clips", "made", "failed", "GPU hours", "cost"]
         show(header, [_row(one) for one in found])
     total = total_of(found)
     failed = [f"{total.failed} failed"] if total.failed else []
     took = [part for part in (_gpu_hours(total), _cost(total)) if part != "-"]
-    click.echo(f"{len(found)} runs: {', '.join([*_made(total), *failed, *took]) or 'nothing made'}", err=True)
+    click.echo(
+        f"{counted(len(found), 'run')}: {', '.join([*_made(total), *failed, *took]) or 'nothing made'}", err=True
+    )
 
 
 def table(found: list[RunSummary]) -> Table:
     """Two or more lines for each run, so that it fits into 80 columns."""
     header = ["run\nstatus", "dataset\nflow", "started\ntook", "clips", "outputs", "GPU hours\ncost"]
-    shown = Table(box=None, padding=(0, 1, 0, 0))
-    for name in header:
-        shown.add_column(name, no_wrap=True)
+    rows = []
     for one in found:
         failed = [f"{one.tally.failed} failed"] if one.tally.failed else []
-        shown.add_row(
-            f"{one.run_id}\n{one.status}",
-            f"{one.dataset}\n{one.flow}",
-            f"{_started(one)}\n{_took(one)}",
-            str(one.clips),
-            "\n".join([*_made(one.tally), *failed]) or "-",
-            f"{_gpu_hours(one.tally)}\n{_cost(one.tally)}",
+        rows.append(
+            [
+                f"{one.run_id}\n{one.status}",
+                f"{one.dataset}\n{one.flow}",
+                f"{_started(one)}\n{_took(one)}",
+                str(one.clips),
+                "\n".join([*_made(one.tally), *failed]) or "-",
+                f"{_gpu_hours(one.tally)}\n{_cost(one.tally)}",
+            ]
         )
-    return shown
+    return wrapped(header, rows)
 
 
 def _row(one: RunSummary) -> list[str]:

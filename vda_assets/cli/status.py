@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,9 +9,11 @@ from datetime import UTC, datetime
 
 import click
 
-from vda_assets.cli.clips import show
+from vda_assets.cli.completing import complete_verdict
 from vda_assets.cli.dagster_home import dagster_instance
+from vda_assets.cli.showing import json_option, show, show_json
 from vda_assets.cli.world import chosen_clips, dataset_and_deployment, dataset_option, load, video_option
+from vda_assets.config.errors import UnknownName
 from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.selection import wanted_of
 from vda_assets.flows.stages import Output
@@ -27,9 +28,14 @@ _FAILED = {Stand.FAILED, Stand.QUARANTINED}
 @click.command()
 @dataset_option
 @video_option
-@click.option("--verdict", type=click.Choice([verdict.value for verdict in Verdict]), help="Only outputs with it.")
+@click.option(
+    "--verdict",
+    metavar="VERDICT",
+    shell_complete=complete_verdict,
+    help=f"Only outputs with it: {', '.join(Verdict)}.",
+)
 @click.option("--failed", "only_failed", is_flag=True, help="Only outputs that failed the last time.")
-@click.option("--json", "as_json", is_flag=True, help="For programs: a list of objects, times in UTC.")
+@json_option
 def status(dataset_name: str, videos: tuple[str, ...], verdict: str | None, only_failed: bool, as_json: bool) -> None:
     """Say of each clip's outputs what became of them: verdict, age, and the reason where one is not accepted.
 
@@ -40,6 +46,8 @@ def status(dataset_name: str, videos: tuple[str, ...], verdict: str | None, only
       vda status --dataset street --failed
       vda status --dataset street --verdict rejected --json
     """
+    if verdict is not None and verdict not in list(Verdict):
+        raise UnknownName("verdict", verdict, Verdict)
     project = load()
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
@@ -51,7 +59,7 @@ def status(dataset_name: str, videos: tuple[str, ...], verdict: str | None, only
     shown = _FAILED if only_failed else {verdict}
     lines = [line for line in _lines(found) if shown == {None} or line[2].state in shown]
     if as_json:
-        click.echo(json.dumps([_document(*line) for line in lines], indent=1, ensure_ascii=False))
+        show_json([_document(*line) for line in lines])
         return
     show(
         ["clip", "output", "state", "age", "reason"],

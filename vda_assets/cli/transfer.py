@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from vda_assets.cli.completing import complete_dataset
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, load
 from vda_assets.datasets.clips import CLIP_EXTENSIONS, Skipped, SkippedByKind, key_of, skipped_kind, video_of
@@ -21,7 +22,7 @@ from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 
 @click.command()
-@click.argument("dataset_name", metavar="DATASET")
+@click.argument("dataset_name", metavar="DATASET", shell_complete=complete_dataset)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 def upload(dataset_name: str, paths: tuple[Path, ...]) -> None:
     """Put local clips, and all clips below local folders, into a dataset. What is there is never replaced.

@@ -6,6 +6,8 @@ import os
 
 import click
 
+from vda_assets.base.counted import counted
+from vda_assets.cli.completing import complete_clip
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.world import (
     chosen_clips,
@@ -58,7 +60,7 @@ def retry(dataset_name: str, videos: tuple[str, ...], flow: str | None, canary: 
                 if stand in _UNMADE:
                     ask_again(instance, dataset, output, key)
             click.echo(f"{key}: is asked for again")
-    click.echo(f"{len(let_in)} of {len(clips)} clips were quarantined", err=True)
+    click.echo(f"quarantined: {len(let_in)} of {counted(len(clips), 'clip')}", err=True)
 
 
 def _let_in(project: Project, dataset: Dataset, selection: Selection) -> None:
@@ -69,7 +71,7 @@ def _let_in(project: Project, dataset: Dataset, selection: Selection) -> None:
 
 @click.command()
 @dataset_option
-@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...", shell_complete=complete_clip)
 def forget(dataset_name: str, keys: tuple[str, ...]) -> None:
     """Take clips out of Dagster that were deleted in the bucket. Their outputs, and what is known of them, stay.
 

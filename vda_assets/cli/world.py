@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import httpx
 
+from vda_assets.base.counted import counted
+from vda_assets.base.likely import likely
+from vda_assets.cli.completing import complete_clip, complete_dataset, complete_flow, complete_output
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
 from vda_assets.datasets.clips import Clip, Listing, list_clips
-from vda_assets.flows.selection import DEFAULT_FLOW, Selection, flow_named, output_named, selection_of, wanted_of
+from vda_assets.flows.selection import DEFAULT_FLOW, FLOWS, Selection, flow_named, output_named, selection_of, wanted_of
+from vda_assets.flows.stages import OUTPUTS
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.connect import connect
+from vda_assets.osmo.errors import OsmoError, OsmoUnavailable
 from vda_assets.project import Project, load_project
 from vda_assets.storage.access import Storage
 
-dataset_option = click.option("--dataset", "dataset_name", required=True, metavar="NAME", help="A dataset's name.")
+dataset_option = click.option(
+    "--dataset",
+    "dataset_name",
+    required=True,
+    metavar="NAME",
+    help="A dataset's name.",
+    shell_complete=complete_dataset,
+)
 video_option = click.option(
     "--video",
     "videos",
     multiple=True,
     metavar="KEY",
+    shell_complete=complete_clip,
     help="A clip: its key as `vda videos` lists it, its path in the dataset, or its name. May be repeated.",
 )
-flow_option = click.option("--flow", metavar="FLOW", help=f"Which flow to run; {DEFAULT_FLOW} when nothing is said.")
+flow_option = click.option(
+    "--flow",
+    metavar="FLOW",
+    shell_complete=complete_flow,
+    help=f"Which flow: {', '.join(FLOWS)}. {DEFAULT_FLOW} when neither this nor the dataset's file says one.",
+)
 select_option = click.option(
     "--select",
     "outputs",
     multiple=True,
     metavar="OUTPUT",
-    help="original_labels, augmented_videos, augmented_labels or comparisons instead of a flow. May be repeated.",
+    shell_complete=complete_output,
+    help=f"An output instead of a flow: {', '.join(OUTPUTS)}. May be repeated.",
 )
 
 
@@ -44,17 +66,45 @@ def chosen_selection(flow: str | None, outputs: tuple[str, ...], dataset: Datase
     return wanted or flow_named(flow or DEFAULT_FLOW)
 
 
-def osmo_client(deployment: Deployment) -> OsmoClient:
-    """For commands that answer a person: trouble is told in seconds, not waited out."""
-    return connect(
-        deployment.osmo.url,
-        token_env=deployment.osmo.token_env,
-        token_file=deployment.token_file,
-        user=deployment.osmo.user,
-        environment=os.environ,
-        answer_seconds=deployment.osmo.answer_seconds,
-        retry_budget_seconds=3,
+@contextmanager
+def osmo_client(deployment: Deployment) -> Iterator[OsmoClient]:
+    """For commands that answer a person: trouble is told in seconds, not waited out.
+
+    Raises OsmoUnavailable that says how to start the embedded OSMO when that is what is lacking.
+    """
+    try:
+        with connect(
+            deployment.osmo.url,
+            token_env=deployment.osmo.token_env,
+            token_file=deployment.token_file,
+            user=deployment.osmo.user,
+            environment=os.environ,
+            answer_seconds=deployment.osmo.answer_seconds,
+            retry_budget_seconds=3,
+        ) as client:
+            yield client
+    except OsmoError:
+        if asleep := why_asleep(deployment):
+            raise OsmoUnavailable(asleep, maybe_delivered=False) from None
+        raise
+
+
+def why_asleep(deployment: Deployment) -> str | None:
+    """What to do about an embedded OSMO that does not answer; None for one that does, and for a cluster."""
+    if deployment.osmo_local is None or answers(deployment.osmo.url):
+        return None
+    return (
+        f"the embedded OSMO does not run: nothing answers at {deployment.osmo.url}. Start it with `make ui`, or with "
+        "`vda osmo-local serve` in another terminal, or put `vda osmo-local exec --` before this command"
     )
+
+
+def answers(url: str) -> bool:
+    """Whether an embedded OSMO is there."""
+    try:
+        return httpx.get(f"{url}/health", timeout=2.0).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def dataset_and_deployment(project: Project, name: str) -> tuple[Dataset, Deployment]:
@@ -104,9 +154,8 @@ def chosen_clips(listing: Listing, videos: tuple[str, ...]) -> tuple[list[Clip],
         elif path is not None:
             unusable[path] = listing.left_out[path]
         else:
-            raise click.UsageError(
-                f"the dataset has no clip {name!r}; `vda videos` lists its {len(listing.clips)} clips"
-            )
+            listed = f"`vda videos` lists its {counted(len(listing.clips), 'clip')}"
+            raise click.UsageError(f"the dataset has no clip {name!r}; {listed}{likely(name, by_name)}")
     return list(chosen.values()), unusable
 
 

@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from vda_assets.base.counted import counted
+from vda_assets.base.likely import likely
+
 _MOST_PROBLEMS = 50
 _LONGEST_PROBLEM = 600
 _SECRET_IN_URL = re.compile(r"(?<=://)[^\s'\"]*@|(?<=://)([^\s'\"?]*)\?[^\s'\"]*")
@@ -26,7 +29,7 @@ class BadConfigFile(ConfigError):
     def __init__(self, path: Path, problems: Iterable[str]) -> None:
         self.path = path
         told = [_cut(_SECRET_IN_URL.sub(r"\1…", _cut(problem, 20_000)), _LONGEST_PROBLEM) for problem in problems]
-        more = [f"and {len(told) - _MOST_PROBLEMS} more problems"] if len(told) > _MOST_PROBLEMS else []
+        more = [f"and {counted(len(told) - _MOST_PROBLEMS, 'more problem')}"] if len(told) > _MOST_PROBLEMS else []
         self.problems = (*told[:_MOST_PROBLEMS], *more)
         super().__init__("\n".join(f"{path}: {problem}" for problem in self.problems))
 
@@ -39,5 +42,6 @@ def _cut(problem: str, length: int) -> str:
 
 class UnknownName(ConfigError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = ", ".join(sorted(known)) or f"there is no {kind} yet"
-        super().__init__(f"unknown {kind} {name!r}; choose from: {names}")
+        known = sorted(known)
+        names = ", ".join(known) or f"there is no {kind} yet"
+        super().__init__(f"unknown {kind} {name!r}; choose from: {names}{likely(name, known)}")

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from math import prod
 
+from vda_assets.base.counted import counted
+
 # The combinations of the variables in `exclude` are gone through, to be sure that each clip gets a draw.
 MAX_COMBINATIONS, MAX_VARIABLES, MAX_EXCLUSIONS = 5_000, 20, 100
 
@@ -81,8 +83,8 @@ def check_exclusions(variables: Variables, exclude: Sequence[Exclusion]) -> None
     concerned = _concerned(variables, exclude)
     if len(concerned) > MAX_VARIABLES or prod(len(variables[name]) for name in concerned) > MAX_COMBINATIONS:
         raise ValueError(
-            f"exclude: names {len(concerned)} variables, and {MAX_VARIABLES} with {MAX_COMBINATIONS} combinations of "
-            "values at most can be gone through; name fewer"
+            f"exclude: names {counted(len(concerned), 'variable')}, and {MAX_VARIABLES} with "
+            f"{MAX_COMBINATIONS} combinations of values at most can be gone through; name fewer"
         )
     for _ in _combinations(variables, exclude):
         pass

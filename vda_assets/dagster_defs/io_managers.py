@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from vda_assets.base.counted import counted
 from vda_assets.base.parallel import as_they_come
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.names import slug_of
@@ -102,7 +103,7 @@ class ReferenceIOManager(dg.IOManager):
             contents = {keys[0]: obj}
         else:
             name = context.asset_key.to_user_string()
-            message = f"{name} was made for {len(keys)} partitions: return a mapping with exactly their keys"
+            message = f"{name} was made for {counted(len(keys), 'partition')}: return a mapping with exactly their keys"
             raise dg.Failure(message, allow_retries=False)
         reports = _Reports(self._storage.storage(), self._dataset, context.asset_key)
         for _ in as_they_come(lambda item: reports.write(*item), contents.items(), threads=_WRITES_AT_ONCE):

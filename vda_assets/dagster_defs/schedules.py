@@ -6,6 +6,7 @@ from datetime import datetime
 
 import dagster as dg
 
+from vda_assets.base.counted import counted
 from vda_assets.config.dataset import Dataset
 from vda_assets.flows.selection import Selection, selection_of, wanted_of
 from vda_assets.flows.stages import OUTPUTS
@@ -39,7 +40,7 @@ def backfill_schedule(scope: Scope, clips_job: dg.JobDefinition) -> dg.ScheduleD
         # The assets as its target would be one more job, which every load builds.
         job=clips_job,
         description=f"One backfill of what is unfinished of {dataset.name} at each tick"
-        + (f", of at most {when.limit} clips, the {when.first} first." if when.limit else "."),
+        + (f", of at most {counted(when.limit, 'clip')}, the {when.first} first." if when.limit else "."),
         default_status=dg.DefaultScheduleStatus.RUNNING if when.started else dg.DefaultScheduleStatus.STOPPED,
         tags={"dataset": dataset.name},
     )
@@ -78,7 +79,7 @@ def ask(
         clips.reverse()
     found = standings(instance, scope, selection.outputs, clips, super_resolution=selection.super_resolution)
     choice = choose(found, wanted_by(when), limit=when.limit)
-    besides = f"; {len(at_work)} are being made" if at_work else ""
+    besides = f"; {counted(len(at_work), 'is', 'are')} being made" if at_work else ""
     if not choice.keys:
         return f"nothing to ask for: {choice.summary}{besides}"
     backfill_id = _backfill_id(schedule, tick)
@@ -92,8 +93,8 @@ def ask(
         tags=tags,
         asked_at=tick.timestamp(),
     )
-    left = f"; {choice.left} are left for the next ticks" if choice.left else ""
-    return f"backfill {backfill_id} asks for {len(choice.keys)} clips ({choice.summary}){left}{besides}"
+    left = f"; {counted(choice.left, 'is', 'are')} left for the next ticks" if choice.left else ""
+    return f"backfill {backfill_id} asks for {counted(len(choice.keys), 'clip')} ({choice.summary}){left}{besides}"
 
 
 def _wanted_keys(dataset: Dataset) -> list[dg.AssetKey]:
@@ -102,8 +103,7 @@ def _wanted_keys(dataset: Dataset) -> list[dg.AssetKey]:
 
 def _title(dataset: Dataset, choice: Choice) -> str:
     """At most 100 characters: Dagster takes no longer one."""
-    clips = "1 clip" if len(choice.keys) == 1 else f"{len(choice.keys)} clips"
-    return f"{dataset.name[:40]}: {clips} ({choice.summary})"[:100]
+    return f"{dataset.name[:40]}: {counted(len(choice.keys), 'clip')} ({choice.summary})"[:100]
 
 
 def _backfill_id(schedule: str, tick: datetime) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from vda_assets.base.counted import counted
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.objects import StoredObject
@@ -24,7 +25,11 @@ from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 MP4 = ".mp4"
 CLIP_EXTENSIONS = (MP4, ".mov", ".avi", ".mkv")
 HIDDEN, BARE, _OTHER = "hidden", "bare", "other"
-_KIND_NAMES = {HIDDEN: "hidden files", BARE: "files without an extension", _OTHER: "other files"}
+_KIND_NAMES = {
+    HIDDEN: ("hidden file", "hidden files"),
+    BARE: ("file without an extension", "files without an extension"),
+    _OTHER: ("other file", "other files"),
+}
 # Dagster 1.13 validates no dynamic partition key; these are the keys that survive its tags, ranges and pages.
 _KEY_PATTERN = re.compile(r"^[A-Za-z0-9=][A-Za-z0-9._=-]{0,199}$")
 # A copy into a local folder is not atomic: what changed this recently may still be growing.
@@ -95,7 +100,8 @@ class SkippedByKind:
     def lines(self) -> list[str]:
         """A line for people on each kind, the most frequent first."""
         return [
-            f"skipped: {count} {_KIND_NAMES.get(kind, f'{kind} files')}, {self.examples[kind]!r} for instance"
+            f"skipped: {counted(count, *_KIND_NAMES.get(kind, (f'{kind} file',)))}, "
+            f"{self.examples[kind]!r} for instance"
             for kind, count in self.counts.most_common()
         ]
 

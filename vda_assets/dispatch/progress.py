@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from math import ceil
 
 from vda_assets.base.clock import Clock
+from vda_assets.base.counted import counted
 from vda_assets.dispatch.in_flight import InFlight
 from vda_assets.dispatch.watching import WatchedWorkflow
 from vda_assets.flows.stages import Stage
@@ -39,7 +40,7 @@ class Progress:
         now = self._clock.monotonic()
         left = f", about {ceil((now - self._started) / ended * (total - ended) / 60)} min left" if ended else ""
         states = ", ".join(f"{count} {status}" for status, count in sorted(self._states.items()))
-        on_pool = f"{len(in_flight)} workflows on the pool{f' (tasks: {states})' if states else ''}"
+        on_pool = f"{counted(len(in_flight), 'workflow')} on the pool{f' (tasks: {states})' if states else ''}"
         lines = [f"{on_pool}, {waiting} waiting; ended: {stages}{left}"]
         lines += [self._held_up(one, now) for one in in_flight if self._is_held_up(one, now)]
         return "\n".join(lines)

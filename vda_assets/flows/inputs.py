@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from vda_assets.base.counted import counted
 from vda_assets.base.failed import Failed
 from vda_assets.datasets.clips import MP4, Clip
 from vda_assets.flows.processes import CallFailed, Processes
@@ -162,9 +163,9 @@ def check_selection(info: ClipInfo, selection: Selection, *, name: str) -> tuple
         seconds = math.ceil(info.frame_count / CHUNK_FRAMES) * CHUNK_SECONDS
         if seconds > _GENERATOR_SECONDS:
             warnings.append(
-                f"{name}: generating {info.frame_count} frames takes about {seconds // 60} minutes on an H100, and the "
-                f"generator has {_GENERATOR_SECONDS // 60}: it will probably not finish. Cut the clip into pieces of "
-                f"at most {_GENERATOR_SECONDS // CHUNK_SECONDS * CHUNK_FRAMES} frames."
+                f"{name}: generating {counted(info.frame_count, 'frame')} takes about {seconds // 60} minutes on an "
+                f"H100, and the generator has {_GENERATOR_SECONDS // 60}: it will probably not finish. "
+                f"Cut the clip into pieces of at most {_GENERATOR_SECONDS // CHUNK_SECONDS * CHUNK_FRAMES} frames."
             )
     if info.is_variable_rate:
         warnings.append(

@@ -17,6 +17,7 @@ from nvidia_tao_daft.utils.metropolis_v3_0 import RawType
 from nvidia_tao_daft.validators.common import ValidationResult
 from nvidia_tao_daft.validators.metropolis_v3_0.validator import MetropolisV3_0Validator
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
 from vda_assets.base.failed import Failed
 from vda_assets.base.problem import Problem, Severity
@@ -51,7 +52,7 @@ def daft_problems(scene: LabelScene) -> Iterator[Problem]:
             for text in texts[:_MESSAGES_PER_FILE]:
                 yield Problem(severity, file, cut(text))
             if len(texts) > _MESSAGES_PER_FILE:
-                yield Problem(severity, file, f"and {len(texts) - _MESSAGES_PER_FILE} more findings of DAFT")
+                yield Problem(severity, file, f"and {counted(len(texts) - _MESSAGES_PER_FILE, 'more finding')} of DAFT")
 
 
 def _validate(folder: Path) -> ValidationResult | Failed:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
 from vda_assets.labels import limits
 from vda_assets.labels.scene import LabelScene
@@ -53,7 +54,7 @@ class LabelSummary:
             ("objects", objects if self.frame_count is not None else "not tracked"),
             *([("frames with objects", frames)] if self.frame_count is not None else []),
             *((answer.question, answer.answer) for answer in self.answers[: limits.SUMMARISED_ANSWERS]),
-            *([("…", f"{left} more answers")] if left > 0 else []),
+            *([("…", counted(left, "more answer"))] if left > 0 else []),
             *([("degraded", ", ".join(self.degraded_steps))] if self.degraded_steps else []),
         ]
         return "\n".join(["| label | value |", "| --- | --- |", *(f"| {_cell(a)} | {_cell(b)} |" for a, b in rows)])

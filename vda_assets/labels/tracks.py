@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from math import isfinite
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
 from vda_assets.base.problem import Problem, Severity
 from vda_assets.labels.scene import OBJECTS_FILE, Box, Frame, LabelScene
@@ -38,11 +39,13 @@ def _frames(frames: Iterable[Frame], frame_count: int) -> Iterator[str]:
     found = len(times) - len(outside)
     if found < frame_count:
         missing = next(number for number in range(found + 1) if number not in times)
-        yield f"it lists {found} frames, the clip has {frame_count}; label the clip again (frame {missing} is missing)"
+        listed = f"it lists {counted(found, 'frame')}, the clip has {frame_count}"
+        yield f"{listed}; label the clip again (frame {missing} is missing)"
     if repeated:
-        yield f"{len(repeated)} frames are listed more than once, such as frame {min(repeated)}"
+        yield f"{counted(len(repeated), 'frame is', 'frames are')} listed more than once, such as frame {min(repeated)}"
     if outside:
-        yield f"{len(outside)} frames are none of the clip's 0 to {frame_count - 1}, such as frame {outside[0]}"
+        strange = counted(len(outside), "frame is", "frames are")
+        yield f"{strange} none of the clip's 0 to {frame_count - 1}, such as frame {outside[0]}"
 
 
 def _keys(frames: dict[str, Frame]) -> Iterator[str]:
@@ -52,7 +55,7 @@ def _keys(frames: dict[str, Frame]) -> Iterator[str]:
         if number is None or int(number[0]) != frame.frame_number:
             wrong.append(f"{cut(key)} has frame_number {frame.frame_number}")
     if wrong:
-        yield f"{len(wrong)} frames have another number than their key, the first: {wrong[0]}"
+        yield f"{counted(len(wrong), 'frame has', 'frames have')} another number than their key, the first: {wrong[0]}"
 
 
 def _repeated(frames: tuple[Frame, ...]) -> Iterator[str]:
@@ -61,14 +64,14 @@ def _repeated(frames: tuple[Frame, ...]) -> Iterator[str]:
         times = Counter(found.object_id for found in frame.detections)
         repeated += [f"{cut(one)} in frame {frame.frame_number}" for one, count in times.items() if count > 1]
     if repeated:
-        yield f"{len(repeated)} times an object is more than once in a frame, the first: {repeated[0]}"
+        yield f"{counted(len(repeated), 'time')} an object is more than once in a frame, the first: {repeated[0]}"
 
 
 def _strangers(scene: LabelScene) -> Iterator[str]:
     known = scene.instances.instances if scene.instances else {}
     strangers = {found.object_id for frame in scene.frames for found in frame.detections} - known.keys()
     if strangers:
-        yield f"{len(strangers)} objects are no known instance, such as {cut(min(strangers))}"
+        yield f"{counted(len(strangers), 'object is', 'objects are')} no known instance, such as {cut(min(strangers))}"
 
 
 def _boxes(frames: tuple[Frame, ...], size: tuple[int, int] | None) -> Iterator[str]:
@@ -83,9 +86,9 @@ def _boxes(frames: tuple[Frame, ...], size: tuple[int, int] | None) -> Iterator[
                 if fault is not None:
                     fault.append(f"{cut(found.object_id)} in frame {frame.frame_number} {list(box)}")
     if reversed_boxes:
-        yield f"{len(reversed_boxes)} boxes are reversed or empty, the first: {reversed_boxes[0]}"
+        yield f"{counted(len(reversed_boxes), 'box is', 'boxes are')} reversed or empty, the first: {reversed_boxes[0]}"
     if outside and size:
-        yield f"{len(outside)} boxes lie outside {size[0]}x{size[1]}, the first: {outside[0]}"
+        yield f"{counted(len(outside), 'box lies', 'boxes lie')} outside {size[0]}x{size[1]}, the first: {outside[0]}"
 
 
 def _is_reversed(box: Box) -> bool:

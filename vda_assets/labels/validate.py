@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
 from vda_assets.base.problem import Problem, Severity
 from vda_assets.labels.daft import daft_problems
@@ -58,7 +59,7 @@ def _raw_clip(folder: Path) -> tuple[ClipInfo | None, list[Problem]]:
     raw = folder / RAW_FOLDER
     paths = sorted(raw.iterdir()) if raw.is_dir() else []
     if len(paths) != 1:
-        return None, [_error(RAW_FOLDER, f"it holds {len(paths)} files; the labelled clip alone lies there")]
+        return None, [_error(RAW_FOLDER, f"it holds {counted(len(paths), 'file')}; the labelled clip alone lies there")]
     file = f"{RAW_FOLDER}/{paths[0].name}"
     if not paths[0].exists():
         target = paths[0].readlink()
@@ -72,12 +73,14 @@ def _raw_clip(folder: Path) -> tuple[ClipInfo | None, list[Problem]]:
 def _seen_clip(scene: LabelScene, clip: ClipInfo | None, frame_count: int | None) -> Iterator[Problem]:
     """The clip that the VLM saw is drawn from the one in raw/, with the same pictures."""
     if clip and frame_count is not None and clip.frame_count != frame_count:
-        yield _error(RAW_FOLDER, f"its clip has {clip.frame_count} frames, the clip to label has {frame_count}")
+        yield _error(
+            RAW_FOLDER, f"its clip has {counted(clip.frame_count, 'frame')}, the clip to label has {frame_count}"
+        )
     seen = scene.metadata
     if seen is None:
         return
     if frame_count is not None and seen.num_frames != frame_count:
-        yield _error(METADATA_FILE, f"it speaks of {seen.num_frames} frames, the clip has {frame_count}")
+        yield _error(METADATA_FILE, f"it speaks of {counted(seen.num_frames, 'frame')}, the clip has {frame_count}")
     sizes = {(clip.width, clip.height), (clip.display_width, clip.display_height)} if clip else set()
     if sizes and (seen.width, seen.height) not in sizes:
         here = f"{seen.width}x{seen.height}"
@@ -107,7 +110,7 @@ def _windows(scene: LabelScene, frame_count: int | None) -> Iterator[Problem]:
         yield Problem(
             Severity.ERROR if len(failed) == len(windows) else Severity.WARNING,
             METADATA_FILE,
-            f"{len(failed)} of {len(windows)} windows failed, the first at frames {first.start_frame} to "
+            f"{len(failed)} of {counted(len(windows), 'window')} failed, the first at frames {first.start_frame} to "
             f"{first.end_frame} ({cut(', '.join(first.errors))}); the answers do not cover them",
         )
     if frame_count is not None:

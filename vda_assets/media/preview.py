@@ -8,6 +8,7 @@ from itertools import product
 
 from PIL import Image
 
+from vda_assets.base.counted import counted
 from vda_assets.media.errors import DamagedVideo
 from vda_assets.media.probe import probe
 from vda_assets.media.reading import Source, clockwise_degrees, open_clip
@@ -75,7 +76,9 @@ def sheet_of(pictures: Sequence[Image.Image], *, name: str, max_bytes: int = 15_
         ).save(jpeg, "JPEG", quality=quality, optimize=True)
         if jpeg.tell() <= max_bytes:
             return jpeg.getvalue()
-    raise ValueError(f"{name}: no preview of {frames} frames fits into {max_bytes} bytes; allow more or show fewer")
+    raise ValueError(
+        f"{name}: no preview of {counted(frames, 'frame')} fits into {max_bytes} bytes; allow more or show fewer"
+    )
 
 
 def evenly_spaced(source: Source, *, name: str, count: int) -> list[Image.Image]:

@@ -14,6 +14,7 @@ from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from vda_assets.base.counted import counted
 from vda_assets.media.errors import DamagedVideo
 from vda_assets.media.probe import PROBE_SECONDS, ClipInfo, probe
 from vda_assets.media.reading import OpenClip, Source, open_clip
@@ -36,7 +37,9 @@ def remux(source: Source, target: Path, *, name: str, info: ClipInfo) -> ClipInf
     shown = _shown_at(source, name=name, info=info)
     visible = sum(time >= 0 for time in shown)
     if visible != info.frame_count:
-        raise DamagedVideo(name, f"{info.frame_count - visible} frames of it do not decode. Upload the clip again.")
+        raise DamagedVideo(
+            name, f"{counted(info.frame_count - visible, 'frame')} of it cannot be decoded. Upload the clip again."
+        )
     tick = Fraction(1, info.fps.numerator * -(-_LEAST_CLOCK_HZ // info.fps.numerator))
     times = _in_ticks(shown, tick=tick, info=info)
     # A picture is decoded before it is shown, and so before those that are stored behind it and shown first.
@@ -133,4 +136,4 @@ def _in_ticks(shown: Sequence[Fraction], *, tick: Fraction, info: ClipInfo) -> l
 
 def _shape(info: ClipInfo) -> str:
     turned = f", turned by {info.rotation_degrees} degrees" if info.rotation_degrees else ""
-    return f"{info.frame_count} frames of {info.width}x{info.height}{turned}"
+    return f"{counted(info.frame_count, 'frame')} of {info.width}x{info.height}{turned}"

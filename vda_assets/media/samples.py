@@ -9,6 +9,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vda_assets.base.counted import counted
 from vda_assets.media.errors import REENCODE, DamagedVideo, UnsuitableVideo
 from vda_assets.media.pictures import Pictures
 from vda_assets.media.reading import OpenClip
@@ -30,8 +31,8 @@ def decode_samples(clip: OpenClip, pictures: Pictures) -> VideoFrame:
     if pictures.leading:
         raise DamagedVideo(
             clip.name,
-            f"it begins without a key frame: the first {pictures.leading} of its {pictures.count} pictures cannot be "
-            f"shown. Encode what can be shown: {REENCODE}",
+            f"it begins without a key frame: the first {pictures.leading} of its {counted(pictures.count, 'picture')} "
+            f"cannot be shown. Encode what can be shown: {REENCODE}",
         )
     first_frames, first_packets = _decoded(clip, keys[0][1], _FIRST, is_first=True)
     if not first_frames:
@@ -40,8 +41,8 @@ def decode_samples(clip: OpenClip, pictures: Pictures) -> VideoFrame:
     if missing > 0 and _is_counted(clip, first_frames[0]):
         raise DamagedVideo(
             clip.name,
-            f"{missing} of its first {first_packets} pictures cannot be shown: they need others that are not there. "
-            f"Encode what can be shown: {REENCODE}",
+            f"{missing} of its first {counted(first_packets, 'picture')} cannot be shown: they need others that are "
+            f"not there. Encode what can be shown: {REENCODE}",
         )
     # Other formats also call a frame a key from which on a decoder only begins to recover.
     is_exact = clip.container.format.name == MP4 and _is_counted(clip, first_frames[0])

@@ -6,6 +6,7 @@ The FFmpeg of paidf-augmentation 1.0.x and paidf-auto-labeling 1.0.0 has the dec
 
 from __future__ import annotations
 
+from vda_assets.base.counted import counted
 from vda_assets.media.errors import REENCODE, UnsuitableVideo
 from vda_assets.media.probe import ClipInfo
 from vda_assets.media.sniff import MP4
@@ -44,7 +45,7 @@ def check_length(info: ClipInfo, *, name: str, most_frames: int) -> None:
         seconds = int(most_frames / info.fps)
         raise UnsuitableVideo(
             name,
-            f"it has {info.frame_count} frames; augmentation takes {most_frames} at most. Cut it into pieces: "
-            f"ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p -f segment -segment_time {seconds} "
+            f"it has {counted(info.frame_count, 'frame')}; augmentation takes {most_frames} at most. Cut it into "
+            f"pieces: ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p -f segment -segment_time {seconds} "
             "-reset_timestamps 1 OUT%03d.mp4",
         )

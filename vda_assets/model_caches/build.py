@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
+from vda_assets.base.counted import counted
 from vda_assets.config.deployment import OsmoConnection
 from vda_assets.model_caches.contents import Source
 from vda_assets.model_caches.fill import PROGRESS
@@ -78,7 +79,9 @@ class CacheBuilder:
                 return states
             tries = tries + 1 if any(_is_as_before(lacking, former, name) for name in former) else 0
             if tries >= _TRIES:
-                raise CacheNotFilled(f"{_named(lacking)}: {tries} workflows brought nothing; look at the last in OSMO")
+                raise CacheNotFilled(
+                    f"{_named(lacking)}: {counted(tries, 'workflow')} brought nothing; look at the last in OSMO"
+                )
             if idle := {name: state for name, state in lacking.items() if not self._living(name, state)}:
                 self._submit(idle)
                 former = idle

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from vda_assets.base.counted import counted
+
 NAME_PATTERN = re.compile(r"^[a-zA-Z]([a-zA-Z0-9_-]*[a-zA-Z0-9])?$")
 MAX_NAME_LENGTH = 64
 MAX_LABELS = 16
@@ -37,7 +39,7 @@ def check_name(name: str) -> str:
 def check_labels(labels: dict[str, str]) -> dict[str, str]:
     """Returns the labels; raises ValueError for more than 16, or a key or value outside OSMO's alphabet."""
     if len(labels) > MAX_LABELS:
-        raise ValueError(f"{len(labels)} labels; at most {MAX_LABELS} are allowed")
+        raise ValueError(f"{counted(len(labels), 'label')}; at most {MAX_LABELS} are allowed")
     for key, value in labels.items():
         if not LABEL_KEY_PATTERN.fullmatch(key) or len(key.partition("/")[0]) > 253:
             raise ValueError(f"label key {key!r} must be [dns-prefix/]name, name 1 to 63 of A-Z a-z 0-9 _ . -")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
 from vda_assets.cookbooks.question_bank import Question, QuestionBank
 from vda_assets.labels.scene import LabelScene, Window, WindowAnswer
@@ -129,4 +130,4 @@ def _same(text: str) -> str:
 
 def _places(windows: Sequence[Window], *, of: int) -> str:
     shown = ", ".join(f"{window.start_frame} to {window.end_frame}" for window in windows[:3])
-    return f"{len(windows)} of {of} windows (frames {shown}{', …' if len(windows) > 3 else ''})"
+    return f"{len(windows)} of {counted(of, 'window')} (frames {shown}{', …' if len(windows) > 3 else ''})"

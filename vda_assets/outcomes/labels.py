@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from vda_assets.base.counted import counted
 from vda_assets.base.problem import Problem, Severity
 from vda_assets.cookbooks.question_bank import QuestionBank
 from vda_assets.labels import limits
@@ -101,10 +102,10 @@ def _strays(marker: Marker) -> Iterator[str]:
     paths = [file.path for file in marker.files]
     clips = [path for path in paths if path.startswith(f"{RAW_FOLDER}/")]
     if len(clips) != 1 and any(path in SCENE_FILES for path in paths):
-        yield f"{RAW_FOLDER}: it holds {len(clips)} files; the labelled clip alone lies there"
+        yield f"{RAW_FOLDER}: it holds {counted(len(clips), 'file')}; the labelled clip alone lies there"
     for path in paths:
         if path.startswith(tuple(f"{name}/" for name in _JUDGED_FOLDERS)) and path not in SCENE_FILES:
             yield f"{path}: paidf-auto-labeling 1.0.0 writes no such file"
     for path, times in ((path, paths.count(path)) for path in SCENE_FILES):
         if times > 1:
-            yield f"{path}: it is listed {times} times"
+            yield f"{path}: it is listed {counted(times, 'time')}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
+from vda_assets.base.counted import counted
 from vda_assets.config.deployment import Deployment
 from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.flows.place import Place
@@ -66,8 +67,8 @@ def _finding(name: str, state: CacheState) -> Finding:
     if state.lacking:
         missing = ", ".join(source.id for source in state.lacking)
         count = len(state.lacking) + len(state.whole)
-        return cold(subject, f"{state.url} lacks {len(state.lacking)} of {count} parts: {missing}")
-    return ready(subject, f"{state.url} has all that is needed: {len(state.files)} files, {_gb(state)}")
+        return cold(subject, f"{state.url} lacks {len(state.lacking)} of {counted(count, 'part')}: {missing}")
+    return ready(subject, f"{state.url} has all that is needed: {counted(len(state.files), 'file')}, {_gb(state)}")
 
 
 def _gb(state: CacheState) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vda_assets.base.counted import counted
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment, Role
 from vda_assets.datasets.clips import CLIP_EXTENSIONS, Listing
@@ -20,7 +21,7 @@ _AMBIENT_SCHEMES = {"s3", "azure"}
 def check_dataset(dataset: Dataset, listing: Listing) -> list[Finding]:
     """The dataset is not empty; what was left out of it is named."""
     if listing.clips:
-        findings = [ready("dataset", f"{dataset.name}: {len(listing.clips)} clips at {dataset.dataset_url}")]
+        findings = [ready("dataset", f"{dataset.name}: {counted(len(listing.clips), 'clip')} at {dataset.dataset_url}")]
     else:
         kinds = ", ".join(CLIP_EXTENSIONS)
         findings = [blocking("dataset", f"put clips ({kinds}) into {dataset.dataset_url}: it has none")]

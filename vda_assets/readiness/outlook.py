@@ -9,6 +9,7 @@ from itertools import islice
 from statistics import mean, quantiles
 from typing import TypeVar
 
+from vda_assets.base.counted import counted
 from vda_assets.base.failed import Failed
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment
@@ -60,8 +61,8 @@ class Outlook:
 
     def __str__(self) -> str:
         length = f" of {self.mean_seconds:.1f} s each" if self.mean_seconds is not None else ""
-        free = f", {self.free_gpus} GPUs free" if self.free_gpus is not None else ""
-        return f"{self.clips} clips{length}, {self.at_once} at once{free}"
+        free = f", {counted(self.free_gpus, 'GPU')} free" if self.free_gpus is not None else ""
+        return f"{counted(self.clips, 'clip')}{length}, {self.at_once} at once{free}"
 
 
 def sample_of(items: Sequence[Item]) -> Sequence[Item]:

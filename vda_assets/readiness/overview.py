@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vda_assets.base.counted import counted
 from vda_assets.flows.inputs import CHUNK_FRAMES, CHUNK_SECONDS
 from vda_assets.flows.selection import Selection
 from vda_assets.flows.stages import Stage
@@ -72,6 +73,21 @@ class Overview:
         lines[-1] += f" ({self.basis})"
         return [*lines, f"  total: {self.total}"]
 
+    def document(self) -> dict[str, object]:
+        """The same for programs; GPU hours are those of the flow alone."""
+        low, high = self.total_minutes
+        gpu_low, gpu_high = self.gpu_hours
+        return {
+            "clips": self.outlook.clips,
+            "at_once": self.outlook.at_once,
+            "free_gpus": self.outlook.free_gpus,
+            "warm": self.warm,
+            "phases": [{"phase": name, "minutes": [low, high]} for name, low, high in self.phases],
+            "basis": self.basis,
+            "minutes": [low, high],
+            "gpu_hours": [round(gpu_low, 6), round(gpu_high, 6)],
+        }
+
     def _overlaps(self, name: str) -> bool:
         return name == _TOGETHER[1] and any(phase[0] == _TOGETHER[0] for phase in self.phases)
 
@@ -94,7 +110,7 @@ def _per_clip(selection: Selection, outlook: Outlook, *, stand_in: bool) -> tupl
     """Minutes from, to, and what they rest on: the project's own history as soon as there is one."""
     if outlook.history:
         low, high = outlook.history.minutes
-        return low, high, f"from {outlook.history.count} workflows of this dataset"
+        return low, high, f"from {counted(outlook.history.count, 'workflow')} of this dataset"
     if stand_in:
         return 1, 1, "stand-ins"
     low, high = _FLOWS[_flow_like(selection)]

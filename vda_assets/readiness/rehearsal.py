@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 
+from vda_assets.base.counted import counted
 from vda_assets.base.failed import Failed
 from vda_assets.base.patience import Patience, Waiter
 from vda_assets.config.dataset import Dataset
@@ -78,7 +79,9 @@ def check_workflow(
         ((work, seen),) = foresee_inputs(storage, [plan(item, selection, elsewhere).work], layout=layout)
         if not isinstance(seen, Failed):
             return _validated(client, work, layout=layout, deployment=deployment, gate=gate)
-        reason = f"none of the first {min(len(clips), _MOST_CLIPS)} clips can be used; the last: {seen.reason}"
+        reason = (
+            f"none of the first {counted(min(len(clips), _MOST_CLIPS), 'clip')} can be used; the last: {seen.reason}"
+        )
     return [note(_SUBJECT, f"not shown to OSMO: {reason}")]
 
 

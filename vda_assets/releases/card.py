@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from vda_assets.base.counted import counted
 from vda_assets.releases.layout import METADATA_JSONL, VIDEOS
 from vda_assets.releases.rows import NOT_STATED
 from vda_assets.releases.splits import SPLITS
@@ -142,9 +143,10 @@ def card(about: About, rows: Sequence[Mapping[str, Any]], covered: Sequence[str]
         about.description or f"Clips of {about.dataset} with their labels.",
         f"Licence: {licence}.",
         "## What is in it",
-        f"{counts['videos']} videos of {counts['sources']} sources: {counts['original']} original, "
-        f"{counts['augmented']} augmented; {splits}. All that comes from one source is in one split. "
-        f"{counts['tracks']} tracks with {counts['boxes']} boxes, {counts['questions']} answered questions.",
+        f"{counted(counts['videos'], 'video')} of {counted(counts['sources'], 'source')}: {counts['original']} "
+        f"original, {counts['augmented']} augmented; {splits}. All that comes from one source is in one split. "
+        f"{counted(counts['tracks'], 'track')} with {counted(counts['boxes'], 'box', 'boxes')}, answered questions: "
+        f"{counts['questions']}.",
         _FILES,
         "## AI-generated content",
         f"{GENERATED_MARK} `digital_source_type` there says it in IPTC's words. {counts['augmented']} of the videos "
@@ -154,8 +156,8 @@ def card(about: About, rows: Sequence[Mapping[str, Any]], covered: Sequence[str]
         "## How good it is",
         "Each video passed its quality gates, and its labels the checks of the pipeline: `verdict`, `labels_verdict` "
         "and `hallucination_score` in metadata.jsonl. `consistency` says whether labels of an augmented video show "
-        f"the motion of its original: {_listed(counts['consistency'])}. {dropped} videos are not in cosmos_sft.jsonl; "
-        "cosmos_sft_dropped.jsonl says why.",
+        f"the motion of its original: {_listed(counts['consistency'])}. "
+        f"{counted(dropped, 'video is', 'videos are')} not in cosmos_sft.jsonl; cosmos_sft_dropped.jsonl says why.",
         f"## Which values it covers\n\nAccepted of wanted:\n\n{values}" if covered and counts["augmented"] else "",
     ]
     return f"---\n{front}---\n\n" + "\n\n".join(filter(None, parts)) + "\n"

@@ -103,7 +103,7 @@ def _why_not(made: Made, what: str, wanted: Wanted) -> str:
     if not made.is_made or not wanted.takes(made.said):
         return f"its {what}: {made.said}"
     if made.parent and not wanted.takes(made.parent):
-        return f"the clip that its {what} are of: {made.parent}"
+        return f"its {what}, of a clip that is {made.parent}"
     if made.has_doubts:
         return "its labels: answers do not fit what was drawn"
     if made.stand_in and not wanted.with_stand_ins:

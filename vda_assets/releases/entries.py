@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from vda_assets.base.counted import counted
 from vda_assets.base.parallel import in_order
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import digest
@@ -121,7 +122,9 @@ def _entry(storage: Storage, pick: Pick, storage_url: StorageUrl, dataset: str) 
     labels = read_marker(storage, scene)
     raw = [file for file in labels.files if file.path.startswith(f"{RAW_FOLDER}/")]
     if len(raw) != 1:
-        raise OutputMissing(f"{scene}/{RAW_FOLDER} holds {len(raw)} files; the labelled clip alone lies there")
+        raise OutputMissing(
+            f"{scene}/{RAW_FOLDER} holds {counted(len(raw), 'file')}; the labelled clip alone lies there"
+        )
     # Of each of very many scenes only these are kept in memory.
     labels = labels.model_copy(update={"files": [file for file in labels.files if _is_released(file.path)]})
     stand_in = pick.labels.stand_in or any(file.path == STAND_IN_FILE for file in labels.files)

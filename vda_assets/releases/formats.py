@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vda_assets.base.counted import counted
 from vda_assets.base.parallel import in_order
 from vda_assets.labels.errors import LabelError
 from vda_assets.media.errors import MediaError
@@ -87,7 +88,7 @@ class Formats:
         said = {"description": about.mark, "licence": about.licence_text}
         self._writer.upload(self._reasoning.finish(description=said["description"], licence=said["licence"]))
         if self._reasoning.skipped:
-            self.notes.append(f"{self._reasoning.skipped} questions could not be converted by nvidia-tao-daft")
+            self.notes.append(f"nvidia-tao-daft could not convert {counted(self._reasoning.skipped, 'question')}")
         splits = {row["split"] for row in self.rows}
         dropped = self._write_sft(folder)
         paths = {name: folder / name for name in (layout.METADATA_JSONL, layout.METADATA_PARQUET)}

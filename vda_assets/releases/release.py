@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from vda_assets.base.counted import counted
 from vda_assets.base.patience import say_nothing
 from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.releases.candidates import Candidate
@@ -153,9 +154,10 @@ def release(storage: Storage, made: Draft, *, log: Callable[[str], None] = say_n
             return Released(made.version, made.url, counts, was_there=True)
         writer.claim()
         formats = Formats(storage, writer, Path(temporary), made.about, _origin(made.order))
+        clips = _sources(made.entries)
         for number, entries in enumerate(_batches(made.entries), start=1):
             formats.add(entries)
-            log(f"{min(number * _CLIPS_AT_ONCE, _sources(made.entries))} of {_sources(made.entries)} clips written")
+            log(f"written: {min(number * _CLIPS_AT_ONCE, clips)} of {counted(clips, 'clip')}")
         formats.finish([str(one) for one in made.own_coverage])
         counts = counts_of(formats.rows)
         writer.finish({"format_version": FORMAT_VERSION, **made.about.fields, "counts": counts})

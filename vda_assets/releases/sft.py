@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vda_assets.base.counted import counted
+
 # cosmos-framework: a window of fewer frames, and a clip of more seconds, is passed over without a word.
 FEWEST_FRAMES, MOST_SECONDS = 61, 61.0
 
@@ -16,7 +18,7 @@ def sft_row(row: Mapping[str, Any], caption: str) -> dict[str, Any]:
     """
     frames, seconds = row["frame_count"], round(row["frame_count"] / row["fps"], 3) if row["fps"] else 0.0
     if frames < FEWEST_FRAMES:
-        raise ValueError(f"it has {frames} frames; windows of fewer than {FEWEST_FRAMES} are passed over")
+        raise ValueError(f"it has {counted(frames, 'frame')}; windows of fewer than {FEWEST_FRAMES} are passed over")
     if seconds > MOST_SECONDS:
         raise ValueError(f"it takes {seconds:g} s; clips of more than {MOST_SECONDS:g} s are passed over")
     if not caption:

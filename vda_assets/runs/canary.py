@@ -12,6 +12,7 @@ from functools import cached_property
 import dagster as dg
 from pydantic import BaseModel, ValidationError
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut, cut_lines
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Canary as CanaryConfig
@@ -101,7 +102,7 @@ class Canary:
         if len(record.clips) < config.clips or None in outcomes.values():
             return record
         passed = sum(reason == "" for reason in outcomes.values())
-        said = f"the canary: {passed} of {len(outcomes)} clips passed, {config.accepted:.0%} have to"
+        said = f"the canary: {passed} of {counted(len(outcomes), 'clip')} passed, {config.accepted:.0%} have to"
         reasons = [f"{key}: {reason}" for key, reason in outcomes.items() if reason]
         enough = passed >= config.accepted * len(outcomes)
         if not enough:

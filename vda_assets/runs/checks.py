@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import dagster as dg
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
 from vda_assets.config.dataset import Dataset
 from vda_assets.flows.stages import OUTPUTS, Output, Stage
@@ -70,7 +71,8 @@ def _of_clips(
         passed=not bad,
         # The card takes its colour from the severity, of what passes too.
         severity=dg.AssetCheckSeverity.ERROR if unmade else dg.AssetCheckSeverity.WARN,
-        description=f"{len(words)} clips: {', '.join(f'{count} {said}' for said, count in counts.most_common())}",
+        description=f"{counted(len(words), 'clip')}: "
+        + ", ".join(f"{count} {said}" for said, count in counts.most_common()),
         metadata={
             **{str(said): dg.MetadataValue.int(count) for said, count in sorted(counts.items())},
             **({"not passed": _listed(instance, dataset, output, bad, words)} if bad else {}),
@@ -95,7 +97,7 @@ def _of_looks(dataset: Dataset, words: dict[str, Word]) -> dg.AssetCheckEvaluati
         check_name=LOOK_CHECK,
         passed=not doubted,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(doubted)} of {made} clips have answers that do not fit what was drawn",
+        description=f"answers that do not fit what was drawn: {len(doubted)} of {counted(made, 'clip')}",
         metadata={"clips": dg.MetadataValue.text(cut(", ".join(doubted)) or "-")},
     )
 

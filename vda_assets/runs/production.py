@@ -9,6 +9,7 @@ from functools import partial
 import dagster as dg
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
+from vda_assets.base.counted import counted
 from vda_assets.base.failed import Failed
 from vda_assets.base.log import Log
 from vda_assets.base.parallel import in_order
@@ -324,7 +325,7 @@ class Production:
         for materialization in kept:
             self._log_made(reused(materialization))
         if kept:
-            self._log(f"{len(kept)} outputs were finished before and are kept as they are")
+            self._log(f"kept as finished before: {counted(len(kept), 'output')}")
 
     def keep_unseen(self, keys: Sequence[str]) -> None:
         """Logs what Dagster's books have of these clips once more, without a look at storage, which may be away."""
@@ -351,7 +352,7 @@ class Production:
             images=self._scope.deployment.images,
         )
         write_setup(self._storage, self._layout, files)
-        self._log.at_once(f"setup for {len(works)} clips written to {self._layout.setup}")
+        self._log.at_once(f"setup for {counted(len(works), 'clip')} written to {self._layout.setup}")
 
     def _was_left_by(self, work: ClipWork, stage: Stage, *, layout: RunLayout, work_hash: str) -> bool:
         return was_left_by(self._storage, stage, layout=layout, draws=work.draws, work_hash=work_hash)

@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.runs.names import ARRIVAL, CLIPS
@@ -51,7 +52,7 @@ class Siblings:
                 self._company.take_on(clips)
                 self._taken |= taken
         if clips:
-            self._log(f"{len(clips)} clips of {len(taken)} queued runs are made here too")
+            self._log(f"made here too: {counted(len(clips), 'clip')} of {counted(len(taken), 'queued run')}")
         return clips
 
     def settle(self, production: Production) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from vda_assets.base.counted import counted
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.base.log import Log
 from vda_assets.base.patience import Patience
@@ -97,7 +98,7 @@ def _produce(
     if not keys:
         reason = "the clips that this run was asked for are no partitions any more: ask for them anew"
         raise dg.Failure(reason, allow_retries=False)
-    context.log.info(f"{layout.run_id}: {selection.flow or 'selected stages'} for {len(keys)} clips")
+    context.log.info(f"{layout.run_id}: {selection.flow or 'selected stages'} for {counted(len(keys), 'clip')}")
     try:
         with getattr(context.resources, osmo_resource_key(deployment_name)).client() as client:
             gate = check_gate(
@@ -211,7 +212,7 @@ def failure_of(reasons: Mapping[tuple[str, Output], str], *, asked: int) -> dg.F
     said = [line for _, line in lines(reasons)]
     more = " …" if len(said) > _NAMED_IN_MESSAGE else ""
     return dg.Failure(
-        f"{len(reasons)} of {asked} outputs failed: {'; '.join(said[:_NAMED_IN_MESSAGE])}{more}",
+        f"{len(reasons)} of {counted(asked, 'output')} failed: {'; '.join(said[:_NAMED_IN_MESSAGE])}{more}",
         metadata={
             "failed": table(("clip", "outputs", "reason"), by_cause(reasons)),
             "failures": dg.MetadataValue.int(len(reasons)),

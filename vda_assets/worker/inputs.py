@@ -77,5 +77,5 @@ def writable_face(cache: Path, face: Path) -> Path:
             else:
                 odd.append(str(source))
     if odd:
-        say(f"WARNING: {len(odd)} entries of the model cache cannot be used, the first: {odd[0]}")
+        say(f"WARNING: cannot be used of the model cache: {len(odd)}, the first: {odd[0]}")
     return face

@@ -93,7 +93,7 @@ def process_clip(arguments: Arguments) -> int:
         failure=failure,
         files=files,
     )
-    say(f"done: {len(files)} files")
+    say(f"done, files: {len(files)}")
     return sum(int(file["size_bytes"]) for file in files)
 
 

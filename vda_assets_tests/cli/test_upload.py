@@ -54,7 +54,7 @@ def test_clips_are_uploaded_with_their_folders_and_what_cannot_be_is_said(projec
     assert done.returncode == 1
     assert done.stdout == f"{project.clips}/a.MP4\n"
     skipped, *failed = done.stderr.splitlines()
-    assert skipped == "skipped: 1 .txt files, 'clips/notes.txt' for instance"
+    assert skipped == "skipped: 1 .txt file, 'clips/notes.txt' for instance"
     reasons = {line.split(": ", 2)[1]: line.split(": ", 2)[2] for line in failed}
     assert reasons.pop("clips/bad,name.mp4").endswith("which OSMO refuses")
     assert reasons == {
@@ -116,8 +116,8 @@ def test_what_is_no_video_is_told_at_the_door_for_what_it_is(project: Project, t
     done = project.vda("upload", DATASET, "clips")
     assert (done.returncode, done.stdout) == (1, f"{project.clips}/IMG_1.MOV\n")
     for said in (
-        "skipped: 1 .webm files, 'clips/clip.webm' for instance",
-        "skipped: 1 hidden files, 'clips/.part.mp4' for instance",
+        "skipped: 1 .webm file, 'clips/clip.webm' for instance",
+        "skipped: 1 hidden file, 'clips/.part.mp4' for instance",
         "FAILED: clips/lfs.mp4: it is a Git LFS pointer, not a video. Run git lfs pull",
         "FAILED: clips/page.mp4: it is a web page, not a video",
         "FAILED: clips/list.mp4: it is a playlist that names other files or addresses, not a video",

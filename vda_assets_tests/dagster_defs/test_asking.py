@@ -77,7 +77,7 @@ def test_clips_that_a_living_run_makes_are_left_to_it(asked: Asked) -> None:
     run = asked.instance.create_run_for_job(other, status=dg.DagsterRunStatus.STARTED)
     dataset, selection = asked.scope.dataset, FLOWS["e2e"]
     Neighbours(asked.instance, run.run_id, dataset=dataset, selection=selection, keys=["a.mp4", "b.mp4"])
-    assert asked.tick().endswith("asks for 1 clips (1 missing); 2 are being made")
+    assert asked.tick().endswith("asks for 1 clip (1 missing); 2 are being made")
     assert asked.backfills[0][1] == {"c.mp4"}
 
 

@@ -206,8 +206,8 @@ def test_what_is_no_clip_is_told_when_it_changes_and_not_at_every_tick(sensor: S
     sensor.tick()
     first, sensor.told = sensor.told, []
     assert [line for line in first if line.startswith("d,.mp4 is left out")]
-    assert [line for line in first if line.startswith("skipped: 1 .webm files")]
-    assert [line for line in first if line.startswith("skipped: 1 hidden files")]
+    assert [line for line in first if line.startswith("skipped: 1 .webm file")]
+    assert [line for line in first if line.startswith("skipped: 1 hidden file")]
     sensor.tick()
     assert sensor.told == []
     sensor.put("e.webm", "f.mp4")
@@ -246,7 +246,7 @@ def test_a_deleted_clip_is_forgotten_when_it_was_missed_for_long_enough(sensor: 
     sensor.tick()
     delete(sensor, "b.mp4")
     sensor.tick()
-    assert sensor.said.endswith("; 1 are gone")
+    assert sensor.said.endswith("; 1 is gone")
     wait(sensor, GONE_SECONDS - 1)
     assert sensor.partitions == ["a.mp4", "b.mp4", "c.mp4"]
     wait(sensor, 1)
@@ -303,7 +303,7 @@ def test_what_lies_behind_the_end_of_a_tick_is_not_missed(sensor: Sensor) -> Non
     sensor.put(*names[: MOST_REPORTED + 2], content=b"other")
     delete(sensor, names[-1], names[0])
     sensor.tick()
-    assert sensor.said.endswith("; 1 are gone"), "the last one is behind the end of this tick"
+    assert sensor.said.endswith("; 1 is gone"), "the last one is behind the end of this tick"
     sensor.tick()
     assert sensor.said.endswith("; 2 are gone")
 

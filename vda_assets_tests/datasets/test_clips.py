@@ -77,7 +77,7 @@ def test_what_is_no_clip_by_its_name_is_counted_by_kind_with_an_example(tmp_path
     skipped = list_clips(Storage(), dataset(tmp_path)).skipped
     assert skipped.counts == {".webm": 2, "bare": 2, ".txt": 1, "hidden": 1}
     assert "skipped: 2 .webm files, 'a.webm' for instance" in skipped.lines
-    assert "skipped: 1 hidden files, '.hidden.mp4' for instance" in skipped.lines
+    assert "skipped: 1 hidden file, '.hidden.mp4' for instance" in skipped.lines
 
 
 def test_kinds_without_end_are_counted_as_one(tmp_path: Path) -> None:

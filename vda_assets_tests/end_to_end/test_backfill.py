@@ -75,10 +75,10 @@ def test_somebody_lets_it_in_again(world: World) -> None:
     fail_in_quick_container(world)
     done = world.vda("retry", *OF)
     assert done.stdout == f"{BAD}: is asked for again\n"
-    assert "1 of 3 clips were quarantined" in done.stderr
+    assert "quarantined: 1 of 3 clips" in done.stderr
     assert world.vda("backfill", *OF, "--flow", "auto_labeling").returncode == 0
     assert workflows(world) == 5
-    assert "0 of 3 clips were quarantined" in world.vda("retry", *OF).stderr
+    assert "quarantined: 0 of 3 clips" in world.vda("retry", *OF).stderr
 
 
 def test_what_changed_is_kept_until_it_is_asked_for(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import httpx
@@ -63,7 +64,7 @@ def test_runs_says_what_each_run_made_and_took(finished: World) -> None:
     shown = finished.vda("runs")
     header, row = (line.split("\t") for line in shown.stdout.splitlines())
     assert dict(zip(header, row, strict=True))["run"] == run["run"]
-    assert shown.stderr.startswith("1 runs: ")
+    assert shown.stderr.startswith("1 run: ")
 
 
 def test_each_stage_says_as_numbers_what_it_took(finished: World) -> None:
@@ -157,6 +158,32 @@ def test_a_workflow_with_its_setup_is_submitted_by_hand_as_its_first_line_says(f
     name = sent.raise_for_status().json()["name"]
     wait_for(lambda: finished.workflows().get(name, "RUNNING") not in {"PENDING", "RUNNING"}, name)
     assert finished.workflows()[name] == "COMPLETED"
+
+
+def test_every_listing_is_one_json_document_for_a_program(finished: World) -> None:
+    of = ("--dataset", DATASET)
+
+    def listed(*command: str) -> Any:
+        done = finished.vda(*command, "--json")
+        assert (done.returncode, done.stderr) == (0, ""), command
+        return json.loads(done.stdout)
+
+    assert [one["dataset"] for one in listed("datasets")] == [DATASET]
+    assert {one["clip"]: one["outputs"]["original_labels"] for one in listed("videos", *of)} == {
+        "street.mp4": None,
+        "night=2Flate=20show.mp4": None,
+    }
+    assert {one["status"] for one in listed("runs", *of)} <= {"success", "failure"}
+    assert {one["clip"] for one in listed("status", *of, "--video", "street")} == {"street.mp4"}
+    assert {one["sampled_vars"]["weather"] for one in listed("cookbook", "plan", *of)} <= {"clear", "overcast", "rain"}
+    overview = listed("overview", *of, "--flow", "e2e")
+    assert (overview["clips"], overview["phases"][-1]["phase"]) == (2, "e2e")
+    preflight = listed("preflight", *of, "--flow", "e2e")
+    assert {finding["level"] for finding in preflight["findings"]} <= {"ready", "note", "cold"}
+    assert preflight["overview"]["minutes"] == overview["minutes"]
+    (unfinished,) = listed("backfill", *of, "--dry-run")["clips"]
+    assert unfinished["clip"] == "night=2Flate=20show.mp4"
+    assert set(unfinished["outputs"].values()) <= {"missing", "failed"}
 
 
 def test_help_shows_examples(finished: World) -> None:

@@ -87,7 +87,7 @@ def test_a_killed_run_does_not_stay_running_in_dagsters_books_and_leaves_no_proc
             assert [one.status.value for one in instance.get_runs()] == ["SUCCESS", "FAILURE"]
 
 
-@pytest.mark.parametrize("when", ["setup for 1 clips", "Time overview", "submitted workflow"])
+@pytest.mark.parametrize("when", ["setup for 1 clip", "Time overview", "submitted workflow"])
 def test_an_interrupted_run_says_so_in_a_word_and_leaves_nothing_on_the_pool(world: World, when: str) -> None:
     with serving(world):
         run = world.start("run", "--dataset", DATASET, "--flow", "e2e", log="run.log")

@@ -147,7 +147,7 @@ def test_no_log_event_spec_file_or_argument_of_a_whole_run_holds_a_secret(world:
     # From cold to labelled by one command: the weights were fetched on OSMO before a GPU was asked for.
     assert "cold model cache cosmos_transfer: " in first.stdout
     assert "weights nvidia/Cosmos-Guardrail1: HF_TOKEN opens it" in first.stdout
-    assert run.stdout.index("fetching ") < run.stdout.index("setup for 1 clips")
+    assert run.stdout.index("fetching ") < run.stdout.index("setup for 1 clip")
     assert sorted(name.partition("-")[0] for name in world.workflows()) == ["setup_model_cache", "vda"]
     # Something to find: it was made, replaced, checked and used.
     assert "hf_token of OSMO was made from HF_TOKEN" in first.stdout

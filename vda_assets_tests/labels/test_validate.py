@@ -57,7 +57,7 @@ def test_an_unknown_object_in_many_frames_is_told_in_a_few_lines(write_scene: Wr
 def test_an_object_is_missed_also_when_there_is_no_instance_at_all(write_scene: WriteScene, documents: Documents):
     documents["contextual/instances.json"]["instances"] = {}
     errors = [one for one in validate_scene(write_scene(documents)) if one.severity is Severity.ERROR]
-    assert only(errors) == Problem(Severity.ERROR, OBJECTS, "1 objects are no known instance, such as truck_1")
+    assert only(errors) == Problem(Severity.ERROR, OBJECTS, "1 object is no known instance, such as truck_1")
 
 
 def test_nothing_found_is_a_warning(write_scene: WriteScene, documents: Documents):
@@ -88,7 +88,7 @@ def test_a_reversed_box_is_an_error(write_scene: WriteScene, documents: Document
     box = first_box(documents)
     box[corner], box[corner + 2] = box[corner + 2], box[corner]
     problem = only(validate_scene(write_scene(documents)))
-    assert problem.message.startswith("1 boxes are reversed or empty, the first: truck_1 in frame 3 ")
+    assert problem.message.startswith("1 box is reversed or empty, the first: truck_1 in frame 3 ")
 
 
 @pytest.mark.parametrize(("corner", "pixels"), [(0, -1.0), (1, -0.5), (2, 96.5), (3, 65.0)])
@@ -101,7 +101,7 @@ def test_a_box_outside_the_frame_is_an_error(
         del documents[METADATA]
     problem = only([one for one in validate_scene(write_scene(documents)) if one.file != METADATA])
     assert (problem.severity, problem.file) == (Severity.ERROR, OBJECTS)
-    assert problem.message.startswith("1 boxes lie outside 96x64, the first: truck_1 in frame 3 ")
+    assert problem.message.startswith("1 box lies outside 96x64, the first: truck_1 in frame 3 ")
 
 
 def test_an_answer_that_is_no_option_is_an_error(write_scene: WriteScene, documents: Documents):

@@ -113,7 +113,7 @@ def with_a_degraded_step(output: Output) -> None:
         ),
         (with_a_degraded_step, "step super_resolution is degraded"),
         (without_one_answer, "question 2_1 'What is the weather?' is not answered in task/"),
-        (without_the_answers_of_its_window, "no question at all is answered in 1 of 1 windows (frames 0 to 29)"),
+        (without_the_answers_of_its_window, "no question at all is answered in 1 of 1 window (frames 0 to 29)"),
         (lambda output: output.remove(STATUS), "it is missing: the labelling did not come to its end"),
         (lambda output: change(output, OBJECTS, lambda it: it["frames"].popitem()), "29 frames"),
         (lambda output: change(output, OBJECTS, lambda it: it.update(version="1")), "contextual/objects.json: "),

@@ -63,7 +63,7 @@ def test_degraded_labels_are_released_when_that_is_said_and_the_dataset_s_policy
 @pytest.mark.parametrize(
     ("stage", "said", "reason"),
     [
-        (LABELS, {"parent": "rejected"}, "the clip that its labels are of: rejected"),
+        (LABELS, {"parent": "rejected"}, "its labels, of a clip that is rejected"),
         (LABELS, {"has_doubts": True}, "answers do not fit what was drawn"),
         (LABELS, {"stand_in": True}, "a stand-in's"),
         (VIDEOS, {"stand_in": True}, "a stand-in's"),

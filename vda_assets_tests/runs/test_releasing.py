@@ -130,14 +130,14 @@ def test_a_release_is_made_by_command_and_stands_in_the_books(kept_books: Books)
     vda = books.world.vda
     shown = vda("release", "--dataset", DATASET, "--dry-run")
     assert shown.returncode == 0, shown.stderr
-    assert "1 original, 1 augmented videos" in shown.stdout
+    assert "1 original, 1 augmented" in shown.stdout
     assert "left out: 1 x its labels: degraded" in shown.stdout
     assert "left out: 1 x its video: rejected" in shown.stdout
     assert not (books.world.clips.parents[1] / "releases").exists()
     made = vda("release", "--dataset", DATASET, "--version", "v1")
     assert made.returncode == 0, made.stderr
     assert made.stdout.strip() == str(books.scope.dataset.storage_url / f"releases/{DATASET}/v1")
-    assert "2 videos of 1 clips" in made.stderr
+    assert "2 videos of 1 clip" in made.stderr
     event = books.instance.get_latest_materialization_event(asset_key(books.scope.dataset, "release"))
     metadata = event.asset_materialization.metadata
     assert (metadata["version"].value, metadata["videos"].value, metadata["augmented"].value) == ("v1", 2, 1)

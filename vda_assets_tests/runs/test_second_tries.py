@@ -183,7 +183,7 @@ def test_a_person_may_ask_for_one_more_try_than_the_dataset_allows(
         asked = ["--dataset", runs.dataset.name, "--flow", "e2e", "--rejected"]
         for expected in (["_aug0"], ["_aug0", "_aug0_try2"]):
             ask(world, runs.keys)
-            assert commanded(runs, *asked, "--dry-run").startswith("street: e2e for 1 clips")
+            assert commanded(runs, *asked, "--dry-run").startswith("street: e2e for 1 clip")
             assert world.augmented(bad) == expected, "without being asked for it none is made"
             commanded(runs, *asked)
         assert world.augmented(bad) == ["_aug0", "_aug0_try2", "_aug0_try3"]

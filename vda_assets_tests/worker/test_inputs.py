@@ -205,14 +205,14 @@ def test_odd_things_in_a_cache_are_passed_over(bench: Bench) -> None:
     Path(os.fsdecode(os.fsencode(cache) + b"/\xff\xfe")).write_text("bytes")
     ended = bench.run("augmentation", behaviour="good")
     assert ended.code == 0, ended.log
-    assert "WARNING: 3 entries of the model cache cannot be used" in ended.log
+    assert "WARNING: cannot be used of the model cache: 3, the first: " in ended.log
 
 
 def test_a_cache_that_is_not_there_is_said(bench: Bench) -> None:
     (bench.folder / "cache").rmdir()
     ended = bench.run("augmentation", behaviour="good")
     assert ended.code == 0
-    assert "WARNING: 1 entries of the model cache cannot be used, the first: [Errno 2]" in ended.log
+    assert "WARNING: cannot be used of the model cache: 1, the first: [Errno 2]" in ended.log
 
 
 def test_endpoints_that_a_config_lists_by_role_are_overridden_in_their_places(bench: Bench) -> None:

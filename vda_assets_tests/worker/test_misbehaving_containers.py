@@ -139,4 +139,4 @@ def test_the_container_ends_with_its_worker(bench: Bench, number: int, code: int
 
 def test_a_last_line_without_its_end_keeps_the_workers_own_apart(bench: Bench) -> None:
     ended = bench.run("augmentation", behaviour="no_newline_at_the_end")
-    assert ended.log.splitlines()[-2:] == ["100%", "vda_worker: done: 2 files"]
+    assert ended.log.splitlines()[-2:] == ["100%", "vda_worker: done, files: 2"]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from vda_assets.base.counted import counted
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.clips_job import clips_config
 from vda_assets.dagster_defs.schedules import wanted_selection
@@ -54,11 +55,12 @@ def evaluate(context: dg.SensorEvaluationContext, scope: Scope) -> dg.SensorResu
     ).records
     if not reports:
         return dg.SensorResult(skip_reason=dg.SkipReason("nothing has been uploaded"))
+    waits = counted(len(reports), "report waits", "reports wait")
     if stopped := Canary(instance, scope, wanted_selection(dataset)).stopped:
-        return dg.SensorResult(skip_reason=dg.SkipReason(f"{len(reports)} reports wait: {stopped}"))
+        return dg.SensorResult(skip_reason=dg.SkipReason(f"{waits}: {stopped}"))
     queued = dg.RunsFilter(tags={ARRIVAL: dataset.name}, statuses=[dg.DagsterRunStatus.QUEUED])
     if waiting := instance.get_runs(queued, limit=1):
-        reason = f"{len(reports)} reports wait: run {waiting[0].run_id[:8]} of earlier ones is still queued"
+        reason = f"{waits}: run {waiting[0].run_id[:8]} of earlier ones is still queued"
         return dg.SensorResult(skip_reason=dg.SkipReason(reason))
     chunks = [reports[start : start + CLIPS_PER_RUN] for start in range(0, len(reports), CLIPS_PER_RUN)]
     return dg.SensorResult(

@@ -16,6 +16,7 @@ import dagster as dg
 from pydantic import BaseModel, ValidationError
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import LINES, cut
 from vda_assets.config.dataset import Dataset
 from vda_assets.datasets.clips import Clip, LeftOut, Skipped, SkippedByKind, iterate_clips, path_of
@@ -131,11 +132,15 @@ def _gone(
             elif key in cursor.gone and path not in tick.paths:
                 missed[key] = cursor.gone[key]
     if len(missed) > MOST_GONE or 2 * len(missed) > len(known) > 1:
-        return {}, [], f"; {len(missed)} clips are gone, too many to be forgotten without `vda forget`"
+        return (
+            {},
+            [],
+            f"; {counted(len(missed), 'clip is', 'clips are')} gone, too many to be forgotten without `vda forget`",
+        )
     due = [key for key, since in missed.items() if now - since >= GONE_SECONDS]
     forgotten = sorted({*due} - clips_of_living_runs(instance, dataset)) if due else []
     left = {key: since for key, since in missed.items() if key not in forgotten}
-    notes = [f"; {len(left)} are gone"] if left else []
+    notes = [f"; {counted(len(left), 'is', 'are')} gone"] if left else []
     notes += [f"; forgotten: {cut(', '.join(forgotten))}"] if forgotten else []
     return left, forgotten, "".join(notes)
 
@@ -162,7 +167,7 @@ class _Tick:
 
     @property
     def summary(self) -> str:
-        seen = f"{len(self.keys)} clips looked at, {len(self.changed)} of them new or changed"
+        seen = f"{counted(len(self.keys), 'clip')} looked at, {len(self.changed)} of them new or changed"
         return f"{seen}; the next tick goes on behind {self.after!r}" if self.after else seen
 
     def look_at(self, listing: Iterator[Clip | LeftOut | Skipped]) -> None:

@@ -9,6 +9,7 @@ from typing import Self
 import dagster as dg
 
 from vda_assets.base.clock import Clock
+from vda_assets.base.counted import counted
 from vda_assets.base.failed import Failed
 from vda_assets.base.log import Log
 from vda_assets.dispatch.pace import Heartbeat, Pace
@@ -93,4 +94,4 @@ class Comparisons:
         while left := self._pool.wait(pace.heartbeat_seconds):
             self.collect()
             if heartbeat.is_due():
-                self._log.at_once(f"side-by-side videos of {left} clips are being rendered")
+                self._log.at_once(f"being rendered: side-by-side videos of {counted(left, 'clip')}")
