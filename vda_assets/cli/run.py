@@ -16,6 +16,7 @@ from vda_assets.base.counted import counted
 from vda_assets.cli.completing import complete_dataset, complete_deployment
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.demo import demo_dataset
+from vda_assets.cli.evidence import evidence
 from vda_assets.cli.interrupts import heed_interrupts
 from vda_assets.cli.world import (
     chosen_selection,
@@ -128,6 +129,8 @@ def make(
     runs = _Runs(project, dataset, selection, instance)
     succeeded = runs.run(keys)
     _summarise(runs.materialized)
+    for line in evidence(dataset.name, runs.materialized):
+        click.echo(line)
     return succeeded
 
 

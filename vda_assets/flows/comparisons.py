@@ -42,6 +42,11 @@ class Comparison:
     animation: StorageUrl | None = None
     problem: str = ""
 
+    @property
+    def media(self) -> tuple[StorageUrl, ...]:
+        """What there is to look at, first what was rendered."""
+        return (self.url,) if self.video else (self.url, self.source, self.augmented)
+
 
 class ComparisonPool:
     """Renders a few videos of each clip. A context manager; leaving it on an error or interrupt drops what has not

@@ -11,6 +11,8 @@ from vda_assets.base.cut import cut
 from vda_assets.labels import limits
 from vda_assets.labels.scene import LabelScene
 
+_NO = "| No |"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -58,6 +60,18 @@ class LabelSummary:
             *([("degraded", ", ".join(self.degraded_steps))] if self.degraded_steps else []),
         ]
         return "\n".join(["| label | value |", "| --- | --- |", *(f"| {_cell(a)} | {_cell(b)} |" for a, b in rows)])
+
+
+def lines_of(tables: str) -> list[str]:
+    """Tables that `as_markdown` made, with an empty line between them, each in a line. What was answered with No is
+    only counted."""
+    return [_line(table.splitlines()[2:]) for table in tables.split("\n\n") if table]
+
+
+def _line(rows: list[str]) -> str:
+    told = [row for row in rows if not row.endswith(_NO)]
+    said = [row.strip("| ").replace(" | ", " ", 1).replace("\\|", "|") for row in told]
+    return "; ".join([*said, *([f"answered No: {len(rows) - len(told)}"] if len(told) < len(rows) else [])])
 
 
 def summarise(scene: LabelScene) -> LabelSummary:

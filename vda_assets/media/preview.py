@@ -10,7 +10,7 @@ from PIL import Image
 
 from vda_assets.base.counted import counted
 from vda_assets.media.errors import DamagedVideo
-from vda_assets.media.probe import probe
+from vda_assets.media.pictures import pictures_of
 from vda_assets.media.reading import Source, clockwise_degrees, open_clip
 
 # Tried in this order: first the quality gives way, then the size.
@@ -25,13 +25,16 @@ _ANIMATION_WIDTH, _ANIMATION_MILLISECONDS = 640, 250
 def preview(source: Source, *, name: str, max_bytes: int = 15_000, frames: int = 4) -> bytes:
     """A JPEG of `frames` frames in a row (very wide ones in a column), turned as a player does, `max_bytes` at most.
 
-    Raises what `probe` raises, and ValueError when nothing can be as small as `max_bytes`.
+    Raises MediaError, and ValueError when nothing can be as small as `max_bytes`.
     """
     return sheet_of(evenly_spaced(source, name=name, count=frames), name=name, max_bytes=max_bytes)
 
 
-def animation_of(pictures: Sequence[Image.Image]) -> bytes:
-    """The pictures one after the other as an animated WebP, at most `_ANIMATION_WIDTH` pixels wide, for ever again."""
+def animation_of(pictures: Sequence[Image.Image], *, milliseconds: int = _ANIMATION_MILLISECONDS) -> bytes:
+    """The pictures one after the other as an animated WebP, at most `_ANIMATION_WIDTH` pixels wide, for ever again.
+
+    Each is seen for so many milliseconds.
+    """
     width, height = pictures[0].size
     shown = (min(width, _ANIMATION_WIDTH), max(1, round(height * min(1.0, _ANIMATION_WIDTH / width))))
     first, *others = [picture.resize(shown, reducing_gap=2.0) for picture in pictures]
@@ -41,7 +44,7 @@ def animation_of(pictures: Sequence[Image.Image]) -> bytes:
         "WEBP",
         save_all=True,
         append_images=others,
-        duration=_ANIMATION_MILLISECONDS,
+        duration=milliseconds,
         loop=0,
         quality=60,
         method=2,
@@ -82,18 +85,24 @@ def sheet_of(pictures: Sequence[Image.Image], *, name: str, max_bytes: int = 15_
 
 
 def evenly_spaced(source: Source, *, name: str, count: int) -> list[Image.Image]:
-    """The middles of `count` equal parts, upright; at least one. Decodes all before the last one: not every format can
-    be sought exactly. Raises what `probe` raises.
+    """The middles of `count` equal parts, upright; at least one. Raises MediaError."""
+    return list(evenly_spaced_frames(source, name=name, count=count).values())
+
+
+def evenly_spaced_frames(source: Source, *, name: str, count: int) -> dict[int, Image.Image]:
+    """The same by the numbers of the frames, from 0. Decodes all before the last one: not every format can be sought
+    exactly.
     """
-    frame_count = probe(source, name=name).frame_count
+    with open_clip(source, name=name) as clip, clip.decoding():
+        frame_count = pictures_of(clip).count
     wanted = {frame_count * (2 * part + 1) // (2 * count) for part in range(count)}
-    pictures: list[Image.Image] = []
+    pictures: dict[int, Image.Image] = {}
     with open_clip(source, name=name) as clip, clip.decoding():
         clip.stream.thread_type = "AUTO"
         for number, frame in zip(range(max(wanted) + 1), clip.container.decode(clip.stream), strict=False):
             if number in wanted:
                 image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV left it out
-                pictures.append(image.rotate(-clockwise_degrees(frame.rotation), expand=True))
+                pictures[number] = image.rotate(-clockwise_degrees(frame.rotation), expand=True)
     if not pictures:
         raise DamagedVideo(name, "no frame of it decodes. Upload the clip again.")
     return pictures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,13 +63,15 @@ def judge_labels(
 
 
 @contextmanager
-def local_scene(storage: Storage, folder: StorageUrl, marker: Marker) -> Iterator[Path]:
-    """Those files of the scene that are judged, as its worker wrote them, in a local folder.
+def local_scene(
+    storage: Storage, folder: StorageUrl, marker: Marker, *, names: Collection[str] = SCENE_FILES
+) -> Iterator[Path]:
+    """Those files of the scene that are judged, or the named ones, as its worker wrote them, in a local folder.
 
     What the marker does not list, such as a former attempt's answers, stays out. Raises OutputMissing, also for a file
     that is too large to be read.
     """
-    files = [file for file in marker.files if file.path in SCENE_FILES]
+    files = [file for file in marker.files if file.path in names]
     for file in files:
         if file.size_bytes > limits.BYTES[file.path]:
             raise OutputMissing(

@@ -14,3 +14,5 @@ LISTED_OBJECTS = 5_000
 AUGMENTATION_METADATA_BYTES = 1 * MIB
 # 5,000 frames of 3840x2160 at 200 Mbit/s.
 VIDEO_BYTES = 4 * 1024 * MIB
+# A small moving picture is worth no more.
+LOOK_BYTES = 1024 * MIB

@@ -20,10 +20,20 @@ PSEUDO_LABELED, AUGMENTED, PSEUDO_LABELED_AUGMENTED = (
     "outputs/augmented",
     "outputs/pseudo_labeled_augmented",
 )
+
+
+def _last_part(folder: str) -> str:
+    return folder.rpartition("/")[2]
+
+
 _DRAW_PATTERN = r"_aug\d+(?:_try\d+)?"
 _OUTPUT_PATTERN = (
     rf"{PSEUDO_LABELED}/(?P<original>[^/]+)/|"
     rf"(?:{AUGMENTED}|{PSEUDO_LABELED_AUGMENTED})/(?P<made>[^/]+){_DRAW_PATTERN}/"
+)
+_DISPLAY_PATTERN = (
+    rf"(?P<shown>.+){_DRAW_PATTERN}_(?:compare|{_last_part(AUGMENTED)}|{_last_part(PSEUDO_LABELED_AUGMENTED)})|"
+    rf"(?P<labelled>.+)_{_last_part(PSEUDO_LABELED)}"
 )
 
 
@@ -53,8 +63,8 @@ class RunLayout:
 
     def video_at(self, path: str) -> str | None:
         """The video that a path below the run's root belongs to; None for what all of them share."""
-        display = rf"display/{re.escape(self.dataset)}_(?P<shown>.+){_DRAW_PATTERN}_compare\.(?:mp4|png|webp)"
-        match = re.match(rf"{_OUTPUT_PATTERN}|remuxed/(?P<remuxed>[^/]+)/|{display}", path)
+        shown = rf"display/{re.escape(self.dataset)}_(?:{_DISPLAY_PATTERN})\.(?:mp4|png|webp)"
+        match = re.match(rf"{_OUTPUT_PATTERN}|remuxed/(?P<remuxed>[^/]+)/|{shown}$", path)
         return next((video for video in match.groupdict().values() if video), None) if match else None
 
     def output_folder_at(self, path: str) -> str | None:
@@ -65,6 +75,10 @@ class RunLayout:
     def comparison(self, name: str) -> StorageUrl:
         """`name` is a draw's: `<video>_aug<i>`, or `<video>_aug<i>_try<n>` for a further attempt."""
         return self.root / f"display/{self.dataset}_{name}_compare.mp4"
+
+    def look(self, folder: str, name: str) -> StorageUrl:
+        """Where the small moving picture of what lies in `output(folder, name)` lies."""
+        return self.root / f"display/{self.dataset}_{name}_{_last_part(folder)}.webp"
 
 
 def outputs_folder(storage_url: StorageUrl, dataset: str) -> StorageUrl:

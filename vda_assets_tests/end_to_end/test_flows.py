@@ -15,14 +15,20 @@ from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World
 
 CLIP = "street.mp4"
-LABELLED = {"outputs/pseudo_labeled/street"}
-AUGMENTED = {"outputs/augmented/street_aug0", "outputs/pseudo_labeled_augmented/street_aug0", "display"}
+LABELLED = {"outputs/pseudo_labeled/street", "display/street_street_pseudo_labeled.webp"}
+AUGMENTED_VIDEO = {"outputs/augmented/street_aug0", "display/street_street_aug0_augmented.webp"}
+AUGMENTED_LABELS = {
+    "outputs/pseudo_labeled_augmented/street_aug0",
+    "display/street_street_aug0_pseudo_labeled_augmented.webp",
+}
+COMPARISONS = {f"display/street_street_aug0_compare.{kind}" for kind in ("mp4", "webp")}
+AUGMENTED = AUGMENTED_VIDEO | AUGMENTED_LABELS | COMPARISONS
 
 
 def folders_of(run: Path) -> set[str]:
-    """The folders of results in a run, and `display` where comparisons are."""
-    found = {f"outputs/{path.parent.name}/{path.name}" for path in (run / "outputs").glob("*/*")}
-    return found | {path.name for path in run.iterdir() if path.name not in {"outputs", "setup_b0"}}
+    """The folders of results in a run, and each of the files that are to be looked at."""
+    found = {str(path.relative_to(run)) for pattern in ("outputs/*/*", "display/*") for path in run.glob(pattern)}
+    return found | {path.name for path in run.iterdir() if path.name not in {"outputs", "display", "setup_b0"}}
 
 
 @pytest.fixture
@@ -79,6 +85,15 @@ def test_e2e_leaves_the_same_motion_in_other_weather_with_valid_scenes_and_the_s
     assert again.returncode == 0
     assert world.runs() == before
     assert again.stdout.count("(finished before)") == 4
+    media = [Path(line.removeprefix("MEDIA:")) for line in again.stdout.splitlines() if line.startswith("MEDIA:")]
+    assert [path.name for path in media] == [
+        "street_street_aug0_compare.mp4",
+        "augmented_video.mp4",
+        "street_street_aug0_augmented.webp",
+        "street_street_pseudo_labeled.webp",
+        "street_street_aug0_pseudo_labeled_augmented.webp",
+    ]
+    assert all(path.is_file() for path in media)
 
 
 def test_what_somebody_deleted_and_what_changed_in_a_clip_is_made_again(world: World, clip: Path) -> None:
@@ -94,12 +109,11 @@ def test_single_outputs_are_made_one_by_one_from_what_there_is(world: World, cli
     assert "select augmented_videos as well" in early.stdout
 
     augmented = new_run(world, "--select", "augmented_videos")
-    assert folders_of(augmented) == {"outputs/augmented/street_aug0"}
+    assert folders_of(augmented) == AUGMENTED_VIDEO
     labelled = new_run(world, "--select", "augmented_labels")
-    assert folders_of(labelled) == {"outputs/pseudo_labeled_augmented/street_aug0"}
+    assert folders_of(labelled) == AUGMENTED_LABELS
     before = world.runs()
     compared = world.vda("run", "--dataset", DATASET, "--select", "comparisons")
     assert compared.returncode == 0
     (display,) = set(world.runs()) - set(before)
-    shown = {path.name for path in (display / "display").iterdir()}
-    assert shown == {f"{DATASET}_street_aug0_compare.{kind}" for kind in ("mp4", "webp")}
+    assert folders_of(display) == COMPARISONS

@@ -11,6 +11,7 @@ import pytest
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.browser import Browser, browsing, needs_browser
 from vda_assets_tests.end_to_end.world import WORKSPACE, World, free_port, running, wait_for, wait_for_answer
+from vda_assets_tests.quick_results import change_yaml
 
 CHOSEN, OTHER = "street.mp4", "night street.mp4"
 KEYS = {CHOSEN, "night=20street.mp4"}
@@ -18,12 +19,17 @@ KEYS = {CHOSEN, "night=20street.mp4"}
 
 @pytest.fixture
 def ui(world: World) -> Iterator[str]:
-    """The address of the UI, started as `make ui` starts it on a dataset of two clips."""
+    """The address of the UI, started as `make ui` starts it on a dataset of two clips, with a server of media."""
     cut(world.clips / CHOSEN, start=60, frames=24)
     cut(world.clips / OTHER, start=100, frames=24)
-    port = free_port()
+    port, media_port = free_port(), free_port()
+    media_url = {"media_url": f"http://127.0.0.1:{media_port}"}
+    change_yaml(world.folder / "assets_cfg/deployments/local.yaml", lambda one: one.update(media_url))
     dagster_dev = ["dagster", "dev", "-w", WORKSPACE, "--host", "127.0.0.1", "--port", str(port)]
-    with running(world, "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process:
+    with (
+        running(world, "media", "--port", str(media_port), log="media.log"),
+        running(world, "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process,
+    ):
         wait_for_answer(f"http://127.0.0.1:{port}/server_info", process, log=world.folder / "ui.log")
         yield f"http://127.0.0.1:{port}"
 
@@ -55,6 +61,7 @@ def test_materialize_on_the_page_of_a_clip_makes_that_output_of_that_clip_alone(
         browser.reload()
         browser.see("//*[normalize-space()='Materialized']")
         assert browser.see("//tr[td[.='verdict']]/td[2]") == "accepted"
+        browser.until("return [...document.images].some((one) => one.src.endsWith('.webp') && one.naturalWidth == 640)")
 
         (run,) = instance.get_runs()
         wait_for(lambda: instance.get_run_by_id(run.run_id).is_finished, "the end of the run")
@@ -65,4 +72,4 @@ def test_materialize_on_the_page_of_a_clip_makes_that_output_of_that_clip_alone(
     assert {key.to_user_string(): keys for key, keys in made.items() if keys} == {"street/original_labels": {CHOSEN}}
     (folder,) = world.runs()
     assert [str(path.relative_to(folder)) for path in folder.glob("outputs/*/*")] == ["outputs/pseudo_labeled/street"]
-    assert not (folder / "display").exists()
+    assert [path.name for path in (folder / "display").iterdir()] == ["street_street_pseudo_labeled.webp"]

@@ -1,7 +1,7 @@
 """The few lines that a person reads about a clip's labels."""
 
 from vda_assets.labels.scene import read_scene
-from vda_assets.labels.summarise import Answer, summarise
+from vda_assets.labels.summarise import Answer, lines_of, summarise
 from vda_assets_tests.labels.conftest import WriteScene, good_documents
 
 
@@ -30,6 +30,16 @@ def test_the_table_is_markdown_that_no_answer_can_break(write_scene: WriteScene)
         "| Weather? | Overcast |",
         "| What does the truck do? | It drives \\| turns. |",
     ]
+
+
+def test_tables_become_a_line_each_that_counts_what_was_answered_with_no(write_scene: WriteScene):
+    table = summarise(read_scene(write_scene())).as_markdown()
+    line = (
+        "objects 1 truck; frames with objects 3 of 6; Is a truck visible? Yes; Weather? Overcast; "
+        "What does the truck do? It drives | turns.; answered No: 1"
+    )
+    assert lines_of(f"{table}\n\n{table}") == [line, line]
+    assert lines_of("") == []
 
 
 def test_a_scene_without_tracks_says_so_and_names_what_is_degraded(write_scene: WriteScene):

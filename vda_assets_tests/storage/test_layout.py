@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from vda_assets.cookbooks.draw import draw_name
-from vda_assets.storage.layout import AUGMENTED, PSEUDO_LABELED_AUGMENTED, RunLayout, still_of
+from vda_assets.storage.layout import (
+    AUGMENTED,
+    PSEUDO_LABELED,
+    PSEUDO_LABELED_AUGMENTED,
+    RunLayout,
+    animation_at,
+    still_of,
+)
 from vda_assets.storage.url import StorageUrl
 
 LAYOUT = RunLayout(StorageUrl.parse("s3://bucket"), "dock", "run-0a1b2c3d")
@@ -16,7 +23,8 @@ LAYOUT = RunLayout(StorageUrl.parse("s3://bucket"), "dock", "run-0a1b2c3d")
 def test_a_path_tells_its_video(video: str, attempt: int) -> None:
     name = draw_name(video, 0, attempt)
     comparison = LAYOUT.comparison(name)
-    for url in (comparison, still_of(comparison)):
+    looks = [LAYOUT.look(AUGMENTED, name), LAYOUT.look(PSEUDO_LABELED_AUGMENTED, name)]
+    for url in (comparison, still_of(comparison), animation_at(comparison), *looks, LAYOUT.look(PSEUDO_LABELED, video)):
         assert LAYOUT.video_at(str(url).removeprefix(f"{LAYOUT.root}/")) == video
     for folder in (AUGMENTED, PSEUDO_LABELED_AUGMENTED):
         path = str(LAYOUT.output(folder, name) / "outcome.json").removeprefix(f"{LAYOUT.root}/")

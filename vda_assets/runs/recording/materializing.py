@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import dagster as dg
@@ -12,15 +13,17 @@ from vda_assets.config.deployment import Price
 from vda_assets.dispatch.accounting import Usage
 from vda_assets.flows.comparisons import Comparison
 from vda_assets.flows.planning import Item
-from vda_assets.flows.stages import Output, Rendered, Stage
+from vda_assets.flows.stages import Leaves, Output, Rendered, Stage
+from vda_assets.outcomes.looks import LOOK
 from vda_assets.outcomes.verdict import Judgement, parent_verdict, worst
 from vda_assets.runs import names
 from vda_assets.runs.private import DATA_VERSION_TAG
 from vda_assets.runs.recording.tries import FailedTry
 from vda_assets.runs.recording.versions import OutputVersion
-from vda_assets.storage.layout import RunLayout
+from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
 from vda_assets.storage.url import StorageUrl
 
+_INLINE_CHARACTERS = 1000
 _HASH, _HASH_DIGITS = re.compile("[0-9a-f]{64}"), 12
 
 
@@ -35,13 +38,15 @@ def stage_materialization(
     workflow_id: str,
     made_with: Mapping[str, str],
     taken: Mapping[str, dg.MetadataValue[Any]],
-    video: str | None = None,
+    link: Callable[[StorageUrl], str | None],
 ) -> dg.AssetMaterialization:
     """One output of one clip; with several augmentation indexes it is worth what the worst of them is.
 
-    `taken` is what `usage_metadata` says, `video` where a browser plays it.
+    `taken` is what `usage_metadata` says; `link` says where a browser finds an object, if it can.
     """
-    metadata: dict[str, Any] = {names.VIDEO: dg.MetadataValue.url(video)} if video else {}
+    videos = [url / AUGMENTED_VIDEO_FILE for url in urls] if stage.row.leaves is Leaves.VIDEO else []
+    looks = [StorageUrl.parse(str(one.facts[LOOK])) for one in judgements if LOOK in one.facts]
+    metadata = _to_look_at(stage.replace("_", " "), videos, looks, link=link)
     metadata[names.VERDICT] = dg.MetadataValue.text(worst(judgements).value)
     reasons = {
         names.REASONS: [reason for one in judgements for reason in one.reasons],
@@ -52,6 +57,7 @@ def stage_materialization(
         names.RUN_ID: dg.MetadataValue.text(layout.run_id),
         names.WORKFLOW: dg.MetadataValue.text(workflow_id),
         names.URI: dg.MetadataValue.text(str(urls[0])),
+        names.MEDIA: dg.MetadataValue.json([str(one) for one in (*videos, *looks)]),
         names.STAND_IN: dg.MetadataValue.bool(any(one.stand_in for one in judgements)),
         names.SIZE_BYTES: dg.MetadataValue.int(_total(judgements, "size_bytes")),
         names.FILES: dg.MetadataValue.int(_total(judgements, "files")),
@@ -91,19 +97,16 @@ def comparison_materialization(
     `link` says where a browser finds an object, if it can.
     """
     first = comparisons[0]
-    metadata: dict[str, Any] = {}
-    played = link(first.url)
-    moving = link(first.animation) if first.animation else None
-    if played and moving:
-        metadata[names.LOOK] = dg.MetadataValue.md(f"[![original and augmented]({moving})]({played})")
-    else:
+    looks = [first.animation] if first.animation else []
+    metadata = _to_look_at("original and augmented", [one.url for one in comparisons], looks, link=link)
+    if names.LOOK not in metadata:
         picture = base64.b64encode(first.preview_jpeg).decode()
-        metadata[names.PREVIEW] = dg.MetadataValue.md(f"![source and augmented](data:image/jpeg;base64,{picture})")
-    if played:
-        metadata[names.VIDEO] = dg.MetadataValue.url(played)
+        preview = dg.MetadataValue.md(f"![source and augmented](data:image/jpeg;base64,{picture})")
+        metadata = {names.PREVIEW: preview, **metadata}
     metadata |= {
         names.RUN_ID: dg.MetadataValue.text(layout.run_id),
         names.URI: dg.MetadataValue.text(str(first.url)),
+        names.MEDIA: dg.MetadataValue.json([str(url) for one in comparisons for url in one.media]),
         names.SIZE_BYTES: dg.MetadataValue.int(sum(one.size_bytes for one in comparisons)),
     }
     if first.video:
@@ -111,6 +114,29 @@ def comparison_materialization(
     if problems := [f"{one.problem}; the clips: {one.source} {one.augmented}" for one in comparisons if one.problem]:
         metadata[names.REASONS] = dg.MetadataValue.text("; ".join(problems))
     return _materialization(key, item, Rendered.COMPARISONS, metadata)
+
+
+def _to_look_at(
+    what: str, videos: Sequence[StorageUrl], looks: Sequence[StorageUrl], *, link: Callable[[StorageUrl], str | None]
+) -> dict[str, Any]:
+    """What of an output a person looks at: first in the metadata, so that it stands first on the page.
+
+    A moving picture opens the video of the same index. Dagster 1.13 puts markdown of 1,000 characters a click away:
+    pictures whose links are too long for that are left out.
+    """
+    metadata: dict[str, Any] = {}
+    shown = ""
+    for picture, video in zip_longest(looks, videos):
+        at, opened = (link(url) if url else None for url in (picture, video))
+        if at:
+            more = f"![{what}]({at})"
+            more = f"{shown}[{more}]({opened})\n" if opened else f"{shown}{more}\n"
+            shown = more if len(more) < _INLINE_CHARACTERS else shown
+    if shown:
+        metadata[names.LOOK] = dg.MetadataValue.md(shown.rstrip())
+    if videos and (played := link(videos[0])):
+        metadata[names.VIDEO] = dg.MetadataValue.url(played)
+    return metadata
 
 
 def usage_metadata(usage: Usage, price: Price | None) -> dict[str, dg.MetadataValue[Any]]:

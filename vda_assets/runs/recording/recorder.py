@@ -18,6 +18,7 @@ from vda_assets.flows.stages import Rendered, Stage
 from vda_assets.flows.work import ClipWork, stage_outputs
 from vda_assets.media.probe import ClipInfo
 from vda_assets.outcomes.judging import Judging
+from vda_assets.outcomes.looks import NO_LOOK
 from vda_assets.outcomes.verdict import Judgement, Verdict, worst
 from vda_assets.runs.names import IMAGE, ORIGIN, asset_key
 from vda_assets.runs.recording.comparisons import Comparisons
@@ -29,7 +30,7 @@ from vda_assets.runs.recording.materializing import (
     usage_metadata,
 )
 from vda_assets.storage.errors import TemporarilyUnavailable
-from vda_assets.storage.layout import AUGMENTED_VIDEO_FILE, RunLayout
+from vda_assets.storage.layout import RunLayout
 from vda_assets.storage.url import StorageUrl
 
 
@@ -180,7 +181,7 @@ class Recorder:
             workflow_id=workflow_id,
             made_with=self.provenance.of(stage),
             taken=usage_metadata(usage, self._price),
-            video=self._link(urls[0] / AUGMENTED_VIDEO_FILE) if stage is Stage.AUGMENTED_VIDEOS else None,
+            link=self._link,
         )
         if stage is Stage.AUGMENTED_VIDEOS and item.attempt > 1 and verdict is Verdict.REJECTED:
             self._log_event(rejected_attempt(made))
@@ -191,6 +192,9 @@ class Recorder:
         spoiled = [url for url, one in zip(urls, judgements, strict=True) if one.verdict is not Verdict.ACCEPTED]
         advice = f" ({reasons}); to make it anew, delete {spoiled[0]} and run again" if spoiled else ""
         self._log(f"{key}: {stage} {verdict}{advice}")
+        for one in judgements:
+            if NO_LOOK in one.facts:
+                self._log(f"{key}: {stage} have no picture: {one.facts[NO_LOOK]}")
         if stage is Stage.AUGMENTED_VIDEOS and work.selection.comparisons and self._comparisons:
             self._comparisons.begin(item, layout)
 
