@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
 from vda_assets.flows.stages import Output, Rendered, Stage
 from vda_assets.labels.summarise import lines_of
@@ -45,7 +46,8 @@ def evidence(dataset_name: str, made: Made) -> Iterator[str]:
     for run_id in elsewhere:
         yield f"`vda mirror --dataset {dataset_name} --run-id {run_id}` brings videos and pictures here"
     if len(keys) > _CLIPS:
-        yield f"… and {len(keys) - _CLIPS} more clips: `vda report --dataset {dataset_name}` shows all of them"
+        left = counted(len(keys) - _CLIPS, "more clip")
+        yield f"… and {left}: `vda report --dataset {dataset_name}` shows all of them"
 
 
 def _said(outputs: Mapping[Output, dg.AssetMaterialization]) -> Iterator[str]:
