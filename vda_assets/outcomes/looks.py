@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from vda_assets.base.counted import counted
 from vda_assets.cookbooks.draw import Draw
 from vda_assets.flows.comparisons import local_copy
 from vda_assets.flows.stages import Leaves, Stage
@@ -97,7 +98,8 @@ def _labelled_frames(storage: Storage, folder: StorageUrl) -> dict[int, Image.Im
     marker = read_marker(storage, folder)
     raw = [file.path for file in marker.files if file.path.startswith(f"{RAW_FOLDER}/")]
     if len(raw) != 1:
-        raise OutputMissing(f"{RAW_FOLDER} holds {len(raw)} files; the labelled clip alone lies there")
+        held = counted(len(raw), "file")
+        raise OutputMissing(f"{RAW_FOLDER} holds {held}; the labelled clip alone lies there")
     with local_scene(storage, folder, marker, names=(INSTANCES_FILE, OBJECTS_FILE, METADATA_FILE)) as local:
         scene = read_scene(local)
     return draw_labels(scene, _frames(storage, folder / raw[0], name=raw[0]))

@@ -194,7 +194,7 @@ class Recorder:
         self._log(f"{key}: {stage} {verdict}{advice}")
         for one in judgements:
             if NO_LOOK in one.facts:
-                self._log(f"{key}: {stage} have no picture: {one.facts[NO_LOOK]}")
+                self._log(f"{key}: {stage} without a picture: {one.facts[NO_LOOK]}")
         if stage is Stage.AUGMENTED_VIDEOS and work.selection.comparisons and self._comparisons:
             self._comparisons.begin(item, layout)
 
