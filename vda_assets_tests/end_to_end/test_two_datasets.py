@@ -33,21 +33,18 @@ def world(tmp_path_factory: pytest.TempPathFactory, quick_results: Path) -> Iter
         yield world
 
 
-def test_each_has_its_own_assets_jobs_and_sensors_and_they_share_what_is_the_deployments(world: World) -> None:
+def test_each_has_its_own_assets_and_sensors_and_they_share_what_is_the_deployments(world: World) -> None:
     definitions = build_definitions(load_project(world.environment))
     dg.Definitions.validate_loadable(definitions)
     graph = definitions.resolve_asset_graph()
     keys = {key.to_user_string() for key in graph.get_all_asset_keys()}
-    jobs = {job.name for job in definitions.resolve_all_job_defs()}
     sensors = {sensor.name for sensor in definitions.sensors or ()}
     own = {}
     for slug in ("street", "night_shift"):
         node = graph.get(dg.AssetKey([slug, "augmented_labels"]))
         assert node.group_name == slug
         assert {key.path[0] for key in node.parent_keys} == {slug, "local"}
-        own[slug] = [
-            {name.removeprefix(slug) for name in names if name.startswith(slug)} for names in (keys, jobs, sensors)
-        ]
+        own[slug] = [{name.removeprefix(slug) for name in names if name.startswith(slug)} for names in (keys, sensors)]
     assert own["street"] == own["night_shift"]
     assert all(own["street"])
     partitions = [graph.get(dg.AssetKey([slug, "source_videos"])).partitions_def.name for slug in own]

@@ -57,6 +57,7 @@ def materialization(dataset: Dataset, judgements: list[Judgement]) -> dg.AssetMa
         urls=[layout.root],
         judgements=judgements,
         made_with={},
+        link=lambda _: None,
         taken={},
         workflow_id="w",
     )

@@ -64,6 +64,7 @@ class Books:
             judgements=[replace(Judgement(verdict, facts=facts | said.pop("facts", {})), **said)],
             workflow_id="vda-0a1b2c3d-1",
             made_with={IMAGE: "c@sha256:12"},
+            link=lambda _: None,
             taken={},
         )
         self.instance.report_runless_asset_event(event)
