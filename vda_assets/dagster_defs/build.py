@@ -6,8 +6,8 @@ import dagster as dg
 
 from vda_assets.dagster_defs.assets.broken import broken_assets
 from vda_assets.dagster_defs.assets.dataset import source_videos, vda_assets
-from vda_assets.dagster_defs.assets.release import release_asset
-from vda_assets.dagster_defs.assets.report import report_asset
+from vda_assets.dagster_defs.assets.release import release_assets
+from vda_assets.dagster_defs.assets.report import report_assets
 from vda_assets.dagster_defs.assets.shared import shared_assets
 from vda_assets.dagster_defs.clips_job import clips_job
 from vda_assets.dagster_defs.io_managers import datasets_io_manager
@@ -50,8 +50,7 @@ def _deployment_definitions(project: Project, name: str, resources: Mapping[str,
             *shared_assets(name, deployment, datasets, project.cookbooks),
             *map(source_videos, scopes.values()),
             *map(vda_assets, scopes.values()),
-            *map(report_asset, scopes.values()),
-            *map(release_asset, scopes.values()),
+            *([report_assets(name, [*scopes.values()]), release_assets(name, [*scopes.values()])] if scopes else []),
         ],
         jobs=[of_clips],
         schedules=[*filter(None, (backfill_schedule(scope, of_clips) for scope in scopes.values()))],

@@ -177,7 +177,7 @@ def test_a_release_is_made_by_the_asset(books: Books) -> None:
     job = build_definitions(books.project).resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(instance=books.instance, asset_selection=[release], raise_on_error=False)
     assert result.success
-    (materialization,) = result.asset_materializations_for_node(f"{DATASET}__release")
+    (materialization,) = result.asset_materializations_for_node("local__releases")
     version = materialization.metadata["version"].value
     assert (books.world.clips.parents[1] / f"releases/{DATASET}/CURRENT").read_text() == f"{version}\n"
     assert materialization.metadata["splits"].value == {"train": 2, "val": 0, "test": 0}

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from vda_assets.config.errors import UnknownName
-from vda_assets.dagster_defs.assets.report import report_asset
+from vda_assets.dagster_defs.assets.report import report_assets
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
 from vda_assets.runs.names import asset_key
 from vda_assets.runs.private import DATA_VERSION_TAG
@@ -210,11 +210,11 @@ def test_the_asset_writes_the_page_into_storage_and_says_where_and_how_many(
         world.fail("b.mp4", outputs=[OUTPUTS[0]])
         dataset = world.scope.dataset
         result = dg.materialize(
-            [report_asset(world.scope)],
+            [report_assets(world.scope.dataset.deployment, [world.scope])],
             instance=instance,
             resources=deployment_resources(dataset.deployment, world.scope.deployment),
         )
-        (event,) = result.asset_materializations_for_node("street__report")
+        (event,) = result.asset_materializations_for_node("local__reports")
         told = {name: value.value for name, value in event.metadata.items()}
         page = StorageUrl.parse(told["dagster/uri"])
         assert page == dataset.storage_url / "datasets/street-outputs/report/report.html"

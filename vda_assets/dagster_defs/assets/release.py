@@ -1,20 +1,22 @@
 """`<dataset>/release`: what the policy accepts of a dataset, written once under a version, in trainers' formats."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from pydantic import Field
 
+from vda_assets.config.names import slug_of
 from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.stages import Stage
 from vda_assets.outcomes.verdict import Verdict
 from vda_assets.project import Scope
 from vda_assets.releases.choosing import RELEASABLE, Wanted
 from vda_assets.releases.errors import ReleaseError
-from vda_assets.releases.release import draft, release
+from vda_assets.releases.release import Released, draft, release
 from vda_assets.runs.names import SOURCE_VIDEOS, asset_key
 from vda_assets.runs.releasing import RELEASE, candidates, order_of, release_metadata
 from vda_assets.runs.resources import storage_resource_key
+from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import StorageError
 
 
@@ -27,10 +29,37 @@ class ReleaseConfig(dg.Config):
     with_stand_ins: bool = Field(False, description="Stand-ins' outputs too, for a trial: not for training.")
 
 
-def release_asset(scope: Scope) -> dg.AssetsDefinition:
+def release_assets(deployment: str, scopes: Sequence[Scope]) -> dg.AssetsDefinition:
+    """`scopes` are those of the deployment's datasets, at least one. One step for all of them, as for reports."""
+    storage_key = storage_resource_key(deployment)
+
+    @dg.multi_asset(
+        name=f"{slug_of(deployment)}__releases",
+        specs=[_spec(scope) for scope in scopes],
+        can_subset=True,
+        required_resource_keys={storage_key},
+    )
+    def releases(context: dg.AssetExecutionContext, config: ReleaseConfig) -> Iterator[dg.MaterializeResult[None]]:
+        failed: list[str] = []
+        for scope in scopes:
+            key = asset_key(scope.dataset, RELEASE)
+            if key not in context.selected_asset_keys:
+                continue
+            try:
+                released = _release(context, scope, config, getattr(context.resources, storage_key).storage())
+            except (ReleaseError, StorageError) as error:
+                failed.append(str(error))
+            else:
+                yield dg.MaterializeResult(asset_key=key, metadata=release_metadata(released))
+        if failed:
+            raise dg.Failure("; ".join(failed), allow_retries=False)
+
+    return releases
+
+
+def _spec(scope: Scope) -> dg.AssetSpec:
     dataset = scope.dataset
-    storage_key = storage_resource_key(dataset.deployment)
-    spec = dg.AssetSpec(
+    return dg.AssetSpec(
         asset_key(dataset, RELEASE),
         deps=[asset_key(dataset, upstream) for upstream in (SOURCE_VIDEOS, *Stage)],
         description=f"Accepted clips of {dataset.name} with their labels, as a version that never changes.",
@@ -38,23 +67,15 @@ def release_asset(scope: Scope) -> dg.AssetsDefinition:
         kinds={"video", "labels"},
         owners=dataset.owners,
         tags=scope.tags,
+        skippable=True,
     )
 
-    @dg.multi_asset(name=f"{dataset.slug}__{RELEASE}", specs=[spec], required_resource_keys={storage_key})
-    def make_release(context: dg.AssetExecutionContext, config: ReleaseConfig) -> Iterator[dg.MaterializeResult[None]]:
-        try:
-            wanted = _wanted(config, scope)
-            storage = getattr(context.resources, storage_key).storage()
-            clips = list_clips(storage, dataset.dataset_url).clips
-            order = order_of(scope, wanted, config.version)
-            released = release(
-                storage, draft(storage, candidates(context.instance, scope, clips), order), log=context.log.info
-            )
-        except (ReleaseError, StorageError) as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
-        yield dg.MaterializeResult(asset_key=spec.key, metadata=release_metadata(released))
 
-    return make_release
+def _release(context: dg.AssetExecutionContext, scope: Scope, config: ReleaseConfig, storage: Storage) -> Released:
+    """Raises ReleaseError and StorageError."""
+    order = order_of(scope, _wanted(config, scope), config.version)
+    clips = list_clips(storage, scope.dataset.dataset_url).clips
+    return release(storage, draft(storage, candidates(context.instance, scope, clips), order), log=context.log.info)
 
 
 def _wanted(config: ReleaseConfig, scope: Scope) -> Wanted:
