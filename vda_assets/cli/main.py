@@ -5,6 +5,7 @@ Exit codes: 0 everything asked for is there · 1 something failed · 2 the comma
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -83,7 +84,9 @@ def main() -> None:
         sys.exit(vda(prog_name="vda", standalone_mode=False))
     except click.Abort:
         click.echo("stopped", err=True)
-        sys.exit(130)
+        sys.stdout.flush()
+        # All is closed by now; a thread that still waits for somebody's answer keeps nobody from stopping.
+        os._exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
