@@ -11,6 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
+from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.base.log import Log
 from vda_assets.base.patience import Patience, Waiter
 from vda_assets.config.deployment import Deployment
@@ -239,9 +240,11 @@ class Dispatcher:
 
     def _submit(self) -> bool:
         """Takes up what was answered and sends more; True when something was accepted or refused."""
-        accepted, refused = self._submitter.take_ended()
-        for one in accepted:
-            self._accepted(one)
+        # An interrupt cancels what is in the books: there is no moment at which a workflow is in none.
+        with interrupts_delayed():
+            accepted, refused = self._submitter.take_ended()
+            for one in accepted:
+                self._accepted(one)
         for no in refused:
             reason = f"the workflow was not accepted: {no.reason}"
             self._systemic.failed(reason)

@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 
 from vda_assets.base.clock import Clock
+from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.flows.work import ClipWork
 from vda_assets.osmo.errors import OsmoBusy, OsmoRefused, OsmoServerError, OsmoUnavailable
 from vda_assets.osmo.models import SubmitResult
@@ -71,6 +72,7 @@ class Poster:
     def under_way(self) -> list[Pending]:
         return list(self._under_way.values())
 
+    @interrupts_delayed()
     def begin(self, pending: Pending) -> None:
         self._under_way[self._executor.submit(self._send, pending)] = pending
 

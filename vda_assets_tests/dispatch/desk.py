@@ -107,8 +107,10 @@ class Desk:
         *,
         clock: SimulatedClock | None = None,
         gpus: int = 1000,
+        executor: Executor | None = None,
         **options: Any,
     ) -> None:
+        self._executor = executor or Inline()
         self.clock = clock or SimulatedClock()
         self.whole: dict[tuple[str, str, Stage], str] = {}
         self.most_alive = 0
@@ -165,7 +167,7 @@ class Desk:
             company=company,
             pace=pace,
             clock=self.clock,
-            executor=Inline(),
+            executor=self._executor,
         )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+import signal
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,7 @@ from vda_assets.flows.selection import FLOWS
 from vda_assets.flows.stages import Stage
 from vda_assets.osmo.errors import OsmoBusy, OsmoSubmissionRefused, OsmoUnavailable
 from vda_assets.osmo.statuses import TaskStatus
-from vda_assets_tests.dispatch.desk import DEPLOYMENT, Desk, Killed, Told, works
+from vda_assets_tests.dispatch.desk import DEPLOYMENT, Desk, Inline, Killed, Told, works
 from vda_assets_tests.osmo.in_memory import NoAnswer
 from vda_assets_tests.osmo.in_memory_rows import Fate, Try
 
@@ -114,6 +117,37 @@ def test_an_interrupt_right_after_an_answer_cancels_the_workflow_whose_row_is_to
     desk = Desk(row_seconds=2.0)
     with pytest.raises(KeyboardInterrupt):
         desk.run(works("a.mp4"), told=after_pauses(2, KeyboardInterrupt))
+    desk.clock.sleep(5)
+    assert len(desk.osmo.workflows_taken) == 1
+    assert desk.osmo.alive() == []
+
+
+class Interrupted(Inline):
+    """Ctrl-C strikes where its answer is taken, or right after a POST was sent, before anybody notes it down."""
+
+    def __init__(self, *, at_answer: bool) -> None:
+        self._at_answer = at_answer
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        future = super().submit(work, *arguments, **options)
+        if not self._at_answer:
+            signal.raise_signal(signal.SIGINT)
+            return future
+        result = future.result
+
+        def interrupted(timeout: float | None = None) -> Any:
+            signal.raise_signal(signal.SIGINT)
+            return result(timeout)
+
+        future.result = interrupted  # type: ignore[method-assign]
+        return future
+
+
+@pytest.mark.parametrize("at_answer", [False, True])
+def test_an_interrupt_amid_a_submission_cancels_the_workflow_whose_row_is_to_come(at_answer: bool) -> None:
+    desk = Desk(row_seconds=2.0, executor=Interrupted(at_answer=at_answer))
+    with pytest.raises(KeyboardInterrupt):
+        desk.run(works("a.mp4"))
     desk.clock.sleep(5)
     assert len(desk.osmo.workflows_taken) == 1
     assert desk.osmo.alive() == []
