@@ -47,5 +47,5 @@ $(BIN)/python:
 , := ,
 # uv takes seconds where pip takes minutes; pip knows an index of your own that stands in its configuration.
 install = ($(BIN)/python -m pip install --quiet uv && \
-	UV_NATIVE_TLS=1 $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '$(1)') || \
+	UV_NATIVE_TLS=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '$(1)') || \
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '$(1)'

@@ -256,10 +256,38 @@ def _become(request: Mapping[str, Any], fds: Sequence[int]) -> Sequence[str]:
     return ["vda", *request["arguments"]]
 
 
+def _begin_server_of_processes() -> None:
+    """`vda run` calls much in processes of its own, forked from a server: that is forked here, where it would be started
+    with a second of imports. Once the command has threads, it could not be."""
+
+    def forked(_path: str, arguments: Sequence[str], fds: Sequence[int]) -> int:
+        if pid := os.fork():
+            return pid
+        try:
+            _keep_open({0, 1, 2, *fds})
+            exec(arguments[-1], {"__name__": "__main__"})  # noqa: S102 - what multiprocessing would start Python with
+        finally:
+            os._exit(0)
+
+    util = import_module("multiprocessing.util")
+    started, util.spawnv_passfds = util.spawnv_passfds, forked
+    import_module("vda_assets.flows.processes")._start_server()
+    util.spawnv_passfds = started
+
+
+def _keep_open(kept: set[int]) -> None:
+    for fd in (int(name) for name in os.listdir("/proc/self/fd")):
+        if fd not in kept:
+            with suppress(OSError):
+                os.close(fd)
+
+
 def _run() -> int:
     """What the interpreter would do with the command, but without taking itself apart afterwards: in a forked process
     that copies all its memory."""
     code = 0
+    if sys.argv[1:2] == ["run"]:
+        _begin_server_of_processes()
     try:
         import_module("vda_assets.cli.__main__").main()
     except SystemExit as end:
