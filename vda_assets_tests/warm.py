@@ -257,15 +257,15 @@ def _become(request: Mapping[str, Any], fds: Sequence[int]) -> Sequence[str]:
 
 
 def _begin_server_of_processes() -> None:
-    """`vda run` calls much in processes of its own, forked from a server: that is forked here, where it would be started
-    with a second of imports. Once the command has threads, it could not be."""
+    """`vda run` calls much in processes of its own, forked from a server: that is forked here as well, which saves it a
+    second of imports. Once the command has threads, it could not be."""
 
     def forked(_path: str, arguments: Sequence[str], fds: Sequence[int]) -> int:
         if pid := os.fork():
             return pid
         try:
             _keep_open({0, 1, 2, *fds})
-            exec(arguments[-1], {"__name__": "__main__"})  # noqa: S102 - what multiprocessing would start Python with
+            exec(arguments[-1], {"__name__": "__main__"})
         finally:
             os._exit(0)
 
@@ -276,8 +276,8 @@ def _begin_server_of_processes() -> None:
 
 
 def _keep_open(kept: set[int]) -> None:
-    for fd in (int(name) for name in os.listdir("/proc/self/fd")):
-        if fd not in kept:
+    for path in [*Path("/proc/self/fd").iterdir()]:
+        if (fd := int(path.name)) not in kept:
             with suppress(OSError):
                 os.close(fd)
 

@@ -20,11 +20,6 @@ READY_VERSION = "ready"
 _MARKS = {Level.READY: "✓", Level.NOTE: "·", Level.COLD: "❄", Level.BLOCKING: "✗"}
 
 
-def shared_keys(deployment_name: str) -> list[dg.AssetKey]:
-    """Upstream of every output of the deployment's datasets."""
-    return [key for key, _ in _subjects(deployment_name)]
-
-
 def findings_table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
     return table(("", "check", "found"), [(_MARKS[one.level], one.subject, one.message) for one in findings])
 

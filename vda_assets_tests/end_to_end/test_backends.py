@@ -61,9 +61,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_the_main_job_runs_and_its_results_come_home(
-    stored: StoredWorld, tmp_path: Path, quick_results: Path
-) -> None:
+def test_the_main_job_runs_and_its_results_come_home(stored: StoredWorld, tmp_path: Path, quick_results: Path) -> None:
     clip = Path(shutil.copyfile(quick_results / "clip.mp4", tmp_path / "street.mp4"))
     then = clip.stat().st_mtime - 60
     os.utime(clip, (then, then))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from vda_assets.config.dataset import Dataset
 from vda_assets.flows.selection import selection_of, wanted_of
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
 from vda_assets.project import Scope
@@ -14,12 +15,13 @@ from vda_assets.runs.names import (
     URI,
     asset_key,
     pool_name,
+    shared_key,
     step_name,
     videos_partitions,
 )
 from vda_assets.runs.own_runs import asked_for
 from vda_assets.runs.resources import osmo_resource_key, storage_resource_key
-from vda_assets.runs.shared import shared_keys
+from vda_assets.runs.shared import PREFLIGHT
 from vda_assets.runs.step import CLIPS_PER_RUN, produce, tell_checks
 
 _DESCRIPTIONS = {
@@ -40,6 +42,10 @@ _KINDS = {
     Stage.AUGMENTED_LABELS: {"osmo", "labels"},
     Rendered.COMPARISONS: {"video"},
 }
+
+
+# What follows from them needs what they need.
+_NEED_PREFLIGHT = {Stage.ORIGINAL_LABELS, Stage.AUGMENTED_VIDEOS}
 
 
 class VdaConfig(dg.Config):
@@ -70,7 +76,7 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
     specs = [
         dg.AssetSpec(
             asset_key(dataset, output),
-            deps=[*(asset_key(dataset, upstream) for upstream in _UPSTREAM[output]), *shared_keys(deployment_name)],
+            deps=_upstream(dataset, output),
             description=_DESCRIPTIONS[output],
             group_name=dataset.slug,
             kinds=_KINDS[output],
@@ -106,3 +112,8 @@ def vda_assets(scope: Scope) -> dg.AssetsDefinition:
         yield from ()
 
     return vda
+
+
+def _upstream(dataset: Dataset, output: Output) -> list[dg.AssetKey]:
+    shared = [shared_key(dataset.deployment, PREFLIGHT)] if output in _NEED_PREFLIGHT else []
+    return [*(asset_key(dataset, upstream) for upstream in _UPSTREAM[output]), *shared]

@@ -1,6 +1,7 @@
 """What all datasets of a deployment share: preflight, model caches, inference endpoints. Cheap while all is well.
 
-They are upstream of the outputs: their pages say what was found and what to do. A run asks the same questions itself.
+Caches and endpoints are upstream of preflight, and that of the outputs: their pages say what was found and what to do.
+A run asks the same questions itself.
 """
 
 import os
@@ -143,6 +144,10 @@ def _preflight(
         datasets,
         kinds={"osmo"},
         description=f"Pool, platform, storage and datasets of {name} are ready; how long their e2e flow takes.",
+        deps=[
+            *(shared_key(name, "model_cache", one) for one in MODEL_CACHES),
+            *(shared_key(name, "nim", one) for one in NIMS),
+        ],
     )
 
     @dg.multi_asset(
@@ -187,10 +192,17 @@ def _one_message() -> Iterator[None]:
 
 
 def _spec(
-    key: dg.AssetKey, name: str, datasets: Sequence[Dataset], *, kinds: set[str], description: str
+    key: dg.AssetKey,
+    name: str,
+    datasets: Sequence[Dataset],
+    *,
+    kinds: set[str],
+    description: str,
+    deps: Sequence[dg.AssetKey] = (),
 ) -> dg.AssetSpec:
     return dg.AssetSpec(
         key,
+        deps=deps,
         description=description,
         group_name=slug_of(name),
         kinds=kinds,
