@@ -26,6 +26,7 @@ from vda_assets.storage.url import StorageUrl
 MEDIA_FOLDER = Path("media/vda/runs")
 _RUN_ID = re.compile(r"run-[0-9a-f]{8}")
 _READS_AT_ONCE = 8
+_LOOKED_AT = {*CLIP_EXTENSIONS, ".webp", ".png"}
 
 
 @click.command("mirror")
@@ -95,6 +96,7 @@ class _Run:
                 continue
             (markers if folder and copy.path.name == OUTCOME_FILE else files).append(copy)
         clips, missing = self._input_clips(videos)
+        files.sort(key=_rank)
         files += [Copy(self._dataset_url / clip.path, root / "input" / clip.path, clip) for clip in clips]
         empty = [copy for copy in files if _is_empty_clip(copy)]
         problems += missing + [NotCopied(str(copy.url), "it has zero bytes") for copy in empty]
@@ -159,6 +161,11 @@ class _Run:
                     yield video_of(key_of(found.path)), found
                 except BadClipName:
                     continue
+
+
+def _rank(copy: Copy) -> tuple[bool, bool]:
+    """What is to be looked at comes first, comparisons before all."""
+    return "_compare." not in copy.path.name, copy.path.suffix.lower() not in _LOOKED_AT
 
 
 def _is_empty_clip(copy: Copy) -> bool:
