@@ -1,5 +1,5 @@
-"""What the cluster's image takes: its size with and without the base, how soon its code server answers, what it holds in
-memory and how soon it ends. The image is built first, unless it is there; see `vda_assets_tests/deploy/image.py`.
+"""What the cluster's image takes: its size with and without the base, how soon its code server answers, what that holds
+in memory and how soon it ends. The image is built first, unless it is there; see `vda_assets_tests/deploy/image.py`.
 """
 
 from __future__ import annotations

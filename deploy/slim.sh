@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes out of an environment what no process of ours reads: about 170 MB. Usage: slim.sh ENVIRONMENT
+# Takes out of an environment what no process of ours reads: about 140 MB. Usage: slim.sh ENVIRONMENT
 set -eu
 cd "$1"/lib/python3*/site-packages
 # Source maps of the Dagster UI, for those who debug its JavaScript.
