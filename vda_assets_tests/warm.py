@@ -36,6 +36,7 @@ _PRELOADED = (
     "vda_assets.cli.status",
     "vda_assets.cli.transfer",
     "vda_assets.cli.videos",
+    "vda_assets.embedded.service.server",
     "dagster._core.storage.event_log.sqlite.sqlite_event_log",
     "dagster._core.storage.runs.sqlite.sqlite_run_storage",
     "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",

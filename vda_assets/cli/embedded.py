@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ import click
 import psutil
 from pydantic import SecretStr, ValidationError
 
+from vda_assets.base.extras import lacking_of
 from vda_assets.cli.completing import complete_deployment
 from vda_assets.cli.dagster_home import ensure_dagster_home
 from vda_assets.cli.world import answers, load
@@ -28,8 +30,6 @@ from vda_assets.config.deployment import DEFAULT_POOL, Deployment, EmbeddedOsmoC
 from vda_assets.config.errors import ConfigError
 from vda_assets.embedded.service.errors import EmbeddedOsmoError, EmptyToken
 from vda_assets.embedded.service.leftovers import kill_leftovers
-from vda_assets.embedded.service.server import is_served
-from vda_assets.embedded.service.server import serve as serve_embedded
 from vda_assets.embedded.service.settings import EmbeddedSettings, PlatformCapacity, StandIn
 from vda_assets.embedded.service.tokens import token_in
 
@@ -62,6 +62,7 @@ def serve(deployment_name: str) -> None:
 
     Example: vda osmo-local serve
     """
+    server = _server()
     deployment = load().deployment(deployment_name)
     settings = embedded_settings(deployment, deployment_name)
     settings = settings.model_copy(update={"token": _token(deployment)})
@@ -79,7 +80,7 @@ def serve(deployment_name: str) -> None:
                 started.add(stack.enter_context(service(name, command)))
 
         try:
-            serve_embedded(settings, ready=ready)
+            server.serve(settings, ready=ready)
         except EmbeddedOsmoError as error:
             raise click.ClickException(str(error)) from None
 
@@ -92,17 +93,28 @@ def execute(deployment_name: str, command: tuple[str, ...]) -> None:
 
     Example: vda osmo-local exec -- vda run --dataset street --flow e2e
     """
+    server = _server()
     project = load()
     deployment = project.deployment(deployment_name)
     settings = embedded_settings(deployment, deployment_name)
     ensure_dagster_home(project)
     with ExitStack() as stack:
-        if not is_served(settings):
+        if not server.is_served(settings):
             stack.enter_context(running_server(deployment, deployment_name))
         with _leaving_signals_to_children() as children, subprocess.Popen(command) as child:
             children.append(child)
             code = child.wait()
     raise click.exceptions.Exit(code if code >= 0 else 128 - code)
+
+
+def _server() -> ModuleType:
+    """What serves, loaded when it is asked for: its libraries and those of the stand-ins are the extra `local`.
+
+    Raises click.ClickException that says how to get them.
+    """
+    if lacking := lacking_of("local"):
+        raise click.ClickException(f"this needs {', '.join(lacking)}: pip install 'vda-assets[local]'")
+    return import_module("vda_assets.embedded.service.server")
 
 
 def embedded_settings(deployment: Deployment, name: str) -> EmbeddedSettings:

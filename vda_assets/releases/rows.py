@@ -126,7 +126,7 @@ def arrow() -> pa:
     try:
         import pyarrow as pa
     except ImportError:
-        raise MissingLibrary("metadata.parquet needs pyarrow: pip install pyarrow") from None
+        raise MissingLibrary("metadata.parquet needs pyarrow: pip install 'vda-assets[release]'") from None
     return pa
 
 

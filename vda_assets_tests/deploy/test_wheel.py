@@ -1,0 +1,84 @@
+"""The wheel, installed without extras: it has all files, and what needs an extra says which."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from vda_assets_tests.deploy.wheel import build_wheel, run, uv
+from vda_assets_tests.end_to_end.world import REPOSITORY
+
+LOADED = "import vda_assets.definitions as d; print(*d.defs().resolve_asset_graph().get_all_asset_keys())"
+RELEASES = """
+from vda_assets.releases.errors import MissingLibrary
+from vda_assets.releases.rows import arrow
+try:
+    arrow()
+except MissingLibrary as error:
+    print(error)
+"""
+
+
+@dataclass(frozen=True)
+class Installed:
+    wheel: Path
+    binaries: Path
+    environment: dict[str, str]
+
+    def vda(self, *arguments: str, code: int = 0) -> str:
+        return self._said("vda", *arguments, code=code)
+
+    def python(self, code: str) -> str:
+        return self._said("python", "-c", code, code=0)
+
+    def _said(self, program: str, *arguments: str, code: int) -> str:
+        done = run(str(self.binaries / program), *arguments, environment=self.environment, code=code)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("installed")
+    wheel = build_wheel(folder)
+    uv("venv", str(folder / "venv"))
+    binaries = folder / "venv/bin"
+    constraints = str(REPOSITORY / "constraints.txt")
+    uv("pip", "install", "--python", str(binaries / "python"), "--constraint", constraints, str(wheel))
+    shutil.copytree(REPOSITORY / "assets_cfg", folder / "assets_cfg")
+    # Nothing of this checkout may be found beside the wheel.
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    return Installed(wheel, binaries, {**kept, "VDA_ASSETS_CFG": str(folder / "assets_cfg")})
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(installed: Installed) -> None:
+    package = REPOSITORY / "vda_assets"
+    ours = {str(path.relative_to(REPOSITORY)) for path in package.rglob("*") if path.is_file()}
+    with zipfile.ZipFile(installed.wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert names == {name for name in ours if "__pycache__" not in name}
+
+
+def test_dagster_loads_the_definitions_without_an_extra(installed: Installed) -> None:
+    assert "street" in installed.python(LOADED)
+
+
+def test_the_commands_that_need_no_extra_work_without_one(installed: Installed) -> None:
+    assert "osmo-local" in installed.vda("--help")
+    assert "street" in installed.vda("datasets")
+
+
+@pytest.mark.parametrize("command", ["osmo-local serve", "osmo-local exec -- true"])
+def test_a_command_that_needs_an_extra_says_which_in_one_message(installed: Installed, command: str) -> None:
+    said = installed.vda(*command.split(), code=1)
+    assert "pip install 'vda-assets[local]'" in said
+    assert "fastapi" in said
+    assert said.count("\n") == 1, said
+
+
+def test_a_release_without_its_extra_says_which_it_needs(installed: Installed) -> None:
+    assert installed.python(RELEASES) == "metadata.parquet needs pyarrow: pip install 'vda-assets[release]'\n"
