@@ -120,9 +120,11 @@ def serving_postgres() -> Iterator[PostgresServer]:
 
     data = str(folder / "data")
     try:
-        login = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(password)]
+        login = ["-U", USER, "-A", "password", "--pwfile", str(password)]
         run("initdb", ["-D", data, *login, "-E", "UTF8", "--locale=C.UTF-8", "-N"])
         settings = f"-k {folder} -p {port} -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off"
+        # A connection is a process, and Dagster makes one for each statement.
+        settings += " -c shared_buffers=16MB -c autovacuum=off -c jit=off -c max_connections=200"
         run("pg_ctl", ["-D", data, "-w", "-l", str(folder / "log"), "-o", settings, "start"])
         try:
             yield PostgresServer(port, where)

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,10 +25,10 @@ from dagster._core.execution.backfill import PartitionBackfill
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.build import build_definitions
-from vda_assets.flows.stages import OUTPUTS
+from vda_assets.flows.stages import Stage
 from vda_assets.flows.workflow import clip_hash_at
 from vda_assets.project import load_project
-from vda_assets.runs.names import asset_key, videos_partitions
+from vda_assets.runs.names import videos_partitions
 from vda_assets_tests.end_to_end.world import (
     DATASET,
     REPOSITORY,
@@ -37,7 +37,6 @@ from vda_assets_tests.end_to_end.world import (
     make_world,
     serving,
     stop,
-    wait_for,
 )
 from vda_assets_tests.kubelet import Kubelet, running_pods
 from vda_assets_tests.kubernetes_api import KubernetesApi, serving_kubernetes, write_kubeconfig
@@ -48,7 +47,8 @@ from vda_assets_tests.simulated_clock import SimulatedClock
 from vda_assets_tests.warm import WarmProcess
 
 BASE = REPOSITORY / "deploy/base"
-KEYS = {str(output): dg.AssetKey([DATASET, str(output)]) for output in OUTPUTS}
+# Comparisons are left out: each run would render them in processes of its own.
+KEYS = {str(stage): dg.AssetKey([DATASET, str(stage)]) for stage in Stage}
 NAMESPACE, IMAGE = "vda", "registry.example.com/vda:1"
 ACCOUNTS = ("vda-webserver", "vda-daemon", "vda-code", "vda-run")
 NOT_ENDED = [
@@ -184,7 +184,7 @@ class Deployed:
             backfill_id=name,
             asset_graph=self._asset_graph,
             partition_names=list(keys),
-            asset_selection=[asset_key(self.dataset, output) for output in OUTPUTS],
+            asset_selection=list(KEYS.values()),
             backfill_timestamp=time.time(),
             tags=dict(tags),
             dynamic_partitions_store=instance,
@@ -212,8 +212,16 @@ class Deployed:
 
     def made(self, instance: dg.DagsterInstance) -> set[str]:
         """The clips that have every output."""
-        each = [instance.get_materialized_partitions(asset_key(self.dataset, output)) for output in OUTPUTS]
+        each = [instance.get_materialized_partitions(key) for key in KEYS.values()]
         return set.intersection(*each)
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Asks seldom: each question to the instance is several connections to PostgreSQL."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+        time.sleep(1)
 
 
 def is_listening(port: int) -> bool:
@@ -264,7 +272,7 @@ def _configure(cluster: Deployed, monitoring: dict[str, Any]) -> None:
     instance = yaml.safe_load((BASE / "dagster.yaml").read_text())
     # No token is mounted into these pods: each has a kubeconfig with its own, named in KUBECONFIG.
     instance["run_launcher"]["config"] |= {"load_incluster_config": False}
-    instance["run_monitoring"] |= {"poll_interval_seconds": 1, **monitoring}
+    instance["run_monitoring"] |= {"poll_interval_seconds": 3, **monitoring}
     instance["concurrency"]["pools"]["default_limit"] = 10
     text = yaml.safe_dump(instance)
     (cluster.home / "dagster.yaml").write_text(text)

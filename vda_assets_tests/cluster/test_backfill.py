@@ -15,8 +15,8 @@ import pytest
 from vda_assets.project import load_project
 from vda_assets.runs.names import pool_name
 from vda_assets.runs.own_runs import planned_partitions
-from vda_assets_tests.cluster.deployed import KEYS, NAMESPACE, NOT_ENDED, Deployed, deployed, image_variables
-from vda_assets_tests.end_to_end.world import REPOSITORY, wait_for
+from vda_assets_tests.cluster.deployed import KEYS, NAMESPACE, NOT_ENDED, Deployed, deployed, image_variables, wait_for
+from vda_assets_tests.end_to_end.world import REPOSITORY
 from vda_assets_tests.postgres import PostgresServer
 from vda_assets_tests.quick_results import held_quick_container
 
@@ -57,7 +57,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, qu
             is_over = (killed.run_id, terminated.run_id)
             wait_for(lambda: all(instance.get_run_by_id(one).is_finished for one in is_over), "their ends", seconds=120)
         wait_for(lambda: has_ended(cluster, instance), "the end of the backfill", seconds=240)
-        asked = [frozenset(planned_partitions(instance, run.run_id, KEYS["comparisons"])) for run in runs]
+        asked = [frozenset(planned_partitions(instance, run.run_id, KEYS["original_labels"])) for run in runs]
         yield Ended(cluster, instance, *asked)
 
 

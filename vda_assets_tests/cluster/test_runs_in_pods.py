@@ -11,8 +11,7 @@ import dagster as dg
 import pytest
 from dagster._daemon.monitoring.run_monitoring import monitor_starting_run
 
-from vda_assets_tests.cluster.deployed import IMAGE, NAMESPACE, NOT_ENDED, Deployed, deployed
-from vda_assets_tests.end_to_end.world import wait_for
+from vda_assets_tests.cluster.deployed import IMAGE, NAMESPACE, NOT_ENDED, Deployed, deployed, wait_for
 from vda_assets_tests.postgres import PostgresServer
 from vda_assets_tests.quick_results import held_quick_container
 
