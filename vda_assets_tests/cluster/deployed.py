@@ -28,7 +28,7 @@ from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.workflow import clip_hash_at
 from vda_assets.project import load_project
-from vda_assets.runs.names import videos_partitions
+from vda_assets.runs.names import pool_name, videos_partitions
 from vda_assets_tests.end_to_end.world import (
     DATASET,
     REPOSITORY,
@@ -195,6 +195,18 @@ class Deployed:
         )
         instance.add_backfill(asked)
         return name
+
+    def ask_for_runs_at_once(
+        self, instance: dg.DagsterInstance, clips: Sequence[Sequence[int]], *, name: str
+    ) -> list[dg.DagsterRun]:
+        """A backfill whose runs begin together: one that began alone would make the clips of those that still wait.
+        `clips` has the numbers of those of each run, which no other may lie beside."""
+        pool = pool_name("cluster", load_project(self.world.environment).deployment("cluster"))
+        instance.event_log_storage.set_concurrency_slots(pool, 0)
+        self.ask_for(instance, [self.keys()[number] for some in clips for number in some], name=name)
+        wait_for(lambda: len(self.runs_of(instance, name)) == len(clips), "the runs", seconds=120)
+        instance.event_log_storage.set_concurrency_slots(pool, len(clips))
+        return self.runs_of(instance, name)
 
     def runs_of(self, instance: dg.DagsterInstance, backfill: str) -> list[dg.DagsterRun]:
         return list(instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill})))

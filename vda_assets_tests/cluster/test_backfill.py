@@ -12,8 +12,6 @@ import dagster as dg
 import psutil
 import pytest
 
-from vda_assets.project import load_project
-from vda_assets.runs.names import pool_name
 from vda_assets.runs.own_runs import planned_partitions
 from vda_assets_tests.cluster.deployed import KEYS, NAMESPACE, NOT_ENDED, Deployed, deployed, image_variables, wait_for
 from vda_assets_tests.end_to_end.world import REPOSITORY
@@ -48,7 +46,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, qu
         cluster.start_code_server()
         cluster.start_daemon(instance)
         with held_quick_container(cluster.world):
-            runs = ask_for_runs_at_once(cluster, instance)
+            runs = cluster.ask_for_runs_at_once(instance, RANGES, name="all")
             cluster.wait_for_workflows(sum(map(len, RANGES)))
             killed, _, terminated = runs
             cluster.kubelet.kill(cluster.kubelet.pod_of(killed.run_id))
@@ -59,16 +57,6 @@ def ended(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, qu
         wait_for(lambda: has_ended(cluster, instance), "the end of the backfill", seconds=240)
         asked = [frozenset(planned_partitions(instance, run.run_id, KEYS["original_labels"])) for run in runs]
         yield Ended(cluster, instance, *asked)
-
-
-def ask_for_runs_at_once(cluster: Deployed, instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Its runs begin together: one that began alone would make the clips of those that still wait."""
-    pool = pool_name("cluster", load_project(cluster.world.environment).deployment("cluster"))
-    instance.event_log_storage.set_concurrency_slots(pool, 0)
-    cluster.ask_for(instance, [cluster.keys()[number] for some in RANGES for number in some], name="all")
-    wait_for(lambda: len(cluster.runs_of(instance, "all")) == len(RANGES), "the runs", seconds=120)
-    instance.event_log_storage.set_concurrency_slots(pool, 10)
-    return cluster.runs_of(instance, "all")
 
 
 def upgrade(cluster: Deployed, instance: dg.DagsterInstance) -> None:
