@@ -1,4 +1,4 @@
-"""How many connections PostgreSQL has while runs go on in pods, and how long they take from their backfill to their end.
+"""How many connections PostgreSQL has while runs go on in pods, and how long they take from their backfill on.
 
 `python benchmarks/cluster.py [--quick] [--json]`. 25 runs of a clip each begin at once, with `--quick` four. Daemon,
 code server, run launcher and PostgreSQL are real ones; pods are processes of this machine, which share its CPUs, so the
