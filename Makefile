@@ -41,7 +41,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/dev: .venv/local
-	$(call install,.[local$(,)release$(,)dev])
+	$(call install,.[local$(,)cluster$(,)release$(,)dev])
 	@touch $@
 
 , := ,

@@ -2,7 +2,8 @@
 
 It keeps objects as the real one does: server-side apply with field managers, conflicts, immutable fields, namespaces
 that must exist, resource versions, selectors, pages, a Role that forbids. Its Job controller downloads weights, its
-operator schedules NIMs on GPUs, and both fail as the real ones do. It validates no schema beyond what is written here.
+operator schedules NIMs on GPUs, and both fail as the real ones do. With a `Kubelet`, Jobs are processes of this machine
+instead. It validates no schema beyond what is written here.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
 from vda_assets_tests.http_serving import serving_http
+from vda_assets_tests.kubernetes_rbac import Rbac, Right
 from vda_assets_tests.simulated_clock import SimulatedClock
 
 Object = dict[str, Any]
@@ -29,13 +31,15 @@ Key = tuple[str, str, str]
 TOKEN = "cluster-token-0123456789"
 GROUPS = {
     "/api/v1": {"namespaces": "Namespace", "nodes": "Node", "secrets": "Secret", "pods": "Pod"}
-    | {"persistentvolumeclaims": "PersistentVolumeClaim"},
+    | {"persistentvolumeclaims": "PersistentVolumeClaim", "configmaps": "ConfigMap", "events": "Event"}
+    | {"serviceaccounts": "ServiceAccount"},
     "/apis/batch/v1": {"jobs": "Job"},
     "/apis/apps.nvidia.com/v1alpha1": {"nimservices": "NIMService"},
 }
 CLUSTER_WIDE = {"namespaces", "nodes"}
-_PATH = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/([^/]+))?(?:/([a-z]+))?(?:/([^/]+))?$")
+_PATH = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/([^/]+))?(?:/([a-z]+))?(?:/([^/]+))?(?:/(status|log))?$")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 
 
 class Refusal(Exception):
@@ -44,10 +48,22 @@ class Refusal(Exception):
         self.status, self.reason = status, reason
 
 
+class Controllers(Protocol):
+    """What makes pods of Jobs, in place of the simulated download. Called under the clock's lock."""
+
+    def job_made(self, key: Key) -> None: ...
+
+    def pod_deleted(self, key: Key) -> bool:
+        """False when the pod stays for a while, until it has ended."""
+
+    def log_of(self, key: Key, query: dict[str, str]) -> str: ...
+
+
 @dataclass(repr=False)
 class KubernetesApi:
     """One cluster. `gpus` are what its nodes have, `used_gpus` what others take of them; `allowed` is a set of
-    "verb resource", or None for everything; `fails` is how often the next Jobs of a name fail."""
+    "verb resource", or None for everything; `fails` is how often the next Jobs of a name fail. `accounts` has by token
+    the service account, `namespace:name`, whose rights are those of `rbac`."""
 
     clock: SimulatedClock
     gpus: int = 2
@@ -65,13 +81,18 @@ class KubernetesApi:
     interruptions: list[Callable[[], int | None]] = field(default_factory=list)
     weights: set[str] = field(default_factory=set)
     made: list[str] = field(default_factory=list)
+    controllers: Controllers | None = None
+    rbac: Rbac | None = None
+    accounts: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, Right]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._versions, self._uids = count(1), count(1)
         self._owners: dict[Key, dict[tuple[str, ...], str]] = {}
+        self._account: str | None = None
         for number in range(3):
             gpus = {"nvidia.com/gpu": str(self.gpus)} if number == 2 and self.gpus else {}
-            self._store(("nodes", "", f"node-{number}"), {"kind": "Node", "status": {"allocatable": gpus}})
+            self.store(("nodes", "", f"node-{number}"), {"kind": "Node", "status": {"allocatable": gpus}})
 
     @property
     def writes(self) -> list[str]:
@@ -85,7 +106,7 @@ class KubernetesApi:
         name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace", "")
         with self.clock.lock:
             if namespace and ("namespaces", "", namespace) not in self.objects:
-                self._store(("namespaces", "", namespace), {"kind": "Namespace", "metadata": {"name": namespace}})
+                self.store(("namespaces", "", namespace), {"kind": "Namespace", "metadata": {"name": namespace}})
             key = (resource, namespace, name)
             self._apply(key, copy.deepcopy(manifest), manager, force=True)
             return self.objects[key]
@@ -100,7 +121,9 @@ class KubernetesApi:
         with self.clock.lock:
             self.requests.append(f"{method} {parts.path}")
             self.bodies.append(body.decode())
-            if headers["Authorization"] not in (f"Bearer {TOKEN}", f"bearer {TOKEN}"):
+            token = (headers["Authorization"] or "").partition(" ")[2]
+            self._account = self.accounts.get(token)
+            if token != TOKEN and self._account is None:
                 return 401, _status(401, "Unauthorized", "Unauthorized")
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             try:
@@ -120,7 +143,7 @@ class KubernetesApi:
         match = _PATH.fullmatch(path)
         if not match or not self._serves(match[1]):
             return 404, "404 page not found\n"
-        group, namespace, resource, name = match.groups()
+        group, namespace, resource, name, part = match.groups()
         if namespace is not None and resource is None:
             namespace, resource, name = "", "namespaces", namespace
         if resource is None:
@@ -133,6 +156,12 @@ class KubernetesApi:
             case "GET" if not name:
                 self._allow("list", key)
                 return 200, self._list(resource, namespace, query)
+            case "GET" if part:
+                self._allow("get", key, part)
+                one = self._existing(key)
+                return 200, self.controllers.log_of(key, query) if part == "log" and self.controllers else one
+            case "POST" if not name:
+                return 201, self._create(key, body)
             case "GET":
                 self._allow("get", key)
                 return 200, _shown(self._existing(key), headers)
@@ -147,14 +176,21 @@ class KubernetesApi:
     def _serves(self, group: str) -> bool:
         return group in GROUPS and (self.has_operator or "nvidia" not in group)
 
-    def _allow(self, verb: str, key: Key) -> None:
+    def _allow(self, verb: str, key: Key, part: str = "") -> None:
         resource, namespace, name = key
-        if self.allowed is None or f"{verb} {resource}" in self.allowed:
-            return
         group = next(group for group, kinds in GROUPS.items() if resource in kinds)
         api = "" if group == "/api/v1" else group.split("/")[2]
-        where = "at the cluster scope" if resource in CLUSTER_WIDE else f'in the namespace "{namespace}"'
-        who = "system:serviceaccount:vda:vda"
+        resource = f"{resource}/{part}" if part else resource
+        if self._account is not None:
+            assert self.rbac is not None
+            right = Right(namespace, api, resource, verb, name)
+            self.asked.append((self._account, right))
+            if self.rbac.allows(self._account, right):
+                return
+        elif self.allowed is None or f"{verb} {resource}" in self.allowed:
+            return
+        where = "at the cluster scope" if key[0] in CLUSTER_WIDE else f'in the namespace "{namespace}"'
+        who = f"system:serviceaccount:{self._account or 'vda:vda'}"
         named = f' "{name}"' if name else ""
         said = f'{resource}{f".{api}" if api else ""}{named} is forbidden: User "{who}" cannot {verb} resource'
         raise Refusal(403, "Forbidden", f'{said} "{resource}" in API group "{api}" {where}')
@@ -174,11 +210,24 @@ class KubernetesApi:
             label, _, value = term.partition("=")
             chosen = [one for one in chosen if one["metadata"].get("labels", {}).get(label) == value]
         for term in filter(None, query.get("fieldSelector", "").split(",")):
-            assert term.startswith("metadata.name="), term
-            chosen = [one for one in chosen if one["metadata"]["name"] == term.partition("=")[2]]
+            path, _, value = term.partition("=")
+            if path not in ("metadata.name", "involvedObject.name"):
+                raise Refusal(400, "BadRequest", f"field label not supported: {path}")
+            chosen = [one for one in chosen if _at(one, tuple(path.split("."))) == value]
         start, size = int(query.get("continue", 0)), int(query.get("limit", len(chosen) or 1))
         more = {"continue": str(start + size)} if start + size < len(chosen) else {}
         return {"kind": "List", "metadata": {"resourceVersion": "1", **more}, "items": chosen[start : start + size]}
+
+    def _create(self, key: Key, body: Object) -> Object:
+        key = (key[0], key[1], body.get("metadata", {}).get("name") or "")
+        self._allow("create", key)
+        if key[1] and ("namespaces", "", key[1]) not in self.objects:
+            raise Refusal(404, "NotFound", f'namespaces "{key[1]}" not found')
+        if key in self.objects:
+            raise Refusal(409, "AlreadyExists", f'{key[0]} "{key[2]}" already exists')
+        self._apply(key, body, "Swagger-Codegen", force=True)
+        self.made.append("/".join(key))
+        return self.objects[key]
 
     def _patched(self, key: Key, body: Object, query: dict[str, str], headers: Any) -> Any:
         self._allow("patch", key)
@@ -221,13 +270,13 @@ class KubernetesApi:
         self._owners[key] = owners
         live |= {"apiVersion": body["apiVersion"], "kind": body["kind"]}
         before = self.objects.get(key)
-        self._store(key, live)
+        self.store(key, live)
         if key[0] == "jobs" and before is None:
-            self._run_job(key)
+            self.controllers.job_made(key) if self.controllers else self._run_job(key)
         if key[0] == "nimservices" and self.operator_works and (before or {}).get("spec") != live["spec"]:
             self.clock.after(5, lambda: self._reconcile(key, live["metadata"]["uid"]))
 
-    def _store(self, key: Key, one: Object) -> None:
+    def store(self, key: Key, one: Object) -> None:
         metadata = one.setdefault("metadata", {})
         metadata.setdefault("name", key[2])
         metadata.setdefault("uid", f"uid-{next(self._uids)}")
@@ -242,6 +291,8 @@ class KubernetesApi:
         uid = body.get("preconditions", {}).get("uid", one["metadata"]["uid"])
         if uid != one["metadata"]["uid"]:
             raise Refusal(409, "Conflict", f"Precondition failed: UID in precondition: {uid}")
+        if key[0] == "pods" and self.controllers and not self.controllers.pod_deleted(key):
+            return
         del self.objects[key]
         self._owners.pop(key, None)
         # Without a policy the pods of a batch/v1 Job are orphaned.
@@ -249,7 +300,7 @@ class KubernetesApi:
             for pod in [
                 k for k, p in self.objects.items() if p["metadata"].get("labels", {}).get("job-name") == key[2]
             ]:
-                del self.objects[pod]
+                self._delete(pod, {}, {})
 
     # Controllers
 
@@ -259,7 +310,7 @@ class KubernetesApi:
         ready = ("secrets", key[1], "hf-token-secret") in self.objects
         waiting = {} if ready else {"waiting": {"reason": "CreateContainerConfigError", "message": "no secret"}}
         status = {"phase": "Running" if ready else "Pending", "containerStatuses": [{"state": waiting}]}
-        self._store(pod, {"kind": "Pod", "metadata": {"labels": {"job-name": name}}, "status": status})
+        self.store(pod, {"kind": "Pod", "metadata": {"labels": {"job-name": name}}, "status": status})
         if ready:
             self.clock.after(self.download_seconds, lambda: self._end_job(key, uid))
 
@@ -275,7 +326,7 @@ class KubernetesApi:
             self.weights.add(key[2].removesuffix("-hf-download"))
             ended = {"type": "Complete", "status": "True"}
             self.clock.after(60, lambda: self._collect(key, uid))
-        self._store(key, job | {"status": {"conditions": [{"type": "SuccessCriteriaMet", "status": "False"}, ended]}})
+        self.store(key, job | {"status": {"conditions": [{"type": "SuccessCriteriaMet", "status": "False"}, ended]}})
 
     def _collect(self, key: Key, uid: str) -> None:
         if key in self.objects and self.objects[key]["metadata"]["uid"] == uid:
@@ -299,13 +350,13 @@ class KubernetesApi:
         if used >= self.gpus and not is_placed:
             said = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
             scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
-            self._store(pod_key, pod | {"status": {"phase": "Pending", "conditions": [scheduled]}})
+            self.store(pod_key, pod | {"status": {"phase": "Pending", "conditions": [scheduled]}})
         else:
             pod["spec"] = {"nodeName": "node-2"}
             waiting = {"waiting": {"reason": trouble, "message": "back-off"}} if trouble else {}
             conditions = [{"type": "Ready", "status": "False"}]
             status = {"phase": "Running", "containerStatuses": [{"state": waiting}], "conditions": conditions}
-            self._store(pod_key, pod | {"status": status})
+            self.store(pod_key, pod | {"status": status})
         self._state(key, "NotReady")
         if "nodeName" in pod["spec"] and not trouble:
             pod_uid = self.objects[pod_key]["metadata"]["uid"]
@@ -326,7 +377,7 @@ class KubernetesApi:
 
     def _state(self, key: Key, state: str) -> None:
         condition = {"type": "NIM_SERVICE_READY", "status": str(state == "Ready")}
-        self._store(key, self.objects[key] | {"status": {"state": state, "conditions": [condition]}})
+        self.store(key, self.objects[key] | {"status": {"state": state, "conditions": [condition]}})
 
 
 @contextmanager
@@ -359,7 +410,7 @@ def serving_kubernetes(api: KubernetesApi) -> Iterator[KubernetesApi]:
         yield api
 
 
-def write_kubeconfig(path: Path, **servers: str) -> Path:
+def write_kubeconfig(path: Path, *, token: str = TOKEN, **servers: str) -> Path:
     """A kubeconfig with a context for each of the servers."""
     path.write_text(
         yaml.safe_dump(
@@ -368,7 +419,7 @@ def write_kubeconfig(path: Path, **servers: str) -> Path:
                 "kind": "Config",
                 "current-context": next(iter(servers), ""),
                 "clusters": [{"name": name, "cluster": {"server": url}} for name, url in servers.items()],
-                "users": [{"name": "somebody", "user": {"token": TOKEN}}],
+                "users": [{"name": "somebody", "user": {"token": token}}],
                 "contexts": [{"name": name, "context": {"cluster": name, "user": "somebody"}} for name in servers],
             }
         )
@@ -398,6 +449,21 @@ def _validate(key: Key, one: Object, before: Object | None) -> None:
         raise Refusal(422, "Invalid", f"{invalid}{'.'.join(frozen[key[0]])}: field is immutable")
     if key[0] == "nimservices" and not all(one.get("spec", {}).get(name) for name in ("image", "authSecret")):
         raise Refusal(422, "Invalid", f"{invalid}spec.image: Required value")
+    if key[0] == "jobs":
+        _validate_job(one, invalid)
+
+
+def _validate_job(one: Object, invalid: str) -> None:
+    if len(one["metadata"]["name"]) > 63:
+        raise Refusal(422, "Invalid", f"{invalid}metadata.name: must be no more than 63 characters")
+    pod = _at(one, ("spec", "template", "spec")) or {}
+    if pod.get("restartPolicy") not in ("Never", "OnFailure"):
+        raise Refusal(422, "Invalid", f"{invalid}spec.template.spec.restartPolicy: Unsupported value")
+    if not all(container.get("image") for container in pod.get("containers") or [{}]):
+        raise Refusal(422, "Invalid", f"{invalid}spec.template.spec.containers[0].image: Required value")
+    labels = (_at(one, ("spec", "template", "metadata", "labels")) or {}) | (one["metadata"].get("labels") or {})
+    if bad := [value for value in labels.values() if not _LABEL.fullmatch(value)]:
+        raise Refusal(422, "Invalid", f"{invalid}metadata.labels: Invalid value: {bad[0]!r}")
 
 
 def _leaves(one: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

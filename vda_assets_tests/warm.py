@@ -1,4 +1,5 @@
-"""`vda` as processes that begin in milliseconds: forked from one that has imported what its commands import.
+"""`vda` and Dagster's commands as processes that begin in milliseconds: forked from one that has imported what they
+import.
 
 Each is a process as the shell would start it, with its own environment, folder, signals and limits; only the imports,
 one to three seconds of CPU time, were made before. Its arguments and environment do not show in /proc: what looks there
@@ -25,6 +26,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Self
 
+from vda_assets_tests.namespaces import enter
+
 _LONGEST_REQUEST_BYTES = 4_000_000
 _PRELOADED = (
     "vda_assets.cli.run",
@@ -37,6 +40,11 @@ _PRELOADED = (
     "vda_assets.cli.transfer",
     "vda_assets.cli.videos",
     "vda_assets.embedded.service.server",
+    "dagster._cli",
+    "dagster._daemon.cli",
+    "dagster._grpc.server",
+    "vda_assets.definitions",
+    "vda_assets.dagster_defs.build",
     "dagster._core.storage.event_log.sqlite.sqlite_event_log",
     "dagster._core.storage.runs.sqlite.sqlite_run_storage",
     "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",
@@ -44,6 +52,11 @@ _PRELOADED = (
     "gcsfs",
     "s3fs",
 )
+_MAIN = {
+    "vda": ("vda_assets.cli.__main__", "main"),
+    "dagster": ("dagster._cli", "main"),
+    "dagster-daemon": ("dagster._daemon.cli", "main"),
+}
 
 
 class WarmProcess:
@@ -60,15 +73,22 @@ class WarmProcess:
         text: bool = False,
         start_new_session: bool = False,
         largest_file_bytes: int | None = None,
+        program: str = "vda",
+        container: Mapping[str, Any] | None = None,
     ) -> None:
-        """`stdout` and `stderr` are `subprocess.PIPE`, or a file; `stderr` may be `subprocess.STDOUT`."""
-        self.args = ["vda", *arguments]
+        """`stdout` and `stderr` are `subprocess.PIPE`, or a file; `stderr` may be `subprocess.STDOUT`.
+
+        `program` is one of those that are known here, or any other, which begins as slowly as ever; `container` has the
+        arguments of `namespaces.enter`.
+        """
+        self.args = [program, *arguments]
         self.returncode: int | None = None
         self.stdout, out = _stream(stdout, text=text)
         self.stderr, err = (None, out) if stderr == subprocess.STDOUT else _stream(stderr, text=text)
         self._answers, theirs = socket.socketpair()
         request = {
-            "arguments": list(arguments),
+            "arguments": [program, *arguments],
+            "container": container,
             "environment": dict(env),
             "folder": str(cwd),
             "new_session": start_new_session,
@@ -254,11 +274,16 @@ def _become(request: Mapping[str, Any], fds: Sequence[int]) -> Sequence[str]:
     os.environ.update(request["environment"])
     if (most := request["largest_file_bytes"]) is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-    return ["vda", *request["arguments"]]
+    if request["container"]:
+        enter(**request["container"])
+    program = request["arguments"][0]
+    if program not in _MAIN:
+        os.execvp(program, request["arguments"])
+    return request["arguments"]
 
 
 def _begin_server_of_processes() -> None:
-    """`vda run` calls much in processes of its own, forked from a server: that is forked here as well, which saves it a
+    """A run calls much in processes of its own, forked from a server: that is forked here as well, which saves it a
     second of imports. Once the command has threads, it could not be."""
 
     def forked(_path: str, arguments: Sequence[str], fds: Sequence[int]) -> int:
@@ -287,10 +312,11 @@ def _run() -> int:
     """What the interpreter would do with the command, but without taking itself apart afterwards: in a forked process
     that copies all its memory."""
     code = 0
-    if sys.argv[1:2] == ["run"]:
+    if sys.argv[1:2] == ["run"] or sys.argv[1:3] == ["api", "execute_run"]:
         _begin_server_of_processes()
     try:
-        import_module("vda_assets.cli.__main__").main()
+        module, main = _MAIN[sys.argv[0]]
+        getattr(import_module(module), main)()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 - the interpreter's own way with what nobody caught
@@ -307,7 +333,8 @@ if __name__ == "__main__":
     for module in _PRELOADED:
         import_module(module)
     assert threading.active_count() == 1, "a process with threads cannot be forked"
-    assert "huggingface_hub" not in sys.modules, "it reads its environment when it is imported"
+    for module in ("huggingface_hub", "kubernetes.config"):
+        assert module not in sys.modules, f"{module} reads its environment when it is imported"
     gc.collect()
     gc.freeze()
     sys.argv = list(_serve(socket.socket(fileno=int(sys.argv[1]))))

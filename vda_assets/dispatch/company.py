@@ -38,6 +38,9 @@ class Company(Protocol):
     def need(self, keys: Collection[str]) -> frozenset[str]:
         """Those that any other living run works on too: their workflows must not be canceled."""
 
+    def goes_on(self) -> bool:
+        """Whether another run will go on with all work of this one, which is interrupted."""
+
     def share(self, wish: Wish) -> Collection[Wish]:
         """Tells the others what this run wants of its pool; returns what each other living run last told of it."""
 
@@ -53,6 +56,9 @@ class Alone:
 
     def need(self, keys: Collection[str]) -> frozenset[str]:  # noqa: ARG002
         return frozenset()
+
+    def goes_on(self) -> bool:
+        return False
 
     def share(self, wish: Wish) -> Collection[Wish]:  # noqa: ARG002
         return ()

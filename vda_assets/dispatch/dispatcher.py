@@ -107,7 +107,7 @@ class Dispatcher:
 
         `more` is asked every few seconds for works that have come up meanwhile; the way is clear for them.
 
-        An interrupt cancels what this run submitted and no other living run waits for. Raises OsmoUnavailable when the
+        An interrupt cancels what this run submitted and no other run waits for. Raises OsmoUnavailable when the
         service stays away; the workflows go on then, and a retried run adopts them.
         """
         self._progress.begin(works)
@@ -117,7 +117,9 @@ class Dispatcher:
         except Exception:
             raise
         except BaseException:
-            self._leave_nothing_running()
+            # A run that reads in the books that it was terminated gets the signal a moment later.
+            with interrupts_delayed():
+                self._leave_nothing_running()
             raise
         finally:
             self._log.flush()
@@ -402,6 +404,9 @@ class Dispatcher:
 
     def _leave_nothing_running(self) -> None:
         """Cancels what this run submitted and nobody else needs, whatever became of POSTs that were under way."""
+        if self._company.goes_on():
+            self._log("interrupted, though nobody terminated the run: its workflows go on, and its retry adopts them")
+            return
         left = self._submitter.finish(_LAST_POSTS_SECONDS)
         works = [one.work for one in self._in_flight.values()]
         works += [pending.work for pending in [*(one.pending for one in left.accepted), *left.unanswered]]

@@ -8,7 +8,8 @@ earlier, or each sees the other: then the order of their beginnings decides, whi
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import dagster as dg
 from pydantic import BaseModel, ValidationError
@@ -23,6 +24,8 @@ from vda_assets.runs.dead_runs import fail_dead_runs
 from vda_assets.runs.own_runs import is_terminated
 from vda_assets.runs.private import keep_text, kept_texts
 
+# K8sRunLauncher gives it to the pods of runs, and to nothing else (dagster-k8s 0.29).
+_POD_VARIABLE = "DAGSTER_RUN_JOB_NAME"
 _LIVING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -42,9 +45,18 @@ class Neighbours:
     shares of a pool those of all datasets."""
 
     def __init__(
-        self, instance: dg.DagsterInstance, run_id: str, *, dataset: Dataset, selection: Selection, keys: Sequence[str]
+        self,
+        instance: dg.DagsterInstance,
+        run_id: str,
+        *,
+        dataset: Dataset,
+        selection: Selection,
+        keys: Sequence[str],
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`environment` is that of the process which executes the run."""
         self._instance, self._run_id = instance, run_id
+        self._is_in_pod = _POD_VARIABLE in environment
         self._record = _Record(
             dataset=str(dataset.dataset_url), began=time.time(), stages=selection.stages, keys=frozenset(keys)
         )
@@ -77,6 +89,10 @@ class Neighbours:
 
     def need(self, keys: Collection[str]) -> frozenset[str]:
         return frozenset(keys) & frozenset(key for _, record in self._others() for key in record.keys)
+
+    def goes_on(self) -> bool:
+        """A pod is asked to end when its node is drained, too: then the run is retried on another node."""
+        return self._is_in_pod and not is_terminated(self._instance, self._run_id)
 
     def share(self, wish: Wish) -> list[Wish]:
         self._note(self._record.model_copy(update={"wish": wish}))

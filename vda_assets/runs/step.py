@@ -84,7 +84,14 @@ def _produce(
     log_event: Callable[[Any], None] = context.log_event
     with interrupts_delayed():
         context.instance.add_run_tags(context.run.run_id, process_tags(context.run.run_id))
-    company = Neighbours(context.instance, context.run.run_id, dataset=scope.dataset, selection=selection, keys=keys)
+    company = Neighbours(
+        context.instance,
+        context.run.run_id,
+        dataset=scope.dataset,
+        selection=selection,
+        keys=keys,
+        environment=os.environ,
+    )
     production = Production(
         scope,
         selection=selection,

@@ -153,6 +153,38 @@ def test_an_interrupt_amid_a_submission_cancels_the_workflow_whose_row_is_to_com
     assert desk.osmo.alive() == []
 
 
+def test_a_second_interrupt_while_workflows_are_canceled_waits_for_that() -> None:
+    desk = Desk(lambda _: Fate(seconds=1000))
+    with pytest.raises(KeyboardInterrupt):
+        desk.run(works(*CLIPS), told=after_pauses(3, KeyboardInterrupt), company=Terminated())
+    desk.clock.sleep(5)
+    assert desk.osmo.alive() == []
+
+
+class Terminated(Alone):
+    """The signal comes once more while it is asked what of the run's own work others need."""
+
+    def need(self, keys: Collection[str]) -> frozenset[str]:
+        signal.raise_signal(signal.SIGINT)
+        return frozenset()
+
+
+class InPod(Alone):
+    def goes_on(self) -> bool:
+        return True
+
+
+def test_an_interrupt_of_a_run_that_goes_on_elsewhere_cancels_nothing() -> None:
+    desk = Desk(lambda _: Fate(seconds=1000))
+    with pytest.raises(KeyboardInterrupt):
+        desk.run(works(*CLIPS[:3]), told=after_pauses(4, KeyboardInterrupt), company=InPod())
+    desk.clock.sleep(5)
+    sent = desk.osmo.alive()
+    assert len(sent) == 3
+    assert desk.run(works(*CLIPS[:3])).completed == all_of(*CLIPS[:3])
+    assert set(desk.osmo.workflows_taken) == set(sent)
+
+
 def test_an_interrupt_spares_what_another_living_run_waits_for() -> None:
     desk = Desk(lambda _: Fate(seconds=1000))
     with pytest.raises(KeyboardInterrupt):
