@@ -1,7 +1,10 @@
-"""A backfill in which a run's pod is killed, the code location is upgraded, and a run is terminated."""
+"""Backfills whose runs are pods: some are killed, evicted, drained, terminated or never start, and the code location is
+upgraded meanwhile."""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,26 +14,40 @@ from pathlib import Path
 import dagster as dg
 import psutil
 import pytest
+from dagster._daemon.monitoring.run_monitoring import monitor_starting_run
 
 from vda_assets.runs.own_runs import planned_partitions
-from vda_assets_tests.cluster.deployed import KEYS, NAMESPACE, NOT_ENDED, Deployed, deployed, image_variables, wait_for
+from vda_assets_tests.cluster.deployed import (
+    IMAGE,
+    KEYS,
+    NAMESPACE,
+    NOT_ENDED,
+    Deployed,
+    deployed,
+    image_variables,
+    wait_for,
+)
 from vda_assets_tests.end_to_end.world import REPOSITORY
 from vda_assets_tests.postgres import PostgresServer
 from vda_assets_tests.quick_results import held_quick_container
 
 UPGRADED = "registry.example.com/vda:2"
-# Of 22 clips: partitions side by side are one run.
+# The backfill's three runs: partitions side by side are one run.
 RANGES = (range(7), range(8, 15), range(16, 22))
+# Other backfills, of a clip each.
+STRIKES = {"evicted": 22, "drained": 24}
+UNSTARTED = 26
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What each run was asked for, by what befell it."""
+    """What each run of the backfill was asked for, by what befell it."""
 
     cluster: Deployed
     instance: dg.DagsterInstance
+    runs: tuple[dg.DagsterRun, ...]
     killed: frozenset[str]
     left_alone: frozenset[str]
     terminated: frozenset[str]
@@ -40,23 +57,49 @@ class Ended:
 def ended(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, quick_results: Path) -> Iterator[Ended]:
     folder = tmp_path_factory.mktemp("cluster") / "world"
     with (
-        deployed(folder, postgres, quick_results, clips=22, start_timeout_seconds=300) as cluster,
+        deployed(folder, postgres, quick_results, clips=27, start_timeout_seconds=300) as cluster,
         cluster.instance() as instance,
     ):
         cluster.start_code_server()
         cluster.start_daemon(instance)
         with held_quick_container(cluster.world):
             runs = cluster.ask_for_runs_at_once(instance, RANGES, name="all")
-            cluster.wait_for_workflows(sum(map(len, RANGES)))
+            ask_for_others(cluster, instance)
+            cluster.wait_for_workflows(sum(map(len, RANGES)) + len(STRIKES))
             killed, _, terminated = runs
+            struck = [cluster.runs_of(instance, name)[0] for name in STRIKES]
             cluster.kubelet.kill(cluster.kubelet.pod_of(killed.run_id))
+            cluster.kubelet.evict(cluster.kubelet.pod_of(struck[0].run_id))
+            cluster.kubelet.drain(cluster.kubelet.pod_of(struck[1].run_id))
             upgrade(cluster, instance)
             assert instance.run_launcher.terminate(terminated.run_id)
-            is_over = (killed.run_id, terminated.run_id)
+            is_over = [run.run_id for run in (killed, terminated, *struck)]
             wait_for(lambda: all(instance.get_run_by_id(one).is_finished for one in is_over), "their ends", seconds=120)
-        wait_for(lambda: has_ended(cluster, instance), "the end of the backfill", seconds=240)
+        runs_ended(cluster, instance, "all", count=len(RANGES) + 1)
         asked = [frozenset(planned_partitions(instance, run.run_id, KEYS["original_labels"])) for run in runs]
-        yield Ended(cluster, instance, *asked)
+        yield Ended(cluster, instance, tuple(runs), *asked)
+
+
+def ask_for_others(cluster: Deployed, instance: dg.DagsterInstance) -> None:
+    # A run has failed for some milliseconds before it says that it is retried, and Dagster 1.13 ends a backfill that it
+    # looks at just then, without the retry.
+    for name, clip in STRIKES.items():
+        cluster.ask_for(instance, [cluster.keys()[clip]], name=name, tags={"dagster/will_retry": "true"})
+    image = json.dumps({"container_config": {"image": "registry.example.com/none:1"}})
+    tags = {"dagster-k8s/config": image, "dagster/max_retries": "0"}
+    cluster.ask_for(instance, [cluster.keys()[UNSTARTED]], name="unstarted", tags=tags)
+
+
+def runs_ended(cluster: Deployed, instance: dg.DagsterInstance, name: str, *, count: int = 1) -> list[dg.DagsterRun]:
+    """The runs of a backfill, the oldest first, once there are so many and all have ended."""
+    found: list[dg.DagsterRun] = []
+
+    def ended() -> bool:
+        found[:] = reversed(cluster.runs_of(instance, name))
+        return len(found) >= count and not any(run.status in NOT_ENDED for run in found)
+
+    wait_for(ended, f"the end of {count} runs of {name}", seconds=240)
+    return found
 
 
 def upgrade(cluster: Deployed, instance: dg.DagsterInstance) -> None:
@@ -73,29 +116,83 @@ def upgrade(cluster: Deployed, instance: dg.DagsterInstance) -> None:
     cluster.start_daemon(instance)
 
 
-def has_ended(cluster: Deployed, instance: dg.DagsterInstance) -> bool:
-    runs = cluster.runs_of(instance, "all")
-    return len(runs) > len(RANGES) and not any(run.status in NOT_ENDED for run in runs)
-
-
 def test_every_clip_is_made_but_those_of_the_terminated_run(ended: Ended) -> None:
-    assert ended.cluster.made(ended.instance) == ended.killed | ended.left_alone
+    others = {ended.cluster.keys()[clip] for clip in (*STRIKES.values(), UNSTARTED)}
+    assert ended.cluster.made(ended.instance) - others == ended.killed | ended.left_alone
 
 
 def test_every_clip_was_sent_once_whatever_became_of_its_run(ended: Ended) -> None:
+    for name in STRIKES:
+        runs_ended(ended.cluster, ended.instance, name, count=2)
     sent = ended.cluster.submitted()
-    expected = {key: ["COMPLETED"] for key in ended.killed | ended.left_alone}
+    struck = {ended.cluster.keys()[clip] for clip in STRIKES.values()}
+    expected = {key: ["COMPLETED"] for key in ended.killed | ended.left_alone | struck}
     expected |= {key: ["FAILED_CANCELED"] for key in ended.terminated}
     assert {key: statuses for key, statuses in sent.items() if statuses} == expected
 
 
 def test_a_run_that_begins_after_the_upgrade_has_the_new_image(ended: Ended) -> None:
     jobs = ended.cluster.api.of("jobs")
-    images = {name: job["spec"]["template"]["spec"]["containers"][0]["image"] for name, job in jobs.items()}
-    retries = {run.run_id for run in ended.cluster.runs_of(ended.instance, "all") if run.parent_run_id}
-    assert retries
-    for name, image in images.items():
-        assert (image == UPGRADED) == (name.removeprefix("dagster-run-") in retries)
+    runs = ended.cluster.runs_of(ended.instance, "all")
+    assert any(run.parent_run_id for run in runs)
+    for run in runs:
+        if job := jobs.get(f"dagster-run-{run.run_id}"):
+            (container,) = job["spec"]["template"]["spec"]["containers"]
+            assert container["image"] == (UPGRADED if run.parent_run_id else IMAGE)
+
+
+def test_a_run_makes_its_clips_in_a_pod_that_has_the_image_and_settings_of_the_deployment(ended: Ended) -> None:
+    run = ended.instance.get_run_by_id(ended.runs[1].run_id)
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    job_key = ("jobs", NAMESPACE, f"dagster-run-{run.run_id}")
+    job = ended.cluster.api.objects[job_key]
+    wait_for(lambda: ended.cluster.api.objects[job_key]["status"].get("succeeded") == 1, "the end of its Job")
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == IMAGE
+    assert pod["serviceAccountName"] == "vda-run"
+    assert pod["terminationGracePeriodSeconds"] == 60
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert {source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source} == {
+        "vda-postgres",
+        "vda-secrets",
+    }
+    told = json.dumps(job)
+    assert not [secret for secret in ended.cluster.secrets.values() if secret in told and secret != "dagster"]
+
+
+def test_a_terminated_run_leaves_no_job(ended: Ended) -> None:
+    run = ended.instance.get_run_by_id(ended.runs[2].run_id)
+    assert run.status is dg.DagsterRunStatus.CANCELED
+    wait_for(lambda: not ended.cluster.kubelet.pods_of(run.run_id), "the end of its pod")
+    assert ("jobs", NAMESPACE, f"dagster-run-{run.run_id}") not in ended.cluster.api.objects
+
+
+@pytest.mark.parametrize("strike", STRIKES)
+def test_a_run_whose_pod_goes_away_is_retried(ended: Ended, strike: str) -> None:
+    failed, retried = runs_ended(ended.cluster, ended.instance, strike, count=2)
+    assert failed.run_id == retried.root_run_id
+    assert failed.status is dg.DagsterRunStatus.FAILURE
+    assert retried.status is dg.DagsterRunStatus.SUCCESS
+    assert ended.cluster.keys()[STRIKES[strike]] in ended.cluster.made(ended.instance)
+
+
+def test_a_run_whose_pod_cannot_start_fails_and_says_what_to_look_at(ended: Ended) -> None:
+    (run,) = ended.cluster.runs_of(ended.instance, "unstarted")
+    with ended.cluster.instance("vda-daemon", start_timeout_seconds=1) as daemons:
+        monitor_starting_run(daemons, daemons.get_run_record_by_id(run.run_id), logging.getLogger(__name__))
+    (run,) = runs_ended(ended.cluster, ended.instance, "unstarted")
+    (entry,) = ended.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    assert "taking longer than 1 seconds to start" in entry.message
+    assert "ImagePullBackOff" in entry.message
+    assert 'Failed to pull image "registry.example.com/none:1"' in entry.message
+    assert "kubectl describe pod dagster-run-" in entry.message
+
+
+def test_nobody_was_refused_what_it_asked_of_kubernetes(ended: Ended) -> None:
+    api = ended.cluster.api
+    assert [(who, right) for who, right in api.asked if not api.rbac.allows(who, right)] == []
+    assert {who for who, _ in api.asked} == {f"{NAMESPACE}:vda-webserver", f"{NAMESPACE}:vda-daemon"}
 
 
 def test_nothing_is_left_running(ended: Ended) -> None:
