@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -122,6 +122,14 @@ def test_an_interrupt_right_after_an_answer_cancels_the_workflow_whose_row_is_to
     assert desk.osmo.alive() == []
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """SIGINT interrupts this process, even where whoever started it has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Interrupted(Inline):
     """Ctrl-C strikes where its answer is taken, or right after a POST was sent, before anybody notes it down."""
 
@@ -143,6 +151,7 @@ class Interrupted(Inline):
         return future
 
 
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("at_answer", [False, True])
 def test_an_interrupt_amid_a_submission_cancels_the_workflow_whose_row_is_to_come(at_answer: bool) -> None:
     desk = Desk(row_seconds=2.0, executor=Interrupted(at_answer=at_answer))
@@ -153,6 +162,7 @@ def test_an_interrupt_amid_a_submission_cancels_the_workflow_whose_row_is_to_com
     assert desk.osmo.alive() == []
 
 
+@pytest.mark.usefixtures("heeded")
 def test_a_second_interrupt_while_workflows_are_canceled_waits_for_that() -> None:
     desk = Desk(lambda _: Fate(seconds=1000))
     with pytest.raises(KeyboardInterrupt):

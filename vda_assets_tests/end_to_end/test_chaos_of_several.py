@@ -24,7 +24,7 @@ from vda_assets_tests.quick_results import change_yaml, use_quick_container
 from vda_assets_tests.storage.emulators import configure, moto
 
 OTHER = "night-shift"
-CLIPS = 6
+CLIPS = 4
 OUTPUTS = ("original_labels", "augmented_videos", "augmented_labels")
 # Slower than the deployment's answer_seconds: most POSTs are given up before they are answered.
 ANSWER_SECONDS, SLOW_SECONDS = 1.0, 3.0

@@ -41,7 +41,7 @@ def test_each_has_its_own_assets_and_sensors_and_they_share_what_is_the_deployme
     sensors = {sensor.name for sensor in definitions.sensors or ()}
     own = {}
     for slug in ("street", "night_shift"):
-        node = graph.get(dg.AssetKey([slug, "augmented_labels"]))
+        node = graph.get(dg.AssetKey([slug, "augmented_videos"]))
         assert node.group_name == slug
         assert {key.path[0] for key in node.parent_keys} == {slug, "local"}
         own[slug] = [{name.removeprefix(slug) for name in names if name.startswith(slug)} for names in (keys, sensors)]
