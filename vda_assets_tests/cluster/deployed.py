@@ -50,6 +50,7 @@ BASE = REPOSITORY / "deploy/base"
 # Comparisons are left out: each run would render them in processes of its own.
 KEYS = {str(stage): dg.AssetKey([DATASET, str(stage)]) for stage in Stage}
 NAMESPACE, IMAGE = "vda", "registry.example.com/vda:1"
+RUNS_AT_ONCE = 10
 ACCOUNTS = ("vda-webserver", "vda-daemon", "vda-code", "vda-run")
 NOT_ENDED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -205,7 +206,7 @@ class Deployed:
         instance.event_log_storage.set_concurrency_slots(pool, 0)
         self.ask_for(instance, [self.keys()[number] for some in clips for number in some], name=name)
         wait_for(lambda: len(self.runs_of(instance, name)) == len(clips), "the runs", seconds=120)
-        instance.event_log_storage.set_concurrency_slots(pool, len(clips))
+        instance.event_log_storage.set_concurrency_slots(pool, RUNS_AT_ONCE)
         return self.runs_of(instance, name)
 
     def runs_of(self, instance: dg.DagsterInstance, backfill: str) -> list[dg.DagsterRun]:
@@ -285,7 +286,7 @@ def _configure(cluster: Deployed, monitoring: dict[str, Any]) -> None:
     # No token is mounted into these pods: each has a kubeconfig with its own, named in KUBECONFIG.
     instance["run_launcher"]["config"] |= {"load_incluster_config": False}
     instance["run_monitoring"] |= {"poll_interval_seconds": 3, **monitoring}
-    instance["concurrency"]["pools"]["default_limit"] = 10
+    instance["concurrency"]["pools"]["default_limit"] = RUNS_AT_ONCE
     text = yaml.safe_dump(instance)
     (cluster.home / "dagster.yaml").write_text(text)
     settings = {
