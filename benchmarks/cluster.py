@@ -8,7 +8,6 @@ times say little of a cluster. Needs Debian's package postgresql.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -18,6 +17,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
+
+from told import tell  # noqa: E402
 
 from vda_assets_tests.cluster.deployed import deployed, wait_for  # noqa: E402
 from vda_assets_tests.postgres import PostgresServer, serving_postgres  # noqa: E402
@@ -34,11 +35,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="vda-bench-") as folder, serving_postgres() as postgres:
         figures = measure(Path(folder), postgres, runs=4 if arguments.quick else 25)
-    if arguments.json:
-        print(json.dumps({"figures": figures}))
-        return
-    for figure in figures:
-        print(f"{figure['name']:<32} {figure['value']:>8.1f} {figure['unit']}")
+    tell(figures, as_json=arguments.json)
 
 
 def measure(folder: Path, postgres: PostgresServer, *, runs: int) -> list[dict[str, Any]]:
@@ -69,8 +66,8 @@ def measure(folder: Path, postgres: PostgresServer, *, runs: int) -> list[dict[s
         "runs at once": (runs, "runs"),
         "connections without runs": (without_runs[0], "connections"),
         "connections with runs": (with_runs[0], "connections"),
-        "asked until all are submitted": (at_work - began, "s"),
-        "submitted until all have ended": (time.monotonic() - at_work, "s"),
+        "asked until all are submitted": (round(at_work - began, 1), "s"),
+        "submitted until all have ended": (round(time.monotonic() - at_work, 1), "s"),
     }
     return [{"name": name, "value": value, "unit": unit} for name, (value, unit) in figures.items()]
 

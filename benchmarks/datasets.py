@@ -10,7 +10,6 @@ Each job is done in a process of its own, whose memory is told. Seconds are thos
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shutil
 import sys
@@ -35,6 +34,7 @@ REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from dataset_books import listed_on_s3, log_by_the_lot  # noqa: E402
+from told import tell  # noqa: E402
 
 from vda_assets.dagster_defs.build import build_definitions  # noqa: E402
 from vda_assets.dagster_defs.schedules import ask  # noqa: E402
@@ -259,14 +259,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     sizes, datasets = ((500,), (1, 10)) if arguments.quick else ((1_000, 10_000, 100_000), (1, 20, 200))
-    found = []
     with tempfile.TemporaryDirectory(prefix="vda-bench-") as home:
-        for figure in figures(Path(home), sizes, datasets):
-            found.append(figure)
-            if not arguments.json:
-                print(f"{figure['name']:50} {figure['value']:10} {figure['unit']}", flush=True)
-    if arguments.json:
-        print(json.dumps({"figures": found}))
+        tell(figures(Path(home), sizes, datasets), as_json=arguments.json)
 
 
 if __name__ == "__main__":

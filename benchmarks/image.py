@@ -5,7 +5,6 @@ in memory and how soon it ends. The image is built first, unless it is there; se
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -13,14 +12,19 @@ import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import psutil
 from dagster._grpc.client import DagsterGrpcClient
+from told import tell
 
-from vda_assets_tests.deploy.image import Image, base_of_tests, built_image, podman, why_not
-from vda_assets_tests.end_to_end.world import free_port, make_world, wait_for
+REPOSITORY = Path(__file__).parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from vda_assets_tests.deploy.image import Image, base_of_tests, built_image, podman, why_not  # noqa: E402
+from vda_assets_tests.end_to_end.world import free_port, make_world, wait_for  # noqa: E402
 
 
 def sizes(image: Image) -> Iterator[dict[str, Any]]:
@@ -66,15 +70,9 @@ def main() -> None:
     if reason := why_not():
         raise SystemExit(reason)
     image = built_image()
-    found = []
     with tempfile.TemporaryDirectory(prefix="vda-bench-") as home:
-        for figures in (sizes(image), code_server(image, Path(home), rounds=1 if arguments.quick else 5)):
-            for figure in figures:
-                found.append(figure)
-                if not arguments.json:
-                    print(f"{figure['name']:50} {figure['value']:10} {figure['unit']}", flush=True)
-    if arguments.json:
-        print(json.dumps({"figures": found}))
+        started = code_server(image, Path(home), rounds=1 if arguments.quick else 5)
+        tell(chain(sizes(image), started), as_json=arguments.json)
 
 
 if __name__ == "__main__":

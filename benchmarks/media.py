@@ -9,7 +9,6 @@ fast that encoder is depends on its version, so both are told.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from told import tell
 
 from vda_assets.media.probe import probe
 from vda_assets.media.side_by_side import ENCODER, ENCODER_OPTIONS, side_by_side
@@ -165,15 +165,13 @@ def main() -> None:
         print(versions, flush=True)
     sizes = [(640, 272), (1280, 720)] if arguments.quick else [(640, 272), (1280, 720), (1920, 1080), (3840, 2160)]
     frames, rounds = (50, 1) if arguments.quick else (125, 3)
-    found = []
-    for size in sizes:
-        with tempfile.TemporaryDirectory(prefix="vda-bench-") as home:
-            for figure in figures(Path(home), ffmpeg, size=size, frames=frames, rounds=rounds):
-                found.append(figure)
-                if not arguments.json:
-                    print(f"{figure['name']:50} {figure['value']:10} {figure['unit']}", flush=True)
-    if arguments.json:
-        print(json.dumps({"figures": found, "versions": versions}))
+
+    def of_each() -> Iterator[dict[str, Any]]:
+        for size in sizes:
+            with tempfile.TemporaryDirectory(prefix="vda-bench-") as home:
+                yield from figures(Path(home), ffmpeg, size=size, frames=frames, rounds=rounds)
+
+    tell(of_each(), as_json=arguments.json, versions=versions)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ each job in a process of its own. The plain copy is that of the videos and label
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shutil
 import sys
@@ -23,6 +22,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
+
+from told import tell  # noqa: E402
 
 from vda_assets.storage.access import Storage  # noqa: E402
 from vda_assets.storage.url import StorageUrl  # noqa: E402
@@ -97,14 +98,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="4 and 16 clips; under a minute")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    found = []
     with tempfile.TemporaryDirectory(prefix="vda-bench-") as home:
-        for figure in figures(Path(home), (4, 16) if arguments.quick else (10, 100)):
-            found.append(figure)
-            if not arguments.json:
-                print(f"{figure['name']:50} {figure['value']:10} {figure['unit']}", flush=True)
-    if arguments.json:
-        print(json.dumps({"figures": found}))
+        tell(figures(Path(home), (4, 16) if arguments.quick else (10, 100)), as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ links to one small file each. Peak memory is that of the whole process, beside t
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from typing import Any
 
 import dagster as dg
 from PIL import Image
+from told import tell
 
 from vda_assets.cookbooks.draw import draws_for
 from vda_assets.flows.stages import OUTPUTS, Rendered, Stage
@@ -128,15 +128,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="20 and 200 clips; under a minute")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    found = []
-    for clips in (20, 200) if arguments.quick else (100, 1_000):
+    tell(of_each((20, 200) if arguments.quick else (100, 1_000)), as_json=arguments.json)
+
+
+def of_each(sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    for clips in sizes:
         with tempfile.TemporaryDirectory(prefix="vda-bench-") as home:
-            for figure in figures(Path(home), clips):
-                found.append(figure)
-                if not arguments.json:
-                    print(f"{figure['name']:50} {figure['value']:10} {figure['unit']}", flush=True)
-    if arguments.json:
-        print(json.dumps({"figures": found}))
+            yield from figures(Path(home), clips)
 
 
 if __name__ == "__main__":
