@@ -10,6 +10,7 @@ Each job is done in a process of its own, whose memory is told. Seconds are thos
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
 import sys
@@ -39,6 +40,7 @@ from told import tell  # noqa: E402
 from vda_assets.dagster_defs.build import build_definitions  # noqa: E402
 from vda_assets.dagster_defs.schedules import ask  # noqa: E402
 from vda_assets.dagster_defs.sensors import arrivals, uploads  # noqa: E402
+from vda_assets.definitions import defs  # noqa: E402
 from vda_assets.flows.planning import item_of  # noqa: E402
 from vda_assets.flows.stages import OUTPUTS  # noqa: E402
 from vda_assets.project import Project, load_project  # noqa: E402
@@ -187,8 +189,10 @@ def load(home: Path, datasets: int) -> tuple[Spent, int]:
         text = one.replace("datasets/street", f"datasets/more{number}")
         (world.home / f"assets_cfg/datasets/more{number}.yaml").write_text(text)
 
+    os.environ |= {"VDA_ASSETS_CFG": str(world.home / "assets_cfg"), "VDA_HOME": str(world.home)}
+
     def work() -> str:
-        repository = build_definitions(world.project).get_repository_def()
+        repository = defs().get_repository_def()
         repository.load_all_definitions()
         return serialize_value(RepositorySnap.from_def(repository, defer_snapshots=True))
 

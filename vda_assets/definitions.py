@@ -1,5 +1,7 @@
 """What Dagster loads: the definitions of everything in assets_cfg/."""
 
+import gc
+
 import dagster as dg
 
 from vda_assets.dagster_defs.build import build_definitions
@@ -8,4 +10,11 @@ from vda_assets.project import load_project
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return build_definitions(load_project())
+    # What is built stays for as long as the process: to look through all of it again and again for garbage costs a
+    # sixth of the time that 200 datasets take to load.
+    gc.disable()
+    try:
+        return build_definitions(load_project())
+    finally:
+        gc.freeze()
+        gc.enable()
