@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -65,6 +66,24 @@ def fail_in_quick_container(world: World, *videos: str) -> None:
     fails.mkdir()
     for video in videos:
         (fails / video).touch()
+
+
+def reject_in_quick_container(world: World, *videos: str) -> None:
+    """From now on these videos' augmented clips fail a quality gate."""
+    own = world.folder / "quick_results"
+    augmented = shutil.copytree(own / "augmentation", own / "rejected/augmentation")
+    metadata = json.loads((augmented / "metadata.json").read_text())
+    metadata["hallucination_check"].update(passed=False, score=0.4)
+    told = json.dumps(metadata).encode()
+    (augmented / "metadata.json").write_bytes(told)
+    outcome = json.loads((own / "augmentation.outcome.json").read_text())
+    for file in outcome["files"]:
+        if file["path"] == "metadata.json":
+            file.update(size_bytes=len(told), sha256=hashlib.sha256(told).hexdigest())
+    (own / "rejected/augmentation.outcome.json").write_text(json.dumps(outcome))
+    (own / "rejects").mkdir()
+    for video in videos:
+        (own / "rejects" / video).touch()
 
 
 @contextmanager

@@ -87,6 +87,11 @@ class Browser:
         """Until what the script returns is true."""
         self._until(lambda driver: driver.execute_script(script), script)
 
+    def turn_to_new_page(self) -> None:
+        """To the page that a click has opened in a tab of its own."""
+        self._until(lambda driver: len(driver.window_handles) > 1, "for a new page")
+        self._driver.switch_to.window(self._driver.window_handles[-1])
+
     def resize(self, width: int, height: int) -> None:
         """To a window that a phone has, say, which is narrower than any of this browser's."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}

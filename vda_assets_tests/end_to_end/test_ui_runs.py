@@ -1,4 +1,4 @@
-"""A `vda run` on its page in the Dagster UI: it is terminated there, and executed again."""
+"""Runs and backfills on pages of the Dagster UI: launched, terminated, executed again, and what became of each clip."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from vda_assets_tests.end_to_end.browser import browsing, needs_browser
+from vda_assets_tests.end_to_end.browser import Browser, browsing, needs_browser
 from vda_assets_tests.end_to_end.world import (
     DATASET,
     WORKSPACE,
@@ -20,36 +20,61 @@ from vda_assets_tests.end_to_end.world import (
     wait_for,
     wait_for_answer,
 )
-from vda_assets_tests.quick_results import add_clips, held_quick_container, use_quick_container
+from vda_assets_tests.quick_results import (
+    add_clips,
+    change_yaml,
+    fail_in_quick_container,
+    held_quick_container,
+    reject_in_quick_container,
+    use_quick_container,
+)
 
-CLIPS = 3
-CHOSEN = {"clip000.mp4", "clip002.mp4"}
+GOOD, FAILED, REJECTED = (f"clip{number:03d}.mp4" for number in range(3))
+CHOSEN = {GOOD, REJECTED}
 COMMAND = ("run", "--dataset", DATASET, "--select", "original_labels")
 
 
-@pytest.fixture
-def world(tmp_path: Path, quick_results: Path) -> World:
-    world = make_world(tmp_path)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, quick_results: Path) -> World:
+    """Of three clips, one's containers fail, and one's augmented clip is rejected."""
+    world = make_world(tmp_path_factory.mktemp("ui"))
     use_quick_container(world, quick_results, seconds=0.2)
-    add_clips(world, quick_results, CLIPS)
+    add_clips(world, quick_results, 3)
+    fail_in_quick_container(world, FAILED.removesuffix(".mp4"))
+    reject_in_quick_container(world, REJECTED.removesuffix(".mp4"))
     return world
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ui(world: World) -> Iterator[str]:
-    port = free_port()
+    """Its address, with a server of media beside it."""
+    port, media_port = free_port(), free_port()
+    media_url = {"media_url": f"http://127.0.0.1:{media_port}"}
+    change_yaml(world.folder / "assets_cfg/deployments/local.yaml", lambda one: one.update(media_url))
     dagster_dev = ["dagster", "dev", "-w", WORKSPACE, "--host", "127.0.0.1", "--port", str(port)]
-    with running(world, "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process:
+    with (
+        running(world, "media", "--port", str(media_port), log="media.log"),
+        running(world, "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process,
+    ):
         wait_for_answer(f"http://127.0.0.1:{port}/server_info", process, log=world.folder / "ui.log")
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    with browsing(tmp_path / "profile") as browser:
+        try:
+            yield browser
+        finally:
+            browser.screenshot(tmp_path / "page.png")
+
+
 @needs_browser
 def test_a_run_of_the_command_is_terminated_and_executed_again_from_its_page(
-    world: World, ui: str, tmp_path: Path
+    world: World, ui: str, browser: Browser
 ) -> None:
     videos = (part for clip in sorted(CHOSEN) for part in ("--video", clip))
-    with world.instance() as instance, browsing(tmp_path / "profile") as browser:
+    with world.instance() as instance:
         with held_quick_container(world):
             command = world.start(*COMMAND, *videos, log="run.log")
             try:
@@ -71,3 +96,44 @@ def test_a_run_of_the_command_is_terminated_and_executed_again_from_its_page(
         wait_for(lambda: instance.get_run_by_id(again.run_id).is_finished, "its end", seconds=90)
         assert instance.get_run_by_id(again.run_id).status is dg.DagsterRunStatus.SUCCESS
         assert instance.get_materialized_partitions(dg.AssetKey(["street", "original_labels"])) == CHOSEN
+
+
+@needs_browser
+def test_a_backfill_that_is_launched_on_the_graph_ends_with_a_verdict_and_a_reason_for_each_clip(
+    world: World, ui: str, browser: Browser
+) -> None:
+    with world.instance() as instance:
+        wait_for(lambda: len(instance.get_dynamic_partitions("street_videos")) == 3, "the clips as partitions")
+        browser.open(f"{ui}/locations/vda_assets/asset-groups/street/lineage")
+        browser.click("//button[contains(., 'Materialize all')]")
+        # Where no run has looked at preflight yet, Dagster warns of it first.
+        missing = "//*[@role='dialog']//button[.='Missing']"
+        browser.click(f"//button[.='Confirm'] | {missing}")
+        browser.click(missing)
+        browser.click("//*[@role='dialog']//button[.='Launch backfill']")
+        wait_for(lambda: instance.get_backfills(), "the backfill")
+        wait_for(lambda: instance.get_backfills()[0].status.name.startswith("COMPLETED"), "its end", seconds=180)
+
+    # A card is not green with a flagged clip on it, and says how many are not made.
+    browser.open(f"{ui}/locations/vda_assets/asset-groups/street/lineage")
+    browser.until("return (document.body.innerText.match(/66% filled \\(1 failed\\)/g) || []).length == 4")
+    assert "0 / 1 Passed" in browser.ask("return document.body.innerText")
+    browser.open(f"{ui}/assets/street/augmented_videos?view=checks")
+    browser.see("//*[.='3 clips: 1 accepted, 1 failed, 1 rejected']")
+    assert "hallucination_check failed: score 0.4" in browser.see(f"//tr[td[.='{REJECTED}']]/td[3]")
+
+    # From a failed clip's page, two clicks away.
+    browser.open(f"{ui}/assets/street/augmented_videos?view=partitions&partition={FAILED}")
+    browser.click("//*[self::button or self::a][contains(., 'View all historical events')]")
+    browser.click(f"//*[@role='dialog']//tr//*[normalize-space()='{FAILED}']")
+    assert "the container exited with 3; the last it said: told to fail" in browser.see(
+        "//*[@role='dialog']//tr[td[.='reason']]/td[2]"
+    )
+
+    browser.open(f"{ui}/assets/street/comparisons?view=partitions&partition={GOOD}")
+    browser.until("return [...document.images].some((one) => one.src.endsWith('.webp') && one.naturalWidth == 640)")
+    browser.click("//tr[td[.='video']]//a")
+    browser.turn_to_new_page()
+    browser.until("return document.querySelector('video')?.readyState >= 2")
+    browser.ask("const one = document.querySelector('video'); one.loop = true; one.play()")
+    browser.until("return document.querySelector('video').currentTime > 0.2")
