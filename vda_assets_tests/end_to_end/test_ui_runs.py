@@ -127,7 +127,7 @@ def test_a_backfill_that_is_launched_on_the_graph_ends_with_a_verdict_and_a_reas
     browser.click("//*[self::button or self::a][contains(., 'View all historical events')]")
     browser.click(f"//*[@role='dialog']//tr//*[normalize-space()='{FAILED}']")
     assert "the container exited with 3; the last it said: told to fail" in browser.see(
-        "//*[@role='dialog']//tr[td[.='reason']]/td[2]"
+        "//*[@role='dialog']//tr[td[.='failure']]/td[2]"
     )
 
     browser.open(f"{ui}/assets/street/comparisons?view=partitions&partition={GOOD}")
