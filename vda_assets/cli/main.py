@@ -36,6 +36,7 @@ _COMMANDS = {
     "render": "render.render",
     "mirror": "mirror.mirror_run",
     "media": "media.media",
+    "metrics": "metrics.metrics",
     "upload": "transfer.upload",
     "release": "release.release",
     "trace": "release.trace",

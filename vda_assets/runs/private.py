@@ -5,9 +5,11 @@ Except for what it takes to execute runs ourselves, which is in `own_runs`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
+from dagster._core.scheduler.instigation import InstigatorTick
 
 # Tag of a materialization or observation. Dagster exports no constant for it.
 DATA_VERSION_TAG = "dagster/data_version"
@@ -83,6 +85,46 @@ def observed_versions(
 def newest_ids(instance: dg.DagsterInstance, kind: dg.DagsterEventType, key: dg.AssetKey) -> Mapping[str, int]:
     """For each partition the number of its newest event of that kind in the event log: later ones are higher."""
     return instance.event_log_storage.get_latest_storage_id_by_partition(key, kind)
+
+
+def newest_event(instance: dg.DagsterInstance) -> int:
+    """The number of the newest event of all assets in the event log, 0 when there is none."""
+    return instance.event_log_storage.get_maximum_record_id() or 0
+
+
+def events_after(
+    instance: dg.DagsterInstance, kind: dg.DagsterEventType, number: int, *, limit: int
+) -> Sequence[dg.EventLogRecord]:
+    """Materializations or observations of all assets behind that number, the oldest first, in one query."""
+    wanted = dg.EventRecordsFilter(kind, after_cursor=number)
+    return instance.event_log_storage.get_event_records(wanted, limit=limit, ascending=True)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Of a sensor or schedule. `began` is in seconds since 1970, `seconds` None for one that has not ended."""
+
+    number: int
+    status: str
+    began: float
+    seconds: float | None
+
+
+def newest_ticks(instance: dg.DagsterInstance, *, limit: int) -> Mapping[str, Sequence[Tick]]:
+    """By the name of each sensor and schedule that runs its newest ticks, the newest first, in two queries."""
+    names = {one.selector_id: one.instigator_name for one in instance.all_instigator_state() if one.is_running}
+    found = instance.get_batch_ticks([*names], limit=limit) if names else {}
+    return {names[selector]: [*map(_tick, ticks)] for selector, ticks in found.items()}
+
+
+def _tick(tick: InstigatorTick) -> Tick:
+    seconds = tick.end_timestamp - tick.timestamp if tick.end_timestamp else None
+    return Tick(tick.tick_id, tick.status.value.lower(), tick.timestamp, seconds)
+
+
+def signs_of_life(instance: dg.DagsterInstance) -> Mapping[str, float]:
+    """By the name of each of Dagster's daemons when it was heard of last, in seconds since 1970."""
+    return {name: beat.timestamp for name, beat in instance.get_daemon_heartbeats().items()}
 
 
 def _newest_versions(
