@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
-from dagster._core.scheduler.instigation import InstigatorTick
 
 # Tag of a materialization or observation. Dagster exports no constant for it.
 DATA_VERSION_TAG = "dagster/data_version"
@@ -101,8 +100,17 @@ def events_after(
 
 
 @dataclass(frozen=True)
+class Ticking:
+    """A sensor or schedule that runs."""
+
+    name: str
+    origin_id: str
+    selector_id: str
+
+
+@dataclass(frozen=True)
 class Tick:
-    """Of a sensor or schedule. `began` is in seconds since 1970, `seconds` None for one that has not ended."""
+    """`began` is in seconds since 1970, `seconds` None for one that has not ended."""
 
     number: int
     status: str
@@ -110,16 +118,26 @@ class Tick:
     seconds: float | None
 
 
-def newest_ticks(instance: dg.DagsterInstance, *, limit: int) -> Mapping[str, Sequence[Tick]]:
-    """By the name of each sensor and schedule that runs its newest ticks, the newest first, in two queries."""
-    names = {one.selector_id: one.instigator_name for one in instance.all_instigator_state() if one.is_running}
-    found = instance.get_batch_ticks([*names], limit=limit) if names else {}
-    return {names[selector]: [*map(_tick, ticks)] for selector, ticks in found.items()}
+def all_ticking(instance: dg.DagsterInstance) -> Sequence[Ticking]:
+    going = (one for one in instance.all_instigator_state() if one.is_running)
+    return [Ticking(one.instigator_name, one.instigator_origin_id, one.selector_id) for one in going]
 
 
-def _tick(tick: InstigatorTick) -> Tick:
-    seconds = tick.end_timestamp - tick.timestamp if tick.end_timestamp else None
-    return Tick(tick.tick_id, tick.status.value.lower(), tick.timestamp, seconds)
+def ticks_of(instance: dg.DagsterInstance, one: Ticking, *, after: float, limit: int) -> Sequence[Tick]:
+    """Its newest ticks that began after that moment, the newest first.
+
+    Dagster 1.13 has a call for many of them at once, which reads every tick that it keeps.
+    """
+    ticks = instance.get_ticks(one.origin_id, one.selector_id, after=after, limit=limit)
+    return [
+        Tick(
+            tick.tick_id,
+            tick.status.value.lower(),
+            tick.timestamp,
+            tick.end_timestamp - tick.timestamp if tick.end_timestamp else None,
+        )
+        for tick in ticks
+    ]
 
 
 def signs_of_life(instance: dg.DagsterInstance) -> Mapping[str, float]:

@@ -28,7 +28,7 @@ from vda_assets.runs.names import (
     WORKFLOW,
     run_id_of,
 )
-from vda_assets.runs.private import Tick, events_after, newest_event, newest_ticks, signs_of_life
+from vda_assets.runs.private import Tick, all_ticking, events_after, newest_event, signs_of_life, ticks_of
 from vda_assets.runs.recording.tries import MOST_TRIES
 from vda_assets.runs.status import DONE
 from vda_assets.telemetry.kinds import failure_kind
@@ -36,10 +36,12 @@ from vda_assets.telemetry.metrics import Metrics
 from vda_assets.telemetry.seen import Seen
 
 # Of one look; what is left is read by the next.
-_MOST_EVENTS, _MOST_RUNS, _MOST_TICKS = 2000, 1000, 20
+_MOST_EVENTS, _MOST_RUNS, _MOST_TICKING, _MOST_TICKS = 2000, 1000, 25, 60
 # Rows of processes that write at the same time become visible in another order than their numbers.
 _LOOKED_AT_AGAIN = 50
 _RUNS_LOOKED_AT_AGAIN = timedelta(seconds=10)
+# A tick that has begun ends in this time, or never: Dagster gives it a minute.
+_TICKS_LOOKED_AT_AGAIN_SECONDS = 300.0
 _KINDS = (dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_OBSERVATION)
 _GOING = [
     dg.DagsterRunStatus.QUEUED,
@@ -77,7 +79,10 @@ class Books:
         self._first = 0
         self._numbers: dict[dg.DagsterEventType, int] = {}
         self._updated: datetime | None = None
-        self._runs_since = 0.0
+        self._runs_since = self._ticks_since = 0.0
+        self._turn = 0
+        # Name of a sensor or schedule -> when its newest tick began.
+        self._newest_ticks: dict[str, float] = {}
         for dataset in datasets.values():
             self._begin_to_count(dataset)
         self._events, self._runs, self._ticks, self._workflows = Seen(), Seen(), Seen(), Seen()
@@ -103,7 +108,7 @@ class Books:
             events=events,
             going=self._instance.get_run_records(dg.RunsFilter(statuses=_GOING), limit=_MOST_RUNS),
             ended=self._instance.get_run_records(after, limit=_MOST_RUNS, order_by="update_timestamp", ascending=True),
-            ticks=newest_ticks(self._instance, limit=_MOST_TICKS),
+            ticks=self._new_ticks(),
             daemons=signs_of_life(self._instance),
         )
         return lambda: self._tell(look)
@@ -114,15 +119,25 @@ class Books:
         newest = self._instance.get_run_records(limit=1, order_by="update_timestamp")
         self._updated = newest[0].update_timestamp if newest else datetime.fromtimestamp(0, UTC)
         self._runs_since = self._updated.timestamp()
-        for ticks in newest_ticks(self._instance, limit=_MOST_TICKS).values():
-            for tick in ticks:
-                if tick.seconds is not None:
-                    self._ticks.is_new(tick.number)
+        self._ticks_since = self._clock.now().timestamp()
         self._begun = True
 
     def _new_events(self, kind: dg.DagsterEventType) -> Sequence[dg.EventLogRecord]:
         after = max(self._first, self._numbers[kind] - _LOOKED_AT_AGAIN)
         return events_after(self._instance, kind, after, limit=_MOST_EVENTS)
+
+    def _new_ticks(self) -> dict[str, Sequence[Tick]]:
+        """Of so many sensors and schedules, in turns: each is a query of its own."""
+        going = sorted(all_ticking(self._instance), key=lambda one: one.name)
+        turn = [*going[self._turn :], *going[: self._turn]][:_MOST_TICKING]
+        self._turn = (self._turn + len(turn)) % max(1, len(going))
+        found: dict[str, Sequence[Tick]] = {}
+        for one in turn:
+            again = self._newest_ticks.get(one.name, 0.0) - _TICKS_LOOKED_AT_AGAIN_SECONDS
+            after = max(self._ticks_since, again)
+            found[one.name] = ticks_of(self._instance, one, after=after, limit=_MOST_TICKS)
+        self._newest_ticks = {one.name: self._newest_ticks.get(one.name, self._ticks_since) for one in going}
+        return found
 
     def _tell(self, look: _Look) -> None:
         self.forget()
@@ -134,6 +149,8 @@ class Books:
         self._tell_runs(look.going, look.ended)
         self._tell_ticks(look.ticks)
         now = self._clock.now().timestamp()
+        for name, began in self._newest_ticks.items():
+            self._metrics.tick_age.labels(name).set(max(0.0, now - began))
         for daemon, heard in look.daemons.items():
             self._metrics.daemon_age.labels(daemon).set(max(0.0, now - heard))
 
@@ -188,11 +205,9 @@ class Books:
         return name if name and name in self._datasets.values() else ""
 
     def _tell_ticks(self, found: Mapping[str, Sequence[Tick]]) -> None:
-        now = self._clock.now().timestamp()
         for name, ticks in found.items():
-            if ticks:
-                self._metrics.tick_age.labels(name).set(max(0.0, now - ticks[0].began))
             for tick in ticks:
+                self._newest_ticks[name] = max(self._newest_ticks[name], tick.began)
                 if tick.seconds is not None and self._ticks.is_new(tick.number):
                     self._metrics.ticks.labels(name, tick.status).inc()
                     self._metrics.tick.labels(name).observe(tick.seconds)

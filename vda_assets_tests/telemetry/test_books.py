@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from dagster._core.scheduler.instigation import (
     TickData,
     TickStatus,
 )
+from dagster._utils.error import SerializableErrorInfo
 
 from vda_assets.osmo.statuses import TaskStatus
 from vda_assets.runs.names import FAILED_ALIKE, FAILURE, GPU_SECONDS, WORKFLOW
@@ -187,17 +189,20 @@ def test_ticks_are_counted_as_they_end_and_one_that_never_does_hides_no_other(in
                 float(began),
                 selector_id=state.selector_id,
                 end_timestamp=ended,
+                error=SerializableErrorInfo("x", [], None) if status is TickStatus.FAILURE else None,
             )
         )
 
-    tick(TickStatus.SKIPPED, 1000, 2)
+    now = int(time.time())
+    tick(TickStatus.SKIPPED, now - 60, 2)
     books, metrics = begun(instance)
-    tick(TickStatus.STARTED, 1030)
-    tick(TickStatus.SKIPPED, 1060, 4)
-    tick(TickStatus.FAILURE, 1090, 61)
+    now += 1
+    tick(TickStatus.STARTED, now + 30)
+    tick(TickStatus.SKIPPED, now + 60, 4)
+    tick(TickStatus.FAILURE, now + 90, 61)
     books.read()()
     books.read()()
     told = values(metrics.page())
     assert told["vda_ticks_total"] == {("street__uploads", "skipped"): 1, ("street__uploads", "failure"): 1}
     assert told["vda_tick_seconds_sum"] == {("street__uploads",): 65}
-    assert told["vda_tick_age_seconds"][("street__uploads",)] > 0
+    assert told["vda_tick_age_seconds"] == {("street__uploads",): 0}
