@@ -102,6 +102,12 @@ def clips_of_run(instance: dg.DagsterInstance, dataset: Dataset, run: str) -> tu
     return meant, {partition for one in known[meant] for _, partition, _ in _said(instance, one)}
 
 
+def failed_in(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, str]]:
+    """Output, clip key and reason of each output that the run said to have failed."""
+    said = _said(instance, run_id)
+    return [(output, clip, str(metadata[FAILURE])) for output, clip, metadata in said if FAILURE in metadata]
+
+
 def total_of(runs: Sequence[RunSummary]) -> Tally:
     total = Tally()
     for one in runs:

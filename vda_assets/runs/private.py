@@ -6,6 +6,7 @@ Except for what it takes to execute runs ourselves, which is in `own_runs`.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
@@ -160,6 +161,42 @@ def backfill_going(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> str
     # Dagster 1.13 finds backfills by the tags of their runs: one that has none yet is not found by tags.
     found = (one for one in instance.get_backfills(filters=going) if tags.items() <= one.tags.items())
     return next((one.backfill_id for one in found), None)
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """`clips` is how many partitions it was asked for, `error` why Dagster itself ended it."""
+
+    backfill_id: str
+    status: str
+    asset_keys: frozenset[dg.AssetKey]
+    clips: int
+    error: str
+
+
+def going_backfills(instance: dg.DagsterInstance) -> list[Backfill]:
+    going = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING])
+    return [_backfill(one) for one in instance.get_backfills(filters=going)]
+
+
+def ended_backfills(instance: dg.DagsterInstance, asked_after: datetime) -> list[Backfill]:
+    """Those that failed or were canceled and were asked for after that moment."""
+    bad = [BulkActionStatus.FAILED, BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.CANCELED]
+    found = instance.get_backfills(filters=BulkActionsFilter(statuses=bad, created_after=asked_after))
+    return [_backfill(one) for one in found]
+
+
+def backfill_of(instance: dg.DagsterInstance, backfill_id: str) -> Backfill | None:
+    found = instance.get_backfill(backfill_id)
+    return _backfill(found) if found else None
+
+
+def _backfill(one: PartitionBackfill) -> Backfill:
+    keys, data = frozenset(one.asset_selection or ()), one.asset_backfill_data
+    subset = data.target_subset if data else None
+    counts = [len(subset.get_partitions_subset(key)) for key in keys & subset.asset_keys] if subset else []
+    error = one.error.message.strip() if one.error else ""
+    return Backfill(one.backfill_id, one.status.value, keys, max(counts, default=0), error)
 
 
 def ask_for_backfill(

@@ -16,18 +16,15 @@ from typing import Protocol
 import dagster as dg
 
 from vda_assets.base.cut import cut
-from vda_assets.config.deployment import Deployment
-from vda_assets.osmo.client import OsmoClient
-from vda_assets.osmo.connect import connect
 from vda_assets.project import Project
 from vda_assets.telemetry.books import Books
+from vda_assets.telemetry.clients import quick_client
 from vda_assets.telemetry.metrics import Metrics
 from vda_assets.telemetry.pool import Pool
 from vda_assets.telemetry.store import Store
 
 # Prometheus gives up after 10 s, unless it is told otherwise.
 SCRAPE_SECONDS = 8.0
-_OSMO_ANSWER_SECONDS, _OSMO_RETRY_SECONDS = 5.0, 1.0
 
 
 class Source(Protocol):
@@ -55,25 +52,13 @@ def sources_of(
         own = [one for one in datasets if one.deployment == name]
         if not own:
             continue
-        client = partial(_client, deployment, environment)
+        client = partial(quick_client, deployment, environment)
         names = [one.name for one in own]
         pools.append(Pool(name, deployment, names, connect=client, asked=books.asked, metrics=metrics))
         storage = partial(project.storage_of, deployment, environment)
         for one in own:
             stores.setdefault((name, one.dataset_url.profile), Store(one.dataset_url, storage))
     return [books, *pools, *stores.values()]
-
-
-def _client(deployment: Deployment, environment: Mapping[str, str]) -> OsmoClient:
-    return connect(
-        deployment.osmo.url,
-        token_env=deployment.osmo.token_env,
-        token_file=deployment.token_file,
-        user=deployment.osmo.user,
-        environment=environment,
-        answer_seconds=min(_OSMO_ANSWER_SECONDS, deployment.osmo.answer_seconds),
-        retry_budget_seconds=_OSMO_RETRY_SECONDS,
-    )
 
 
 class Exporter:
