@@ -294,3 +294,16 @@ def test_what_prometheus_is_told_of_is_what_the_exporter_serves_and_it_alone_get
     assert {"namespaceSelector", "podSelector"} == set(source)
     secrets = {one["secretRef"]["name"] for one in container["envFrom"] if "secretRef" in one}
     assert secrets == {"vda-postgres", "vda-media"}, "no key that writes, no key of a registry"
+
+
+@each_overlay
+def test_every_pod_logs_for_a_collector(overlay: str) -> None:
+    settings = config_map(overlay, "vda-environment")
+    for pod in pods(overlay):
+        for container in pod.containers:
+            maps = [one for one in container.get("envFrom", []) if "configMapRef" in one]
+            own = {one["name"]: one.get("value") for one in container.get("env", [])}
+            has = {**(settings if maps else {}), **own}
+            is_dagsters = container.get("command", [""])[0].startswith("dagster")
+            assert has.get("VDA_LOG_FORMAT") == "json", pod.name
+            assert not is_dagsters or container["args"][-2:] == ["--log-format", "json"], pod.name
