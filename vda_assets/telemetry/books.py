@@ -5,6 +5,7 @@ Each look asks for what is new since the one before, in a few queries that are b
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +32,8 @@ from vda_assets.runs.names import (
 from vda_assets.runs.private import Tick, all_ticking, events_after, newest_event, signs_of_life, ticks_of
 from vda_assets.runs.recording.tries import MOST_TRIES
 from vda_assets.runs.status import DONE
-from vda_assets.telemetry.kinds import failure_kind
-from vda_assets.telemetry.metrics import Metrics
-from vda_assets.telemetry.seen import Seen
+from vda_assets.telemetry.kinds import OTHER, failure_kind
+from vda_assets.telemetry.metrics import Metrics, Seen
 
 # Of one look; what is left is read by the next.
 _MOST_EVENTS, _MOST_RUNS, _MOST_TICKING, _MOST_TICKS = 2000, 1000, 25, 60
@@ -175,16 +175,17 @@ class Books:
             if said.get(FAILED_ALIKE) == MOST_TRIES:
                 self._metrics.quarantined.labels(*of).inc()
         elif record.asset_materialization:
-            self._metrics.outputs.labels(*of, said.get(VERDICT, DONE)).inc()
+            verdict = said.get(VERDICT, DONE)
+            self._metrics.outputs.labels(*of, verdict if verdict in (*Verdict, DONE) else OTHER).inc()
         # Runs that waited for the same workflow tell of it alike.
         if WORKFLOW not in said or self._workflows.is_new((*of, event.partition, said[WORKFLOW])):
             self._count_usage(of, said)
 
     def _count_usage(self, of: tuple[str, str], said: Mapping[str, Any]) -> None:
-        if taken := said.get(GPU_SECONDS):
-            self._metrics.gpu_seconds.labels(*of).inc(taken)
+        """Anybody may log materializations: what is no number is not counted."""
+        self._metrics.gpu_seconds.labels(*of).inc(_seconds(said, GPU_SECONDS) or 0.0)
         for name, histogram in ((QUEUE_SECONDS, self._metrics.queue), (RUN_SECONDS, self._metrics.run)):
-            if (seconds := said.get(name)) is not None:
+            if (seconds := _seconds(said, name)) is not None:
                 histogram.labels(*of).observe(seconds)
 
     def _tell_runs(self, going: Sequence[dg.RunRecord], ended: Sequence[dg.RunRecord]) -> None:
@@ -211,3 +212,8 @@ class Books:
                 if tick.seconds is not None and self._ticks.is_new(tick.number):
                     self._metrics.ticks.labels(name, tick.status).inc()
                     self._metrics.tick.labels(name).observe(tick.seconds)
+
+
+def _seconds(said: Mapping[str, Any], name: str) -> float | None:
+    value = said.get(name)
+    return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else None

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
 from functools import partial
-from threading import Lock, Thread
+from threading import Lock
 from typing import Protocol
 
 import dagster as dg
 
 from vda_assets.base.cut import cut
+from vda_assets.base.parallel import within
 from vda_assets.project import Project
 from vda_assets.telemetry.books import Books
 from vda_assets.telemetry.clients import quick_client
@@ -73,60 +73,39 @@ class Exporter:
         seconds: float = SCRAPE_SECONDS,
     ) -> None:
         self._sources, self._metrics, self._say, self._seconds = sources, metrics, say, seconds
-        self._going: dict[Source, _Reading] = {}
+        self._going: dict[Source, float] = {}
         self._down: set[Source] = set()
         self._lock = Lock()
 
     def page(self) -> bytes:
         """What there is to tell now, in Prometheus' text format; takes as long as a scrape may."""
         with self._lock:
+            # One that is still being read since a scrape before is not asked twice.
+            free = [source for source in self._sources if source not in self._going]
+            answers, _ = within(self._seconds, self._read, free, threads=len(free))
+            told = {source: (put, seconds, why) for source, put, seconds, why in answers}
+            late = f"no answer within {self._seconds:g} s"
+            now = time.monotonic()
             for source in self._sources:
-                # One that is still being read since the scrape before is not asked twice.
-                if source not in self._going:
-                    self._going[source] = _Reading(source)
-            wait([one.answer for one in self._going.values()], timeout=self._seconds)
-            for source in self._sources:
-                self._put(source, self._going[source])
+                since = now - self._going.get(source, now)
+                self._put(source, *told.get(source, (source.forget, since, late)))
             return self._metrics.page()
 
-    def _put(self, source: Source, reading: _Reading) -> None:
-        labels = (source.source, source.name)
-        why = f"no answer within {self._seconds:g} s"
-        if reading.answer.done():
+    def _read(self, source: Source) -> tuple[Source, Callable[[], None], float, str]:
+        self._going[source] = begin = time.monotonic()
+        try:
+            put, why = source.read(), ""
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other sources are told
+            put, why = source.forget, f"{type(error).__name__}: {cut(error)}"
+        finally:
             del self._going[source]
-            try:
-                reading.answer.result()()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other sources are told
-                why = f"{type(error).__name__}: {cut(error)}"
-            else:
-                why = ""
-        if why:
-            source.forget()
+        return source, put, time.monotonic() - begin, why
+
+    def _put(self, source: Source, put: Callable[[], None], seconds: float, why: str) -> None:
+        put()
+        labels = (source.source, source.name)
         self._metrics.up.labels(*labels).set(not why)
-        self._metrics.source_seconds.labels(*labels).set(reading.seconds)
+        self._metrics.source_seconds.labels(*labels).set(seconds)
         if bool(why) != (source in self._down):
             self._down ^= {source}
             self._say(f"{' '.join(labels)}: {why or 'it answers again'}")
-
-
-class _Reading:
-    """One source, read by a thread that nobody has to wait for."""
-
-    def __init__(self, source: Source) -> None:
-        self.answer: Future[Callable[[], None]] = Future()
-        self._source, self._begin, self._end = source, time.monotonic(), 0.0
-        Thread(target=self._read, daemon=True).start()
-
-    @property
-    def seconds(self) -> float:
-        return (self._end or time.monotonic()) - self._begin
-
-    def _read(self) -> None:
-        try:
-            answer = self._source.read()
-        except BaseException as error:  # noqa: BLE001 - raised by who waits for the answer
-            self._end = time.monotonic()
-            self.answer.set_exception(error)
-        else:
-            self._end = time.monotonic()
-            self.answer.set_result(answer)

@@ -5,11 +5,13 @@ Labels are names of the configuration, of Dagster and of OSMO, and kinds from ta
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 _SECONDS = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
+_MOST_SEEN = 20_000
 _TICK_SECONDS = (0.1, 0.3, 1, 3, 10, 20, 30, 60)
 
 
@@ -52,3 +54,19 @@ class Metrics:
     def page(self) -> bytes:
         """In Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class Seen:
+    """What was counted already, as much of it as can come up once more."""
+
+    def __init__(self) -> None:
+        self._things: dict[Hashable, None] = {}
+
+    def is_new(self, thing: Hashable) -> bool:
+        """Whether it was not asked about before."""
+        if thing in self._things:
+            return False
+        self._things[thing] = None
+        if len(self._things) > _MOST_SEEN:
+            del self._things[next(iter(self._things))]
+        return True

@@ -15,8 +15,7 @@ from vda_assets.flows.workflow import LABEL_DATASET
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.models import TaskEntry, WorkflowEntry
 from vda_assets.osmo.statuses import TaskStatus, WorkflowStatus, meaning_of
-from vda_assets.telemetry.metrics import Metrics
-from vda_assets.telemetry.seen import Seen
+from vda_assets.telemetry.metrics import Metrics, Seen
 
 # Of one look: more than any deployment may have on its pool.
 _MOST = 5000

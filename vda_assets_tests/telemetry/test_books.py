@@ -9,20 +9,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.remote_origin import (
-    RegisteredCodeLocationOrigin,
-    RemoteInstigatorOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    SensorInstigatorData,
-    TickData,
-    TickStatus,
-)
-from dagster._utils.error import SerializableErrorInfo
 
 from vda_assets.osmo.statuses import TaskStatus
 from vda_assets.runs.names import FAILED_ALIKE, FAILURE, GPU_SECONDS, WORKFLOW
@@ -33,6 +19,7 @@ from vda_assets_tests.end_to_end.world import DATASET, make_world
 from vda_assets_tests.osmo.in_memory_rows import Fate, Try
 from vda_assets_tests.simulated_runs import SimulatedRuns, simulated_runs, varied
 from vda_assets_tests.telemetry.page import values
+from vda_assets_tests.telemetry.ticking import tick, ticking
 
 CLIPS = 4
 FAILS, REJECTED = "clip002", "clip001"
@@ -170,36 +157,27 @@ def test_what_is_no_output_of_a_dataset_is_not_counted(instance: dg.DagsterInsta
     assert values(metrics.page()) == before
 
 
+def test_an_event_of_somebody_else_that_makes_no_sense_spoils_nothing(instance: dg.DagsterInstance) -> None:
+    books, metrics = begun(instance)
+    instance.report_runless_asset_event(made("a", verdict="x" * 99, gpu_seconds="many", queue_seconds=-1.0))
+    instance.report_runless_asset_event(made("b", verdict="accepted", gpu_seconds=1.5))
+    books.read()()
+    told = values(metrics.page())
+    assert told["vda_outputs_total"][DATASET, "augmented_videos", "other"] == 1
+    assert told["vda_outputs_total"][DATASET, "augmented_videos", "accepted"] == 1
+    assert told["vda_gpu_seconds_total"][DATASET, "augmented_videos"] == 1.5
+    assert "vda_queue_seconds_count" not in told
+
+
 def test_ticks_are_counted_as_they_end_and_one_that_never_does_hides_no_other(instance: dg.DagsterInstance) -> None:
-    location = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("vda_assets"), "__repository__")
-    origin = RemoteInstigatorOrigin(location, "street__uploads")
-    state = InstigatorState(
-        origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, SensorInstigatorData(min_interval=30)
-    )
-    instance.add_instigator_state(state)
-
-    def tick(status: TickStatus, began: int, seconds: int | None = None) -> None:
-        ended = float(began + seconds) if seconds is not None else None
-        instance.create_tick(
-            TickData(
-                origin.get_id(),
-                "street__uploads",
-                InstigatorType.SENSOR,
-                status,
-                float(began),
-                selector_id=state.selector_id,
-                end_timestamp=ended,
-                error=SerializableErrorInfo("x", [], None) if status is TickStatus.FAILURE else None,
-            )
-        )
-
+    sensor = ticking(instance, "street__uploads")
     now = int(time.time())
-    tick(TickStatus.SKIPPED, now - 60, 2)
+    tick(instance, sensor, now - 60, 2.0)
     books, metrics = begun(instance)
     now += 1
-    tick(TickStatus.STARTED, now + 30)
-    tick(TickStatus.SKIPPED, now + 60, 4)
-    tick(TickStatus.FAILURE, now + 90, 61)
+    tick(instance, sensor, now + 30)
+    tick(instance, sensor, now + 60, 4.0)
+    tick(instance, sensor, now + 90, 61.0, fails=True)
     books.read()()
     books.read()()
     told = values(metrics.page())
