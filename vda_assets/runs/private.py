@@ -175,7 +175,9 @@ class Backfill:
 
 
 def going_backfills(instance: dg.DagsterInstance) -> list[Backfill]:
-    going = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING])
+    """The newest first."""
+    statuses = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
+    going = BulkActionsFilter(statuses=statuses)
     return [_backfill(one) for one in instance.get_backfills(filters=going)]
 
 

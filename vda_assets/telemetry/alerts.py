@@ -97,7 +97,7 @@ class Watch:
         return [] if is_first else found
 
     def _backfills(self, watched: Watched) -> Iterator[Alert]:
-        going = {one.backfill_id: one for one in going_backfills(self.instance)[:_MOST_BACKFILLS]}
+        going = {one.backfill_id: one for one in going_backfills(self.instance)}
         # One that came and ended between two looks was never seen going.
         after = max(watched.since, watched.looked_at - _LOOKED_AT_AGAIN_SECONDS)
         ended = {one.backfill_id: one for one in ended_backfills(self.instance, datetime.fromtimestamp(after, UTC))}
@@ -108,7 +108,10 @@ class Watch:
             if one.status in _WORDS and (names := self._datasets_of(one)):
                 yield self._ended(one, names)
         since = watched.going
-        watched.going = {key: self._quiet_since(key, since.get(key, 0.0)) for key in going}
+        watched.going = dict.fromkeys(going, 0.0)
+        # Each is a query; the oldest ones are those that may stand still.
+        for key in [*going][-_MOST_BACKFILLS:]:
+            watched.going[key] = self._quiet_since(key, since.get(key, 0.0))
         for key, quiet in watched.going.items():
             if quiet and self.now - quiet >= STALLED_SECONDS and (names := self._datasets_of(going[key])):
                 yield self._stalled(going[key], names)

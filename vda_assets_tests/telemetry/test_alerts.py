@@ -136,6 +136,8 @@ def test_a_backfill_that_ended_badly_is_told_once_however_long_it_went_on(
     ask(office)
     if is_seen_before:
         office.tick(minutes=30)
+        end(office.instance, BulkActionStatus.FAILING)
+        office.tick(minutes=30)
     end(office.instance, status)
     for _ in range(3):
         office.tick(minutes=1)
