@@ -21,7 +21,7 @@ from vda_assets_tests.simulated_runs import SimulatedRuns, simulated_runs, varie
 from vda_assets_tests.telemetry.page import values
 from vda_assets_tests.telemetry.ticking import tick, ticking
 
-CLIPS = 4
+CLIPS = 3
 FAILS, REJECTED = "clip002", "clip001"
 SLUG = DATASET
 
