@@ -41,7 +41,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/dev: .venv/local
-	$(call install,.[local$(,)cluster$(,)release$(,)dev])
+	$(call install,.[local$(,)cluster$(,)metrics$(,)alerts$(,)release$(,)dev])
 	@touch $@
 
 , := ,

@@ -12,6 +12,7 @@ from vda_assets.dagster_defs.assets.shared import shared_assets
 from vda_assets.dagster_defs.clips_job import clips_job
 from vda_assets.dagster_defs.io_managers import datasets_io_manager
 from vda_assets.dagster_defs.schedules import backfill_schedule
+from vda_assets.dagster_defs.sensors.alerts import alert_sensor
 from vda_assets.dagster_defs.sensors.arrivals import arrival_sensor
 from vda_assets.dagster_defs.sensors.sweep import sweep_sensor
 from vda_assets.dagster_defs.sensors.uploads import upload_sensor
@@ -31,6 +32,7 @@ def build_definitions(project: Project) -> dg.Definitions:
         dg.Definitions(
             executor=dg.in_process_executor,
             assets=broken_assets(project.broken),
+            sensors=[*filter(None, [alert_sensor(project)])],
             resources=datasets_io_manager(project.datasets.values(), resources),
         ),
         *(_deployment_definitions(project, name, resources[name]) for name in project.deployments),

@@ -72,11 +72,20 @@ def test_the_commands_that_need_no_extra_work_without_one(installed: Installed) 
     assert "street" in installed.vda("datasets")
 
 
-@pytest.mark.parametrize("command", ["osmo-local serve", "osmo-local exec -- true"])
-def test_a_command_that_needs_an_extra_says_which_in_one_message(installed: Installed, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "extra", "library"),
+    [
+        ("osmo-local serve", "local", "fastapi"),
+        ("osmo-local exec -- true", "local", "fastapi"),
+        ("metrics", "metrics", "prometheus-client"),
+    ],
+)
+def test_a_command_that_needs_an_extra_says_which_in_one_message(
+    installed: Installed, command: str, extra: str, library: str
+) -> None:
     said = installed.vda(*command.split(), code=1)
-    assert "pip install 'vda-assets[local]'" in said
-    assert "fastapi" in said
+    assert f"pip install 'vda-assets[{extra}]'" in said
+    assert library in said
     assert said.count("\n") == 1, said
 
 
