@@ -38,8 +38,15 @@ def read_model(path: Path, model: type[ModelT], *, variables: Mapping[str, str])
 
 def parse_model(path: Path, text: bytes, model: type[ModelT], *, variables: Mapping[str, str]) -> ModelT:
     """What `read_model` makes of the file at `path` that holds `text`."""
+    return model_of(path, parse_yaml(path, text), model, variables=variables, text=text)
+
+
+def model_of(
+    path: Path, content: Any, model: type[ModelT], *, variables: Mapping[str, str], text: bytes = b""
+) -> ModelT:
+    """What `read_model` makes of the file at `path` that holds `content`; with its `text` it names lines too."""
     filling = _Filling(variables)
-    content = filling.fill(parse_yaml(path, text))
+    content = filling.fill(content)
     if filling.problems:
         raise BadConfigFile(path, filling.problems)
     try:
