@@ -4,8 +4,9 @@
 set -eu
 # The options of an engine are words of their own.
 # shellcheck disable=SC2086
-${ENGINE:-docker} run --rm "$1" python -c '
+held=$(${ENGINE:-docker} run --rm "$1" python -c '
 from importlib.metadata import distributions
 for one in sorted({f"{each.name}=={each.version}" for each in distributions()}):
     print(one)
-' | cyclonedx-py requirements - --mc-type application --output-reproducible --output-format JSON
+')
+printf '%s\n' "$held" | cyclonedx-py requirements - --mc-type application --output-reproducible --output-format JSON

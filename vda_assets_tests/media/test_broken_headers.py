@@ -19,7 +19,7 @@ from vda_assets_tests.media.conftest import INPUTS, write_clip
 
 # Many more with `make fuzz`, from other seeds.
 _LONG = "VDA_FUZZ_SECONDS" in os.environ
-_ROUNDS = 3000 if _LONG else 150
+_ROUNDS = 900 if _LONG else 150
 _SECONDS = 3.0
 Spoil = Callable[[random.Random, bytearray], None]
 
