@@ -113,7 +113,7 @@ def ends_soon(jwt: str, *, remedy: str) -> bool:
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts["payload"] + "==")) if parts else {}
         return float(claims["exp"]) - _RENEW_BEFORE_END_SECONDS < time.time()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise OsmoUnauthorized(f"the login token is not a JWT with an expiry; {remedy}") from None
 
 
