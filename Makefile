@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Each of the many processes of a test run would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui test pythons check constraints clean
+.PHONY: demo ui test fuzz pythons check audit sbom constraints clean
 
 demo: .venv/local ## take a real clip to labels, an augmented clip and its labels
 	@python scripts/demo.py
@@ -19,12 +19,21 @@ test: .venv/dev ## run the tests; two more processes use the time in which the o
 pythons: .venv/dev ## imports, definitions and the quick tests under the other Pythons that this machine has
 	.ci/other-pythons
 
+fuzz: .venv/dev ## what comes from outside, damaged at random for SECONDS; `make test` tries a little of it
+	VDA_FUZZ_SECONDS=$(or $(SECONDS),600) python -m pytest --timeout=0 vda_assets_tests/fuzz vda_assets_tests/media/test_broken_headers.py
+
 check: .venv/dev ## formatting, lint, types, imports between rooms, and whether Dagster loads the definitions
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports
 	dagster definitions validate -w workspace.yaml
+
+audit: .venv/dev ## are pinned libraries known to be unsafe? by a list, and by pip-audit where its index answers
+	python scripts/audit.py
+
+sbom: .venv/dev ## what Python libraries the image IMAGE holds, as CycloneDX in sbom.json; ENGINE is docker or podman
+	deploy/sbom.sh $(IMAGE) >sbom.json
 
 constraints: ## resolve all dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate --no-header pyproject.toml \
@@ -41,7 +50,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/dev: .venv/local
-	$(call install,.[local$(,)cluster$(,)release$(,)dev])
+	$(call install,.[local$(,)cluster$(,)metrics$(,)alerts$(,)release$(,)dev])
 	@touch $@
 
 , := ,

@@ -12,6 +12,8 @@ import importlib
 
 for module in (
     "vda_assets.definitions",
+    "vda_assets.telemetry.exporter",
+    "apprise",
     "dagster._cli",
     "dagster._daemon.cli",
     "dagster_webserver.cli",

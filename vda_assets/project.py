@@ -6,12 +6,12 @@ One loader for the command line and for Dagster. A file that cannot be used is b
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vda_assets.base.parallel import within
 from vda_assets.config.bounded import read_file
@@ -19,7 +19,7 @@ from vda_assets.config.dataset import Dataset, overlap
 from vda_assets.config.deployment import Deployment
 from vda_assets.config.errors import BadConfigFile, ConfigError, UnknownName
 from vda_assets.config.names import check_label, slug_of
-from vda_assets.config.yaml_file import parse_yaml, read_model
+from vda_assets.config.yaml_file import model_of, parse_yaml, read_model
 from vda_assets.cookbooks.cookbook import Cookbook, read_cookbook
 from vda_assets.flows.selection import wanted_of
 from vda_assets.paidf.generate import check_configs
@@ -138,11 +138,20 @@ def project_home(environment: Mapping[str, str], folder: Path) -> Path:
     return Path(environment.get(HOME_VARIABLE) or folder.parent / ".vda").resolve()
 
 
-def load_project(environment: Mapping[str, str] | None = None, *, seconds: float = LOADING_SECONDS) -> Project:
-    """Reads the configuration's folder. What cannot be used is among the project's broken files, and so is a dataset
-    whose deployment or cookbook is; raises ConfigError only when there is no such folder, or when it is not read in
-    `seconds`."""
-    return read_in_time(_loaded, os.environ if environment is None else environment, seconds=seconds)
+def load_project(
+    environment: Mapping[str, str] | None = None,
+    *,
+    datasets: Iterable[tuple[Path, Any]] | None = None,
+    seconds: float = LOADING_SECONDS,
+) -> Project:
+    """Reads the configuration's folder: that of `VDA_ASSETS_CFG` in `environment`, by default that of this process.
+
+    `datasets` are files that lie elsewhere, each with its content, and are taken in place of the folder's. What cannot
+    be used is among the project's broken files, and so is a dataset whose deployment or cookbook is; raises ConfigError
+    only when there is no such folder, or when it is not read in `seconds`.
+    """
+    loaded = partial(_loaded, datasets=None if datasets is None else [*datasets])
+    return read_in_time(loaded, os.environ if environment is None else environment, seconds=seconds)
 
 
 def read_in_time(
@@ -160,14 +169,18 @@ def read_in_time(
     return loaded[0]
 
 
-def _loaded(environment: Mapping[str, str]) -> Project:
+def _loaded(environment: Mapping[str, str], *, datasets: list[tuple[Path, Any]] | None) -> Project:
     folder = config_folder(environment)
     home = project_home(environment, folder)
     loading = _Loading(folder, {**environment, HOME_VARIABLE: str(home)})
     for path in sorted((folder / "deployments").glob("*.yaml")):
         loading.add_deployment(path)
-    for path in sorted((folder / "datasets").glob("*.yaml")):
-        loading.add_dataset(path)
+    if datasets is None:
+        for path in sorted((folder / "datasets").glob("*.yaml")):
+            loading.add_dataset(path, partial(read_model, path, Dataset, variables=loading.variables))
+    else:
+        for path, content in datasets:
+            loading.add_dataset(path, partial(model_of, path, content, Dataset, variables=loading.variables))
     return Project(folder, home, loading.deployments, loading.datasets, loading.cookbooks, tuple(loading.broken))
 
 
@@ -196,9 +209,9 @@ class _Loading:
         except BadConfigFile as error:
             self.broken.append(BrokenFile(path, FileKind.DEPLOYMENT, name, error.problems))
 
-    def add_dataset(self, path: Path) -> None:
+    def add_dataset(self, path: Path, read: Callable[[], Dataset]) -> None:
         try:
-            dataset = read_model(path, Dataset, variables=self.variables)
+            dataset = read()
             self._claim(path, FileKind.DATASET, dataset.name, key="url")
             self._check_place(path, dataset)
             self._check_references(path, dataset)

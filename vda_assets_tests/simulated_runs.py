@@ -88,7 +88,9 @@ class SimulatedRuns:
         project = load_project(self.world.environment)
         self.dataset = project.dataset(DATASET)
         self.max_in_flight = project.deployment_of(self.dataset).osmo.max_in_flight
-        self.definitions = build_definitions(project)
+        self.definitions = dg.Definitions.merge(
+            dg.Definitions(executor=dg.in_process_executor), build_definitions(project)
+        )
         self.scope = project.scope_of(self.dataset)
         storage = project.storage_of(self.scope.deployment, {})
         self._clips = {clip.key: clip for clip in list_clips(storage, self.dataset.dataset_url).clips}

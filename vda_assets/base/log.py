@@ -3,14 +3,44 @@ materialization."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
+from typing import Self
+
+# Attribute of a log record: its lines, each with what it is about.
+LINES = "vda_lines"
+
+
+class Line(str):
+    """A line about one clip. `about` names that, and its workflow, for logs that programs read."""
+
+    about: Mapping[str, str]
+
+    def __new__(cls, clip: str, text: str, *, workflow: str | None = None) -> Self:
+        line = super().__new__(cls, f"{clip}: {text}")
+        line.about = {"clip": clip, **({"workflow": workflow} if workflow else {})}
+        return line
+
+
+class Entry(str):
+    """Several lines as one text."""
+
+    lines: Sequence[str]
+
+    def __new__(cls, lines: Sequence[str]) -> Self:
+        entry = super().__new__(cls, "\n".join(lines))
+        entry.lines = lines
+        return entry
+
+    def extra(self, **about: str) -> dict[str, object]:
+        """What a log record needs to know beside the text; `about` holds for all lines."""
+        return {LINES: [{"message": str(line), **about, **getattr(line, "about", {})} for line in self.lines]}
 
 
 class Log:
     """Any thread may say a line."""
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: Callable[[Entry], object]) -> None:
         self._write, self._lines, self._lock = write, list[str](), Lock()
 
     def __call__(self, line: str) -> None:
@@ -28,4 +58,4 @@ class Log:
         with self._lock:
             lines, self._lines = self._lines, []
         if lines:
-            self._write("\n".join(lines))
+            self._write(Entry(lines))

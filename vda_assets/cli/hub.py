@@ -27,8 +27,9 @@ from vda_assets.storage.transfer import NO_SPACE, NotCopied
 _TIMEOUT_SECONDS = 10
 
 
-# The library's own errors, httpx's, and what its native part (hf-xet) raises.
-_FAULTS = (HTTPError, OSError, RuntimeError)
+# The library's own errors, httpx's, what its native part (hf-xet) raises, and what it stumbles over in an answer that
+# is none of a hub's, or a path that leads out of the repository.
+_FAULTS = (HTTPError, OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
+from vda_assets.base.json_log import UnknownLogFormat, log_as_asked
 from vda_assets.base.likely import likely
 from vda_assets.config.errors import ConfigError
 from vda_assets.osmo.errors import OsmoError
@@ -36,6 +37,7 @@ _COMMANDS = {
     "render": "render.render",
     "mirror": "mirror.mirror_run",
     "media": "media.media",
+    "metrics": "metrics.metrics",
     "upload": "transfer.upload",
     "release": "release.release",
     "trace": "release.trace",
@@ -80,6 +82,7 @@ def vda() -> None:
 def main() -> None:
     """The command line; every known error is one message and exit code 2."""
     try:
+        log_as_asked(os.environ)
         # Without its standalone mode click returns the code of an Exit.
         sys.exit(vda(prog_name="vda", standalone_mode=False))
     except click.Abort:
@@ -90,6 +93,6 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (ConfigError, StorageError, OsmoError, ReleaseError) as error:
+    except (ConfigError, StorageError, OsmoError, ReleaseError, UnknownLogFormat) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)

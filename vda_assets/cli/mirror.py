@@ -8,24 +8,29 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
-import yaml
 
+from vda_assets.base.cut import cut
 from vda_assets.base.likely import likely
 from vda_assets.base.parallel import in_order
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load, video_option
+from vda_assets.config.errors import BadConfigFile
+from vda_assets.config.yaml_file import parse_yaml
 from vda_assets.datasets.clips import CLIP_EXTENSIONS, key_of, video_of
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.storage.access import Storage
-from vda_assets.storage.errors import BadClipName, BadStorageUrl
+from vda_assets.storage.errors import BadClipName, BadStorageUrl, ObjectUnusable
 from vda_assets.storage.layout import OUTCOME_FILE, RunLayout
 from vda_assets.storage.objects import StoredObject
 from vda_assets.storage.transfer import Copy, NotCopied, mirror, only_one
 from vda_assets.storage.url import StorageUrl
 
+_MANIFEST = "configs/manifest.yaml"
 MEDIA_FOLDER = Path("media/vda/runs")
 _RUN_ID = re.compile(r"run-[0-9a-f]{8}")
 _READS_AT_ONCE = 8
+# Of a run of 100,000 clips.
+_MANIFEST_NODES = 2_000_000
 _LOOKED_AT = {*CLIP_EXTENSIONS, ".webp", ".png"}
 
 
@@ -63,7 +68,7 @@ class _Run:
             raise click.ClickException(
                 f"there is nothing in {layout.root}; `vda runs --dataset {layout.dataset}` lists the runs"
             )
-        self._clip_paths = self._manifest()
+        self._clip_paths = clips_of_run(storage, layout)
         made = {video for found in self._found if (video := layout.video_at(found.path))}
         self._videos = made | self._clip_paths.keys()
 
@@ -125,14 +130,6 @@ class _Run:
         reasons = in_order(reason, folders, threads=_READS_AT_ONCE)
         return {folder: why for folder, why in zip(folders, reasons, strict=True) if why}
 
-    def _manifest(self) -> dict[str, str]:
-        """Video -> path of its clip below the dataset, as the run's setup says; empty without one."""
-        try:
-            content = yaml.safe_load(self._storage.read_bytes(self._layout.setup / "configs/manifest.yaml"))
-        except FileNotFoundError:
-            return {}
-        return {str(entry["video_name"]): str(entry["video"]) for entry in content["configs"]}
-
     def _input_clips(self, videos: set[str]) -> tuple[list[StoredObject], list[NotCopied]]:
         """The clips, by their path below the dataset; a run that only compared has no manifest to name them."""
         clips = {video: found for video in videos & self._clip_paths.keys() if (found := self._clip(video))}
@@ -161,6 +158,24 @@ class _Run:
                     yield video_of(key_of(found.path)), found
                 except BadClipName:
                     continue
+
+
+def clips_of_run(storage: Storage, layout: RunLayout) -> dict[str, str]:
+    """Video -> path of its clip below the dataset, as the run's setup says; empty without one.
+
+    Raises click.ClickException for one that cannot be read.
+    """
+    url = layout.setup / _MANIFEST
+    try:
+        content = parse_yaml(Path(_MANIFEST), storage.read_bytes(url), most_nodes=_MANIFEST_NODES)
+        clips = {str(entry["video_name"]): str(entry["video"]) for entry in content["configs"]}
+        for path in clips.values():
+            layout.root / path
+    except FileNotFoundError:
+        return {}
+    except (BadConfigFile, ObjectUnusable, BadStorageUrl, TypeError, LookupError) as error:
+        raise click.ClickException(f"{url} names no clips: {cut(error)}; the run's setup was overwritten") from None
+    return clips
 
 
 def _rank(copy: Copy) -> tuple[bool, bool]:

@@ -13,6 +13,7 @@ import dagster as dg
 from rich.console import Console
 
 from vda_assets.base.counted import counted
+from vda_assets.base.json_log import is_asked
 from vda_assets.cli.completing import complete_dataset, complete_deployment
 from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.demo import demo_dataset
@@ -156,7 +157,9 @@ class _Runs:
         flow = self._selection.flow or "selected outputs"
         tags = {DATASET_TAG: self._dataset.name, FLOW_TAG: flow, **process_tags(run_id)}
         config = clips_config(self._dataset, self._selection, keys)
-        config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
+        # A person reads stdout, a program what Dagster logs.
+        level = "INFO" if is_asked(os.environ) else "CRITICAL"
+        config["loggers"] = {"console": {"config": {"log_level": level}}}
         with self._console.status(counted(len(keys), "clip")) if self._console.is_terminal else nullcontext():
             result = execute_job(self._instance, self._job, run_id=run_id, run_config=config, tags=tags)
         if any(is_interrupt(event) for event in result.all_events):

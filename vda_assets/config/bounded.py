@@ -44,7 +44,7 @@ class TooMuch(yaml.MarkedYAMLError):
     """A document that is refused before anything is built of it."""
 
 
-def check_size(text: str) -> None:
+def check_size(text: str, *, most_nodes: int = MAX_NODES) -> None:
     """Raises TooMuch for a document that is too deep or too large once its aliases are written out, and for one that
     holds credentials; yaml.YAMLError for what is no YAML. Nothing is built meanwhile, so nothing can blow up."""
     open_nodes: list[tuple[str | None, int]] = [(None, 0)]
@@ -62,8 +62,8 @@ def check_size(text: str) -> None:
             open_nodes[-1] = (above, below + size)
             if anchor is not None:
                 sizes[anchor] = size
-            if below + size > MAX_NODES:
-                raise _refused(event, f"holds more than {MAX_NODES:,} values, aliases written out")
+            if below + size > most_nodes:
+                raise _refused(event, f"holds more than {most_nodes:,} values, aliases written out")
 
 
 def _size(event: yaml.NodeEvent, open_nodes: list[tuple[str | None, int]], sizes: dict[str, int]) -> int:

@@ -76,14 +76,16 @@ GpuPlace = Annotated[str, AfterValidator(_for_gpu_work)]
 
 
 class OsmoConnection(ConfigModel):
-    """How to reach and enter the service. Without `token_env` and `user` the `osmo` command's login is used, and for
-    the embedded OSMO the token that it makes itself; with `user` it asks for none."""
+    """How to reach and enter the service. Without `token_env`, `token_file` and `user` the `osmo` command's login is
+    used, and for the embedded OSMO the token that it makes itself; with `user` it asks for none."""
 
     url: HttpUrl
     # Left out, the only pool that is ONLINE and has a platform with GPUs.
     pool: GpuPlace | None = None
     gpu_platform: GpuPlace | None = None
     token_env: EnvironmentName | None = None
+    # Read anew for each call, so that whoever renews it in place interrupts nothing.
+    token_file: Annotated[str, Field(pattern="^/", description="absolute path of a file")] | None = None
     user: str | None = None
     # How many workflows all runs together keep on the pool, whatever dataset they are of; one clip is one workflow.
     # Those of a lower priority do not count for a run.
@@ -96,8 +98,9 @@ class OsmoConnection(ConfigModel):
 
     @model_validator(mode="after")
     def _one_login(self) -> Self:
-        if self.token_env and self.user:
-            raise ValueError("token_env and user exclude each other")
+        given = [name for name in ("token_env", "token_file", "user") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other")
         return self
 
 
@@ -302,7 +305,9 @@ class Deployment(ConfigModel):
 
     @property
     def token_file(self) -> Path | None:
-        """Where the embedded OSMO keeps its access token; None where another login is configured."""
+        """The file of an access token, the embedded OSMO's own one too; None where another login is configured."""
+        if self.osmo.token_file:
+            return Path(self.osmo.token_file)
         if self.osmo_local is None or self.osmo.user or self.osmo.token_env:
             return None
         return Path(self.osmo_local.state_folder) / "access_token"

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from vda_assets.config.bounded import CREDENTIALS_IN_URL, Loader, check_size, read_file
+from vda_assets.config.bounded import CREDENTIALS_IN_URL, MAX_NODES, Loader, check_size, read_file
 from vda_assets.config.errors import BadConfigFile
 
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
@@ -38,8 +38,18 @@ def read_model(path: Path, model: type[ModelT], *, variables: Mapping[str, str])
 
 def parse_model(path: Path, text: bytes, model: type[ModelT], *, variables: Mapping[str, str]) -> ModelT:
     """What `read_model` makes of the file at `path` that holds `text`."""
+    return model_of(path, parse_yaml(path, text), model, variables=variables, text=text)
+
+
+def model_of(
+    path: Path, content: Any, model: type[ModelT], *, variables: Mapping[str, str], text: bytes = b""
+) -> ModelT:
+    """What `read_model` makes of the file at `path` that holds `content`; with its `text` it names lines too."""
     filling = _Filling(variables)
-    content = filling.fill(parse_yaml(path, text))
+    try:
+        content = filling.fill(content)
+    except RecursionError:
+        raise BadConfigFile(path, ["is nested too deep, or stands inside of itself"]) from None
     if filling.problems:
         raise BadConfigFile(path, filling.problems)
     try:
@@ -50,12 +60,12 @@ def parse_model(path: Path, text: bytes, model: type[ModelT], *, variables: Mapp
         ) from None
 
 
-def parse_yaml(path: Path, text: bytes) -> Any:
+def parse_yaml(path: Path, text: bytes, *, most_nodes: int = MAX_NODES) -> Any:
     """The content of the file at `path`; an empty one is an empty mapping. Raises BadConfigFile for what is no YAML,
     or would take more than its share of time and memory."""
     try:
         decoded = text.decode("utf-8")
-        check_size(decoded)
+        check_size(decoded, most_nodes=most_nodes)
         content = yaml.load(decoded, Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0

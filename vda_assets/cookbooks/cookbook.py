@@ -106,7 +106,7 @@ class Cookbook:
 
     @property
     def question_bank(self) -> QuestionBank:
-        return QuestionBank.model_validate_json(self.files[QUESTION_BANK])
+        return parse_question_bank(self.folder / QUESTION_BANK, self.files[QUESTION_BANK])
 
     def _digest(self, *prefixes: str) -> str:
         digest = hashlib.sha256()

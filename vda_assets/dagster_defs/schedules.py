@@ -8,6 +8,7 @@ import dagster as dg
 
 from vda_assets.base.counted import counted
 from vda_assets.config.dataset import Dataset
+from vda_assets.dagster_defs.clips_job import clips_job_name
 from vda_assets.flows.selection import Selection, selection_of, wanted_of
 from vda_assets.flows.stages import OUTPUTS
 from vda_assets.project import Scope
@@ -26,8 +27,8 @@ def wanted_selection(dataset: Dataset) -> Selection:
     return wanted_of(dataset) or selection_of(OUTPUTS)
 
 
-def backfill_schedule(scope: Scope, clips_job: dg.JobDefinition) -> dg.ScheduleDefinition | None:
-    """None when the dataset's file names no schedule. `clips_job` is what it is shown with: it starts no run itself."""
+def backfill_schedule(scope: Scope) -> dg.ScheduleDefinition | None:
+    """None when the dataset's file names no schedule."""
     dataset, when = scope.dataset, scope.dataset.when
     if when.cron is None:
         return None
@@ -37,8 +38,8 @@ def backfill_schedule(scope: Scope, clips_job: dg.JobDefinition) -> dg.ScheduleD
         name=name,
         cron_schedule=when.cron,
         execution_timezone=when.timezone,
-        # The assets as its target would be one more job, which every load builds.
-        job=clips_job,
+        # Only shown with it, it starts no run. The assets as its target would be one more job, which every load builds.
+        job_name=clips_job_name(dataset.deployment),
         description=f"One backfill of what is unfinished of {dataset.name} at each tick"
         + (f", of at most {counted(when.limit, 'clip')}, the {when.first} first." if when.limit else "."),
         default_status=dg.DefaultScheduleStatus.RUNNING if when.started else dg.DefaultScheduleStatus.STOPPED,

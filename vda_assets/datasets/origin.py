@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import ObjectUnusable
 from vda_assets.storage.layout import outputs_folder
 from vda_assets.storage.url import StorageUrl, split_dataset_url
 
@@ -28,7 +29,7 @@ def read_origin(storage: Storage, dataset_url: StorageUrl) -> Origin | None:
     """None when nothing was fetched, or not all of it. Raises StorageError when storage does not answer."""
     try:
         return Origin.model_validate_json(storage.read_bytes(_url(dataset_url), limit_bytes=_LIMIT_BYTES))
-    except (FileNotFoundError, ValidationError):
+    except (FileNotFoundError, ObjectUnusable, ValidationError):
         return None
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
 from vda_assets.base.interrupts import interrupts_delayed
-from vda_assets.base.log import Log
+from vda_assets.base.log import Line, Log
 from vda_assets.base.patience import Patience, Waiter
 from vda_assets.config.deployment import Deployment
 from vda_assets.dispatch.accounting import NOTHING_KNOWN, Accounts, Usage, usage_of
@@ -224,7 +224,8 @@ class Dispatcher:
         self, work: ClipWork, stage: Stage, one: Submitted, watched: WatchedWorkflow, former: Sequence[Submitted]
     ) -> None:
         self._progress.ended(stage)
-        self._log(f"{work.clip.key}: adopted {stage} of workflow {one.workflow_id} ({one.status})")
+        said = f"adopted {stage} of workflow {one.workflow_id} ({one.status})"
+        self._log(Line(work.clip.key, said, workflow=one.workflow_id))
         waits_for, history = work.selection.waits_for(stage), history_of(one.workflow_id, former)
         usage = usage_of(watched, stage, waits_for=waits_for, history=history)
         layout = self._layout_of(one.run_id)
@@ -237,7 +238,8 @@ class Dispatcher:
         history = history_of(one.workflow_id, several)
         self._in_flight[one.workflow_id] = InFlight(work, one.workflow_id, layout, stages, now, tries, history)
         self._nothing_started_before = None
-        self._log(f"{work.clip.key}: adopted workflow {one.workflow_id} ({one.status}) for {', '.join(sorted(stages))}")
+        said = f"adopted workflow {one.workflow_id} ({one.status}) for {', '.join(sorted(stages))}"
+        self._log(Line(work.clip.key, said, workflow=one.workflow_id))
 
     def _layout_of(self, run_id: str) -> RunLayout:
         return RunLayout(self._layout.storage_url, self._layout.dataset, run_id)
@@ -283,7 +285,8 @@ class Dispatcher:
         self._in_flight[one.workflow_id] = InFlight(
             work, one.workflow_id, self._layout, frozenset(work.stages), now, one.pending.tries, is_settled=False
         )
-        self._log(f"{work.clip.key}: submitted workflow {one.workflow_id} ({', '.join(work.stages)})")
+        said = f"submitted workflow {one.workflow_id} ({', '.join(work.stages)})"
+        self._log(Line(work.clip.key, said, workflow=one.workflow_id))
 
     def _settle(self) -> bool:
         """Looks for the workflows of POSTs that nobody answered, and for older twins of new ones; True when it finds
@@ -389,7 +392,8 @@ class Dispatcher:
                 )
                 failed.add(stage)
         elif failures:
-            self._log(f"{flying.work.clip.key}: once more, since {failures[0].message.splitlines()[0]}")
+            said = f"once more, since {failures[0].message.splitlines()[0]}"
+            self._log(Line(flying.work.clip.key, said, workflow=flying.workflow_id))
         self._accounts.is_tried_again(flying, set(flying.left) - failed, watched)
         done = dict.fromkeys(flying.completed, flying.layout)
         left = remaining(without(flying.work, failed), done)

@@ -73,5 +73,6 @@ def _yaml(content: bytes, file: str) -> Any:
             if isinstance(event, yaml.ScalarEvent) and event.value == "<<":
                 raise BrokenLabelFile(file, "it merges mappings with <<, which the container does not write")
         return yaml.load(content, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+    # `!!timestamp x`, `!!bool x`: PyYAML lets the faults of its constructors through.
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise BrokenLabelFile(file, f"this is not YAML: {cut(error)}. {_AGAIN}") from None

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from vda_assets.model_caches.contents import Source
 from vda_assets.model_caches.fill import MANIFEST
 from vda_assets.storage.access import Storage
+from vda_assets.storage.errors import ObjectUnusable
 from vda_assets.storage.url import StorageUrl
 
 _MANIFEST_BYTES = 8 << 20
@@ -58,5 +59,5 @@ def _read(storage: Storage, url: StorageUrl) -> Manifest:
     """One that cannot be read is as none: the next build writes it anew."""
     try:
         return Manifest.model_validate_json(storage.read_bytes(url, limit_bytes=_MANIFEST_BYTES))
-    except (ValidationError, FileNotFoundError):
+    except (ValidationError, FileNotFoundError, ObjectUnusable):
         return Manifest()

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from vda_assets.base.cut import cut
 from vda_assets.osmo.errors import (
     OsmoAlreadyFinished,
     OsmoBusy,
@@ -33,6 +34,10 @@ _ALREADY_FINISHED = re.compile(r"Workflow \S+ is already finished")
 _PERMISSION = "the login is fine, but its roles do not allow this: ask an administrator of OSMO for the permission"
 _TOKENS = re.compile(r"(?i)\bbearer\s+\S+|\beyJ[\w-]*\.[\w-]+\.[\w-]*")
 _MAX_MESSAGE_LENGTH = 2000
+# Of a longer one not even the beginning is searched for tokens: the search may take the square of its length.
+_MOST_SEARCHED = 20_000
+_MAX_CODE_LENGTH = 100
+_MOST_PROBLEMS = 50
 
 Read = TypeVar("Read")
 
@@ -93,7 +98,9 @@ def raise_for_answer(
     asked = f"{response.request.method} {response.request.url.path}"
     said, error_code = _what_it_said(response)
     said = without_secrets(said, secrets)
-    explained = f"{asked}: {said or response.reason_phrase} (HTTP {status}{', ' + error_code if error_code else ''})"
+    explained = (
+        f"{asked}: {said or cut(response.reason_phrase)} (HTTP {status}{', ' + error_code if error_code else ''})"
+    )
     if status == HTTPStatus.TOO_MANY_REQUESTS or _NOT_NOW.match(said):
         raise OsmoBusy(f"OSMO takes no more for now: {explained}")
     if status in _WORTH_TRYING_AGAIN:
@@ -101,7 +108,7 @@ def raise_for_answer(
     if status >= 500:
         raise OsmoServerError(f"OSMO failed at {explained}")
     if response.has_redirect_location:
-        elsewhere = response.request.url.join(response.headers["location"]).copy_with(query=None, fragment=None)
+        elsewhere = _redirected_to(response)
         said, explained = "", f"{asked}: it redirects to {elsewhere}; correct the URL of the service, or {remedy}"
     kind = _kind_of_refusal(status, said, error_code, refused, has_login=has_login)
     if kind is OsmoUnauthorized:
@@ -109,6 +116,14 @@ def raise_for_answer(
     if kind is OsmoForbidden:
         explained = f"{explained}; {_PERMISSION}"
     raise kind(f"OSMO refused {explained}", status=status, error_code=error_code, service_message=said)
+
+
+def _redirected_to(response: httpx.Response) -> str:
+    location = response.headers["location"]
+    try:
+        return cut(response.request.url.join(location).copy_with(query=None, fragment=None))
+    except httpx.InvalidURL:
+        return "what is no URL"
 
 
 def _kind_of_refusal(
@@ -131,14 +146,21 @@ def _what_it_said(response: httpx.Response) -> tuple[str, str]:
     try:
         body: Any = response.json()
     except (ValueError, RecursionError):
-        return response.text[:_MAX_MESSAGE_LENGTH].strip(), ""
+        # Not `response.text`: the service would choose the codec, and Python has some that unpack.
+        return response.content[:_MOST_SEARCHED].decode("utf-8", errors="replace").strip(), ""
     if not isinstance(body, dict):
         return "", ""
     message = body.get("message") or body.get("error_description") or body.get("detail") or body.get("error") or ""
     if isinstance(message, list):
         # A refused body comes back whole in FastAPI's `input`, with whatever secret it held: leave it out.
-        message = "; ".join(map(_one_of_several, message))
-    return str(message).strip(), str(body.get("error_code") or "")
+        message = "; ".join(map(_one_of_several, message[:_MOST_PROBLEMS]))
+    code = cut(_whole(body.get("error_code") or ""), characters=_MAX_CODE_LENGTH)
+    return _whole(message)[:_MOST_SEARCHED].strip(), code
+
+
+def _whole(said: object) -> str:
+    """Half of a surrogate pair, `"\\ud800"`, is valid JSON that no log can hold."""
+    return str(said).encode("utf-8", errors="replace").decode()
 
 
 def _one_of_several(item: Any) -> str:
@@ -152,7 +174,7 @@ def without_secrets(text: str, secrets: Collection[str] = ()) -> str:
     """The text, not too long, without the secrets and without whatever looks like a bearer token."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "[secret]")
-    return _TOKENS.sub("[token]", text)[:_MAX_MESSAGE_LENGTH]
+    return _TOKENS.sub("[token]", text[:_MOST_SEARCHED])[:_MAX_MESSAGE_LENGTH]
 
 
 def read_answer(response: httpx.Response, kind: type[Read]) -> Read:

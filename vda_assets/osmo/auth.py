@@ -9,6 +9,7 @@ import threading
 import time
 from abc import abstractmethod
 from collections.abc import Generator
+from pathlib import Path
 
 import httpx
 
@@ -63,13 +64,14 @@ class DevUserAuth(OsmoAuth):
 class AccessTokenAuth(OsmoAuth):
     """An access token, exchanged at the service for a JWT (300 s) that stays in memory and is renewed in time.
 
-    `source` names where the token came from, for error messages, e.g. `the variable OSMO_ACCESS_TOKEN`.
+    `source` names where the token is, for error messages, e.g. `the variable OSMO_ACCESS_TOKEN`. A file is read anew
+    for each request: one that holds another token counts from then on, one that holds none does not count.
     """
 
-    def __init__(self, service_url: str, *, access_token: str, source: str) -> None:
-        self._access_token = access_token.strip()
-        if not self._access_token:
-            raise OsmoUnauthorized(f"{source} is empty: put an OSMO access token there (`osmo token set`)")
+    def __init__(self, service_url: str, *, access_token: str | Path, source: str) -> None:
+        self._kept, self._source = access_token, source
+        self._access_token = ""
+        self._access_token = self._newest_token()
         self._exchange_url = service_url.rstrip("/") + ACCESS_TOKEN_PATH
         self._jwt: str | None = None
         self._lock = threading.Lock()
@@ -77,12 +79,28 @@ class AccessTokenAuth(OsmoAuth):
 
     def header(self, request: httpx.Request, *, refused: Header | None) -> HeaderFlow:
         with self._lock:
-            jwt = self._jwt
+            token = self._newest_token()
+            jwt = self._jwt if token == self._access_token else None
+            self._access_token = token
             if jwt is None or ends_soon(jwt, remedy=self.remedy) or bearer(jwt) == refused:
-                exchange = access_token_request(self._exchange_url, self._access_token, on_behalf_of=request)
-                answer = renewed_login((yield exchange), remedy=self.remedy, secret=self._access_token)
+                self._jwt = None
+                exchange = access_token_request(self._exchange_url, token, on_behalf_of=request)
+                answer = renewed_login((yield exchange), remedy=self.remedy, secret=token)
                 jwt = self._jwt = jwt_of(answer, "token")
             return bearer(jwt)
+
+    def _newest_token(self) -> str:
+        """Raises OsmoUnauthorized when there never was one."""
+        why = "is empty"
+        try:
+            kept = self._kept.read_text(encoding="utf-8") if isinstance(self._kept, Path) else self._kept
+            if token := kept.strip() or self._access_token:
+                return token
+        except (OSError, UnicodeDecodeError) as error:
+            if self._access_token:
+                return self._access_token
+            why = f"cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
+        raise OsmoUnauthorized(f"{self._source} {why}: put an OSMO access token there (`osmo token set`)") from None
 
 
 def bearer(jwt: str) -> Header:
@@ -95,7 +113,7 @@ def ends_soon(jwt: str, *, remedy: str) -> bool:
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts["payload"] + "==")) if parts else {}
         return float(claims["exp"]) - _RENEW_BEFORE_END_SECONDS < time.time()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise OsmoUnauthorized(f"the login token is not a JWT with an expiry; {remedy}") from None
 
 

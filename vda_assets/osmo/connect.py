@@ -7,7 +7,6 @@ from pathlib import Path
 
 from vda_assets.osmo.auth import AccessTokenAuth, DevUserAuth, OsmoAuth
 from vda_assets.osmo.client import OsmoClient
-from vda_assets.osmo.errors import OsmoUnauthorized
 from vda_assets.osmo.login_file import LoginFileAuth, login_file_path
 
 
@@ -32,16 +31,9 @@ def connect(
         token = environment.get(token_env, "")
         auth = AccessTokenAuth(url, access_token=token, source=f"the variable {token_env}")
     elif token_file:
-        auth = AccessTokenAuth(url, access_token=_token_in(token_file), source=str(token_file))
+        auth = AccessTokenAuth(url, access_token=token_file, source=f"the access token in {token_file}")
     elif user:
         auth = DevUserAuth(user)
     else:
         auth = LoginFileAuth(login_file_path(environment))
     return OsmoClient(url, auth, answer_seconds=answer_seconds, retry_budget_seconds=retry_budget_seconds)
-
-
-def _token_in(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise OsmoUnauthorized(f"the access token in {path} cannot be read: {error.strerror}") from None

@@ -17,7 +17,10 @@ from vda_assets.osmo.statuses import Meaning, meaning_of
 
 def _in_utc(moment: datetime) -> datetime:
     """The wire carries UTC without saying so (`2026-11-22T06:43:45.978267`)."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is before the first year or after the last") from None
 
 
 def _nothing_to_empty(value: Any) -> Any:

@@ -9,11 +9,12 @@ from typing import Any
 
 import httpx
 
+from vda_assets.base.cut import cut
 from vda_assets.base.patience import Patience, Waiter
 from vda_assets.osmo.answers import bound, raise_for_answer, without_secrets
 from vda_assets.osmo.auth import OsmoAuth
 from vda_assets.osmo.deadline import make_punctual, within
-from vda_assets.osmo.errors import OsmoRefused, OsmoUnavailable
+from vda_assets.osmo.errors import OsmoRefused, OsmoStrangeAnswer, OsmoUnavailable
 
 Params = Collection[tuple[str, str]]
 
@@ -119,6 +120,8 @@ class Transport:
                 raise
         except httpx.RequestError as error:
             raise _unavailable(error, request) from error
+        except httpx.InvalidURL as error:  # httpx follows no redirect, but looks where it would lead
+            raise OsmoStrangeAnswer(f"{request.url} redirects to what is no URL: {cut(error)}") from None
         return response
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from vda_assets.base.cut import cut
 from vda_assets.releases.errors import NotReleased
 from vda_assets.releases.layout import MANIFEST_FILE, METADATA_JSONL
 from vda_assets.storage.access import Storage
-from vda_assets.storage.errors import BadStorageUrl
+from vda_assets.storage.errors import BadStorageUrl, ObjectUnusable
 from vda_assets.storage.url import StorageUrl
 
 # From a file of a label scene to the root of its release there are five.
@@ -32,8 +33,8 @@ def trace(storage: Storage, file: StorageUrl) -> dict[str, Any]:
                 row: dict[str, Any] = from_json(line)
                 if _belongs(path, row):
                     return {"release": f"{manifest['dataset']} {manifest['version']}", "file": path, **row}
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise NotReleased(f"{root} is no release, or not all of one: {error!r}") from None
+    except (FileNotFoundError, ObjectUnusable, ValueError, KeyError, TypeError) as error:
+        raise NotReleased(f"{root} is no release, or not all of one: {cut(repr(error))}") from None
     raise NotReleased(f"{path} is of no single video of the release {root}: it is of all of them, or no file of it")
 
 

@@ -77,7 +77,7 @@ def newest_runs(
     """The newest first. `datasets` are their names by slug, `only` the one whose runs are meant, None for all."""
     found: list[tuple[str, dg.RunRecord]] = []
     for record in _records(instance):
-        dataset = _dataset_of(record.dagster_run, datasets)
+        dataset = dataset_of(record.dagster_run, datasets)
         if dataset and only in (None, dataset):
             found.append((dataset, record))
         if len(found) == limit:
@@ -93,13 +93,19 @@ def clips_of_run(instance: dg.DagsterInstance, dataset: Dataset, run: str) -> tu
     meant = ""
     for record in _records(instance):
         one = record.dagster_run
-        if _dataset_of(one, {dataset.slug: dataset.name}) == dataset.name:
+        if dataset_of(one, {dataset.slug: dataset.name}) == dataset.name:
             known.setdefault(run_id_of(one), []).append(one.run_id)
             if run in (run_id_of(one), one.run_id):
                 meant = run_id_of(one)
     if not meant:
         raise UnknownName(f"run of {dataset.name}", run, list(known)[:_NAMED_RUNS])
     return meant, {partition for one in known[meant] for _, partition, _ in _said(instance, one)}
+
+
+def failed_in(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, str]]:
+    """Output, clip key and reason of each output that the run said to have failed."""
+    said = _said(instance, run_id)
+    return [(output, clip, str(metadata[FAILURE])) for output, clip, metadata in said if FAILURE in metadata]
 
 
 def total_of(runs: Sequence[RunSummary]) -> Tally:
@@ -119,7 +125,7 @@ def _records(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
         cursor = page[-1].dagster_run.run_id
 
 
-def _dataset_of(run: dg.DagsterRun, datasets: Mapping[str, str]) -> str | None:
+def dataset_of(run: dg.DagsterRun, datasets: Mapping[str, str]) -> str | None:
     """None for a run that makes no output of a clip."""
     if name := run.tags.get(DATASET_TAG):
         return name

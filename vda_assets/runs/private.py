@@ -5,6 +5,8 @@ Except for what it takes to execute runs ourselves, which is in `own_runs`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
@@ -85,6 +87,65 @@ def newest_ids(instance: dg.DagsterInstance, kind: dg.DagsterEventType, key: dg.
     return instance.event_log_storage.get_latest_storage_id_by_partition(key, kind)
 
 
+def newest_event(instance: dg.DagsterInstance) -> int:
+    """The number of the newest event of all assets in the event log, 0 when there is none."""
+    return instance.event_log_storage.get_maximum_record_id() or 0
+
+
+def events_after(
+    instance: dg.DagsterInstance, kind: dg.DagsterEventType, number: int, *, limit: int
+) -> Sequence[dg.EventLogRecord]:
+    """Materializations or observations of all assets behind that number, the oldest first, in one query."""
+    wanted = dg.EventRecordsFilter(kind, after_cursor=number)
+    return instance.event_log_storage.get_event_records(wanted, limit=limit, ascending=True)
+
+
+@dataclass(frozen=True)
+class Ticking:
+    """A sensor or schedule that runs."""
+
+    name: str
+    origin_id: str
+    selector_id: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """`began` is in seconds since 1970, `seconds` None for one that has not ended."""
+
+    number: int
+    status: str
+    began: float
+    seconds: float | None
+
+
+def all_ticking(instance: dg.DagsterInstance) -> Sequence[Ticking]:
+    going = (one for one in instance.all_instigator_state() if one.is_running)
+    return [Ticking(one.instigator_name, one.instigator_origin_id, one.selector_id) for one in going]
+
+
+def ticks_of(instance: dg.DagsterInstance, one: Ticking, *, after: float, limit: int) -> Sequence[Tick]:
+    """Its newest ticks that began after that moment, the newest first.
+
+    Dagster 1.13 has a call for many of them at once, which reads every tick that it keeps.
+    """
+    ticks = instance.get_ticks(one.origin_id, one.selector_id, after=after, limit=limit)
+    return [
+        Tick(
+            tick.tick_id,
+            tick.status.value.lower(),
+            tick.timestamp,
+            tick.end_timestamp - tick.timestamp if tick.end_timestamp else None,
+        )
+        for tick in ticks
+    ]
+
+
+def signs_of_life(instance: dg.DagsterInstance) -> Mapping[str, float]:
+    """By the name of each of Dagster's daemons when it was heard of last, in seconds since 1970."""
+    return {name: beat.timestamp for name, beat in instance.get_daemon_heartbeats().items()}
+
+
 def _newest_versions(
     instance: dg.DagsterInstance, kind: dg.DagsterEventType, key: dg.AssetKey, partitions: Sequence[str] | None
 ) -> dict[str, str]:
@@ -100,6 +161,44 @@ def backfill_going(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> str
     # Dagster 1.13 finds backfills by the tags of their runs: one that has none yet is not found by tags.
     found = (one for one in instance.get_backfills(filters=going) if tags.items() <= one.tags.items())
     return next((one.backfill_id for one in found), None)
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """`clips` is how many partitions it was asked for, `error` why Dagster itself ended it."""
+
+    backfill_id: str
+    status: str
+    asset_keys: frozenset[dg.AssetKey]
+    clips: int
+    error: str
+
+
+def going_backfills(instance: dg.DagsterInstance) -> list[Backfill]:
+    """The newest first."""
+    statuses = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
+    going = BulkActionsFilter(statuses=statuses)
+    return [_backfill(one) for one in instance.get_backfills(filters=going)]
+
+
+def ended_backfills(instance: dg.DagsterInstance, asked_after: datetime) -> list[Backfill]:
+    """Those that failed or were canceled and were asked for after that moment."""
+    bad = [BulkActionStatus.FAILED, BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.CANCELED]
+    found = instance.get_backfills(filters=BulkActionsFilter(statuses=bad, created_after=asked_after))
+    return [_backfill(one) for one in found]
+
+
+def backfill_of(instance: dg.DagsterInstance, backfill_id: str) -> Backfill | None:
+    found = instance.get_backfill(backfill_id)
+    return _backfill(found) if found else None
+
+
+def _backfill(one: PartitionBackfill) -> Backfill:
+    keys, data = frozenset(one.asset_selection or ()), one.asset_backfill_data
+    subset = data.target_subset if data else None
+    counts = [len(subset.get_partitions_subset(key)) for key in keys & subset.asset_keys] if subset else []
+    error = one.error.message.strip() if one.error else ""
+    return Backfill(one.backfill_id, one.status.value, keys, max(counts, default=0), error)
 
 
 def ask_for_backfill(

@@ -9,7 +9,7 @@ import dagster as dg
 
 from vda_assets.base.counted import counted
 from vda_assets.base.interrupts import interrupts_delayed
-from vda_assets.base.log import Log
+from vda_assets.base.log import Entry, Log
 from vda_assets.base.patience import Patience
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Container
@@ -76,11 +76,16 @@ def _produce(
     context: dg.AssetExecutionContext | dg.OpExecutionContext, scope: Scope, selection: Selection, keys: Sequence[str]
 ) -> None:
     deployment_name = scope.dataset.deployment
-    log = Log(interrupts_delayed()(context.log.info))
+    layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
+
+    @interrupts_delayed()
+    def write(entry: Entry) -> None:
+        context.log.info(entry, extra=entry.extra(run_id=layout.run_id, dataset=layout.dataset))
+
+    log = Log(write)
     storage = getattr(context.resources, storage_resource_key(deployment_name)).storage(
         patience=_PATIENCE, log=log.at_once
     )
-    layout = RunLayout(scope.dataset.storage_url, scope.dataset.name, run_id_of(context.run))
     log_event: Callable[[Any], None] = context.log_event
     with interrupts_delayed():
         context.instance.add_run_tags(context.run.run_id, process_tags(context.run.run_id))

@@ -30,7 +30,7 @@ def describe_video(scene: Path) -> None:
         start, end = seen["duration_span"]
         duration, fps = float(end - start), min(240, max(1, round(seen["framerate"])))
         width, height = int(seen["width"]), int(seen["height"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         say(f"no contextual/video.json: sidecars/metadata.json does not describe the clip ({error!r})")
         return
     video = {

@@ -155,6 +155,36 @@ def test_a_clip_that_does_not_come_is_named_and_alone_asked_for_again(
     assert not [path for path in (project.folder / "home/fetched").rglob("*") if path.is_file()]
 
 
+def test_a_path_that_leads_out_of_the_repository_is_refused_and_the_rest_comes(project: Project) -> None:
+    files = {ONE: HUB_FILES[ONE], "../../../out.mp4": MP4, "/out.mp4/../way.mp4": MP4}
+    with hub("somebody/else", files=files) as url:
+        hub_of_somebody = {"HF_ENDPOINT": url, "HF_HOME": str(project.folder / "hf")}
+        done = project.vda("datasets", "fetch-demo", "--repository", "somebody/else", **hub_of_somebody)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [f"{project.demo_clips}/one.mp4"]
+    assert "FAILED: ../../../out.mp4: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [*project.folder.rglob("out.mp4"), *project.folder.rglob("way.mp4")]
+
+
+def test_an_answer_that_is_none_of_a_hub_is_one_line(project: Project) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"[1")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving_http(Handler) as url:
+        hub_of_somebody = {"HF_ENDPOINT": url, "HF_HOME": str(project.folder / "hf")}
+        done = project.vda("datasets", "fetch-demo", "--repository", "somebody/else", **hub_of_somebody)
+    assert done.returncode == 1
+    assert "\nError: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_hub_that_falls_silent_is_not_asked_for_each_of_the_rest(project: Project) -> None:
     with hub("somebody/else", files=TWO_FILES, faults=dict.fromkeys((ONE, TWO), breaking_off)) as url:
         hub_of_somebody = {"HF_ENDPOINT": url, "HF_HOME": str(project.folder / "hf")}

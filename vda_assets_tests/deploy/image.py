@@ -57,7 +57,7 @@ class Container:
         return podman("inspect", "--format", "{{.State.Running}}", self.name).strip() == "true"
 
     def logs(self) -> str:
-        done = subprocess.run([*_PODMAN, "logs", self.name], capture_output=True, text=True, env=_environment())
+        done = subprocess.run([*ENGINE, "logs", self.name], capture_output=True, text=True, env=environment())
         return done.stdout + done.stderr
 
     def stop(self) -> int:
@@ -76,8 +76,8 @@ class Image:
 
     def run(self, *command: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         """The command as a container to its end, with no more rights than a pod has."""
-        started = [*_PODMAN, "run", "--rm", "--network", "host", *_LIMITS, *options, self.name, *command]
-        return subprocess.run(started, capture_output=True, text=True, timeout=240, env=_environment())
+        started = [*ENGINE, "run", "--rm", "--network", "host", *_LIMITS, *options, self.name, *command]
+        return subprocess.run(started, capture_output=True, text=True, timeout=240, env=environment())
 
     @contextmanager
     def running(self, *command: str, options: Sequence[str] = ()) -> Iterator[Container]:
@@ -90,11 +90,11 @@ class Image:
 
 
 _STORE = ("--root", str(FOLDER / "storage"), "--runroot", str(FOLDER / "run"))
-_PODMAN = ("podman", *_STORE, "--runtime", "runc", "--cgroup-manager", "cgroupfs")
+ENGINE = ("podman", *_STORE, "--runtime", "runc", "--cgroup-manager", "cgroupfs")
 
 
 def podman(*arguments: str) -> str:
-    return _said([*_PODMAN, *arguments])
+    return _said([*ENGINE, *arguments])
 
 
 def built_image() -> Image:
@@ -146,7 +146,7 @@ def _forget_others(name: str) -> None:
 
 
 def _is_there(name: str) -> bool:
-    done = subprocess.run([*_PODMAN, "image", "exists", name], capture_output=True, env=_environment())
+    done = subprocess.run([*ENGINE, "image", "exists", name], capture_output=True, env=environment())
     return done.returncode == 0
 
 
@@ -167,12 +167,12 @@ def _hash_of_sources() -> str:
 
 def _said(command: Sequence[str], *, folder: Path | None = None) -> str:
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_BUILD_SECONDS, cwd=folder, env=_environment()
+        command, capture_output=True, text=True, timeout=_BUILD_SECONDS, cwd=folder, env=environment()
     )
     assert done.returncode == 0, f"{' '.join(command[:6])} …: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Nothing limits a container that this machine would not."""
     return {**os.environ, "CONTAINERS_CONF": str(FOLDER / "containers.conf")}

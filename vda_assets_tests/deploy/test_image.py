@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shlex
+import subprocess
+import sys
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -12,8 +17,8 @@ import pytest
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 from dagster._grpc.client import DagsterGrpcClient
 
-from vda_assets_tests.deploy.image import Container, Image, built_image, why_not
-from vda_assets_tests.end_to_end.world import DATASET, World, free_port, make_world, serving, wait_for
+from vda_assets_tests.deploy.image import ENGINE, Container, Image, built_image, environment, why_not
+from vda_assets_tests.end_to_end.world import DATASET, REPOSITORY, World, free_port, make_world, serving, wait_for
 from vda_assets_tests.quick_results import add_clips, use_quick_container
 
 pytestmark = [
@@ -68,6 +73,21 @@ def test_nothing_in_it_installs_or_compiles_and_nothing_but_tmp_takes_a_file(ima
     """
     done = image.run("sh", "-c", script)
     assert done.stdout.split() == ["/tmp", "CapEff:", "0000000000000000", "NoNewPrivs:", "1", "1000"], done.stderr
+
+
+def test_its_bill_of_materials_names_what_is_in_it_at_the_versions_that_are_pinned(image: Image) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    given = {**environment(), "ENGINE": shlex.join(ENGINE), "PATH": path}
+    command = ["sh", str(REPOSITORY / "deploy/sbom.sh"), image.name]
+    done = subprocess.run(command, capture_output=True, text=True, env=given, timeout=240)
+    assert done.returncode == 0, done.stderr
+    bill = json.loads(done.stdout)
+    assert bill["bomFormat"] == "CycloneDX"
+    found = {one["name"]: one["version"] for one in bill["components"]}
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE))
+    assert {"dagster", "av", "vda-assets", "psycopg2-binary"} <= set(found)
+    assert not {"pytest", "pip", "dagster-dg-cli"} & set(found)
+    assert found["av"] == pinned["av"]
 
 
 def test_the_code_server_answers_with_what_is_mounted_and_ends_when_asked(image: Image, tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ def test_every_config_map_is_made_here_and_every_secret_is_told_of_with_its_keys
         maps |= {volume["configMap"]["name"] for volume in pod.spec["volumes"] if "configMap" in volume}
         assert maps <= made, pod.name
         secrets = {source["secretRef"]["name"] for source in sources if "secretRef" in source}
+        secrets |= {volume["secret"]["secretName"] for volume in pod.spec["volumes"] if "secret" in volume}
         assert all(f"`{name}`" in page for name in secrets), pod.name
     wanted = set(re.findall(r"_env: (\w+)", config_map(overlay, "vda-deployments")["cluster.yaml"]))
     assert all(f"`{name}`" in page for name in wanted)
@@ -227,13 +228,13 @@ def test_an_overlay_without_keys_gives_each_account_that_asks_storage_an_identit
         one["metadata"]["name"]: one["metadata"].get("annotations", {}) for one in of_kind(overlay, "ServiceAccount")
     }
     identities = {name: given[key] for name, given in found.items() if key in given}
-    assert set(identities) == {"vda-run", "vda-code", "vda-media"}
-    assert len(set(identities.values())) == 3
+    assert set(identities) == {"vda-run", "vda-code", "vda-media", "vda-metrics"}
+    assert len(set(identities.values())) == 4
 
 
 def test_on_azure_every_pod_of_such_an_account_asks_for_its_identity() -> None:
     asking = {pod.name for pod in pods("azure") if pod.labels.get("azure.workload.identity/use") == "true"}
-    assert asking == {"vda-code", "vda-media", "a run"}
+    assert asking == {"vda-code", "vda-media", "vda-metrics", "a run"}
 
 
 def test_the_login_in_front_is_what_policies_let_reach_the_ui_and_the_media() -> None:
@@ -262,3 +263,47 @@ def test_the_chart_values_say_that_they_were_not_tried() -> None:
     text = (DEPLOY / "dagster-chart-values.yaml").read_text()
     assert "not tried against the chart" in text
     assert json.dumps(yaml.safe_load(text))
+
+
+@each_overlay
+def test_osmos_token_is_a_file_that_kubernetes_renews_where_it_is_asked_for_and_in_no_environment(overlay: str) -> None:
+    (deployment,) = config_map(overlay, "vda-deployments").values()
+    path = Path(yaml.safe_load(deployment)["osmo"]["token_file"])
+    asking = {pod.name: pod for pod in pods(overlay) if "secret" in str(pod.spec["volumes"])}
+    assert set(asking) == {"vda-code", "vda-metrics", "a run"}
+    for pod in asking.values():
+        (mount,) = [one for one in pod.containers[0]["volumeMounts"] if one["mountPath"] == str(path.parent)]
+        (volume,) = [one for one in pod.spec["volumes"] if one["name"] == mount["name"]]
+        # With a subPath, Kubernetes would leave the file as it was.
+        assert (volume["secret"], mount.get("subPath")) == ({"secretName": "vda-osmo"}, None), pod.name
+    assert f"`{path.name}`" in PAGE.read_text()
+
+
+@each_overlay
+def test_what_prometheus_is_told_of_is_what_the_exporter_serves_and_it_alone_gets_there(overlay: str) -> None:
+    (pod,) = [one for one in of_kind(overlay, "Deployment") if one["metadata"]["name"] == "vda-metrics"]
+    template = pod["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    (port,) = container["ports"]
+    told = template["metadata"]["annotations"]
+    assert (told["prometheus.io/port"], told["prometheus.io/path"]) == (str(port["containerPort"]), "/metrics")
+    assert container["args"][-1] == str(port["containerPort"])
+    (policy,) = [one for one in of_kind(overlay, "NetworkPolicy") if one["metadata"]["name"] == "vda-metrics"]
+    (rule,) = policy["spec"]["ingress"]
+    (source,) = rule["from"]
+    assert {"namespaceSelector", "podSelector"} == set(source)
+    secrets = {one["secretRef"]["name"] for one in container["envFrom"] if "secretRef" in one}
+    assert secrets == {"vda-postgres", "vda-media"}, "no key that writes, no key of a registry"
+
+
+@each_overlay
+def test_every_pod_logs_for_a_collector(overlay: str) -> None:
+    settings = config_map(overlay, "vda-environment")
+    for pod in pods(overlay):
+        for container in pod.containers:
+            maps = [one for one in container.get("envFrom", []) if "configMapRef" in one]
+            own = {one["name"]: one.get("value") for one in container.get("env", [])}
+            has = {**(settings if maps else {}), **own}
+            is_dagsters = container.get("command", [""])[0].startswith("dagster")
+            assert has.get("VDA_LOG_FORMAT") == "json", pod.name
+            assert not is_dagsters or container["args"][-2:] == ["--log-format", "json"], pod.name

@@ -1,9 +1,11 @@
-"""The wheel, installed without extras: it has all files, and what needs an extra says which."""
+"""The wheel, installed without extras: all files are in it, and what needs an extra says which; `dg` finds it."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from vda_assets_tests.deploy.wheel import build_wheel, run, uv
 from vda_assets_tests.end_to_end.world import REPOSITORY
+from vda_assets_tests.shop import STREET, YARD, Shop
 
 LOADED = "import vda_assets.definitions as d; print(*d.defs().resolve_asset_graph().get_all_asset_keys())"
 RELEASES = """
@@ -21,6 +24,15 @@ try:
     arrow()
 except MissingLibrary as error:
     print(error)
+"""
+DG_MARK = "\n=====\n"
+# `dg` takes two seconds to start: its commands share one process.
+DG = f"""
+import sys
+from dagster_dg_cli.cli import create_dg_cli
+for command in ("list components --json", "check defs", "list defs --json"):
+    create_dg_cli()([*command.split(), "--target-path", sys.argv[1]], standalone_mode=False)
+    print({DG_MARK!r})
 """
 
 
@@ -72,13 +84,53 @@ def test_the_commands_that_need_no_extra_work_without_one(installed: Installed) 
     assert "street" in installed.vda("datasets")
 
 
-@pytest.mark.parametrize("command", ["osmo-local serve", "osmo-local exec -- true"])
-def test_a_command_that_needs_an_extra_says_which_in_one_message(installed: Installed, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "extra", "library"),
+    [
+        ("osmo-local serve", "local", "fastapi"),
+        ("osmo-local exec -- true", "local", "fastapi"),
+        ("metrics", "metrics", "prometheus-client"),
+    ],
+)
+def test_a_command_that_needs_an_extra_says_which_in_one_message(
+    installed: Installed, command: str, extra: str, library: str
+) -> None:
     said = installed.vda(*command.split(), code=1)
-    assert "pip install 'vda-assets[local]'" in said
-    assert "fastapi" in said
+    assert f"pip install 'vda-assets[{extra}]'" in said
+    assert library in said
     assert said.count("\n") == 1, said
 
 
 def test_a_release_without_its_extra_says_which_it_needs(installed: Installed) -> None:
     assert installed.python(RELEASES) == "metadata.parquet needs pyarrow: pip install 'vda-assets[release]'\n"
+
+
+def test_an_index_would_take_the_wheel(installed: Installed) -> None:
+    checked = [sys.executable, "-m", "twine", "check", "--strict", str(installed.wheel)]
+    assert "PASSED" in run(*checked, environment=installed.environment).stdout
+
+
+def test_dg_finds_the_component_in_a_fresh_project_and_checks_and_lists_its_datasets(
+    installed: Installed, tmp_path: Path
+) -> None:
+    """The project is another team's: it has datasets of its own, and an asset downstream of one."""
+    shop = Shop(tmp_path)
+    shop.dataset("street", STREET)
+    shop.dataset("yard", YARD)
+    shop.write_definitions()
+    with zipfile.ZipFile(installed.wheel) as archive:
+        archive.extractall(tmp_path / "wheel")
+    environment = {
+        **{name: value for name, value in installed.environment.items() if name != "VDA_ASSETS_CFG"},
+        "HOME": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{tmp_path / 'wheel'}:{tmp_path}",
+        "VIRTUAL_ENV": sys.prefix,
+        "DG_CLI_DISABLE_TELEMETRY": "1",
+    }
+    said = run(sys.executable, "-c", DG, str(tmp_path), environment=environment).stdout
+    components, checked, definitions = said.split(DG_MARK)[:3]
+    assert '"vda_assets.components.VdaDataset"' in components
+    assert "All definitions loaded successfully" in checked
+    assets = {one["asset_key"] for one in json.loads(definitions)["assets"]}
+    assert {"training_sample", "street/augmented_videos", "yard/augmented_videos", "local/preflight"} <= assets

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from vda_assets.osmo.statuses import TaskStatus
 from vda_assets_tests.end_to_end.documented import differs, shown_commands
-from vda_assets_tests.end_to_end.world import REPOSITORY, World, serving
+from vda_assets_tests.end_to_end.world import REPOSITORY, World, free_port, running, serving, wait_for_answer
 from vda_assets_tests.osmo.in_memory_rows import Fate, Try
 from vda_assets_tests.quick_results import change_yaml
 from vda_assets_tests.simulated_runs import SimulatedRuns, simulated_runs, varied
+from vda_assets_tests.telemetry.page import values
 
 # What a page shows of something that is not here.
 ELSEWHERE = {
@@ -124,17 +127,43 @@ def test_what_clips_are_taken_and_let_go_is_said_as_the_page_shows(told: Told) -
     told.check("add-a-dataset.md", "vda upload street clips")
 
 
-def test_commands_that_ask_osmo_say_what_the_pages_show(told: Told) -> None:
+def test_commands_that_ask_osmo_say_what_the_pages_show(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(told.world):
         told.check("run-and-automate.md", "vda backfill --dataset street --limit 2 --dry-run")
         told.check("run-and-automate.md", "vda retry --dataset street")
         before = {path.name for path in told.world.runs()}
-        said = told.world.vda("run", "--dataset", "street", "--video", "clip005.mp4", "--flow", "e2e").stdout
-        told.check("run-and-automate.md", "vda run --dataset street --flow e2e", said=said)
+        with monkeypatch.context() as asked:
+            asked.setenv("VDA_LOG_FORMAT", "json")
+            done = told.world.vda("run", "--dataset", "street", "--video", "clip005.mp4", "--flow", "e2e")
+        check_log(done.stderr)
+        told.check("run-and-automate.md", "vda run --dataset street --flow e2e", said=done.stdout)
         told.check("run-and-automate.md", "vda runs --dataset street")
         (run,) = {path.name for path in told.world.runs()} - before
         said = told.world.vda("mirror", "--dataset", "street", "--run-id", run).stdout
         told.check("run-and-automate.md", "vda mirror --dataset street --run-id run-1829e9b7", said=said)
+
+
+def check_log(text: str) -> None:
+    """Each line of a run's log is an object, and those about the clip say so."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    of_clip = [line for line in lines if line.get("clip") == "clip005.mp4"]
+    (submitted,) = [line for line in of_clip if "submitted workflow" in line["message"]]
+    assert submitted["message"].startswith(f"clip005.mp4: submitted workflow {submitted['workflow']} (")
+    assert submitted["dataset"] == "street"
+    assert submitted["run"].startswith(submitted["run_id"].removeprefix("run-"))
+    judged = {line["message"].split()[1] for line in of_clip if line.get("workflow") == submitted["workflow"]}
+    assert judged >= {"original_labels", "augmented_videos", "augmented_labels"}
+
+
+def test_the_exporter_says_what_the_page_shows_and_serves_what_it_reads(told: Told) -> None:
+    port, log = free_port(), told.world.folder / "metrics.log"
+    with running(told.world, "metrics", "--port", str(port), log=log.name) as process:
+        wait_for_answer(f"http://127.0.0.1:{port}/health", process, log=log)
+        page = values(httpx.get(f"http://127.0.0.1:{port}/metrics").content)
+    assert {name for (name, source), up in page["vda_up"].items() if up} >= {"books", "file://"}
+    assert page["vda_outputs_total"]["street", "augmented_videos", "rejected"] == 0, "it counts from its start on"
+    said = next(line for line in log.read_text().splitlines() if line.startswith("metrics at"))
+    told.check("monitor.md", "vda metrics", said=said)
 
 
 def test_a_release_says_what_the_page_shows(told: Told) -> None:

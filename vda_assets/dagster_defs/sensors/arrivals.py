@@ -6,7 +6,7 @@ import dagster as dg
 
 from vda_assets.base.counted import counted
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.clips_job import clips_config
+from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
 from vda_assets.dagster_defs.schedules import wanted_selection
 from vda_assets.project import Scope
 from vda_assets.runs.canary import Canary
@@ -17,8 +17,8 @@ _INTERVAL_SECONDS = 30
 _MOST_CLIPS = 1000
 
 
-def arrival_sensor(scope: Scope, job: dg.JobDefinition) -> dg.SensorDefinition | None:
-    """`job` is the dataset's for any clips. None when the dataset's file does not ask for work on arrival."""
+def arrival_sensor(scope: Scope) -> dg.SensorDefinition | None:
+    """None when the dataset's file does not ask for work on arrival."""
     dataset = scope.dataset
     if not dataset.when.arrival:
         return None
@@ -26,7 +26,7 @@ def arrival_sensor(scope: Scope, job: dg.JobDefinition) -> dg.SensorDefinition |
 
     @dg.sensor(
         name=f"{dataset.slug}__arrivals",
-        job=job,
+        job_name=clips_job_name(dataset.deployment),
         description=f"Asks for {outputs} of each clip that is uploaded to {dataset.name}.",
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if dataset.when.started else dg.DefaultSensorStatus.STOPPED,

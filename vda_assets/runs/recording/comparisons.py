@@ -11,7 +11,7 @@ import dagster as dg
 from vda_assets.base.clock import Clock
 from vda_assets.base.counted import counted
 from vda_assets.base.failed import Failed
-from vda_assets.base.log import Log
+from vda_assets.base.log import Line, Log
 from vda_assets.dispatch.pace import Heartbeat, Pace
 from vda_assets.flows.comparisons import ComparisonPool
 from vda_assets.flows.planning import Item
@@ -84,8 +84,8 @@ class Comparisons:
             )
             for one in rendered:
                 if one.problem:
-                    self._log(f"{key}: a picture instead of a side-by-side video lies at {one.url}: {one.problem}")
-            self._log(f"{key}: comparisons rendered")
+                    self._log(Line(key, f"a picture instead of a side-by-side video lies at {one.url}: {one.problem}"))
+            self._log(Line(key, "comparisons rendered"))
 
     def finish(self) -> None:
         """Waits until all are rendered, and says every few minutes how many are not."""

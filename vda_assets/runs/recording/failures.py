@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from vda_assets.base.cut import cut
+from vda_assets.base.log import Line
 from vda_assets.dispatch.accounting import NOTHING_KNOWN, Usage
 from vda_assets.flows.stages import Output
 
@@ -41,7 +42,7 @@ class Failures:
         for output in outputs:
             self.reasons[key, output] = reason
             self._record(key, output, Failure(reason, is_own, usage))
-        self._log(f"{key}: {', '.join(sorted(outputs))} FAILED: {reason}")
+        self._log(Line(key, f"{', '.join(sorted(outputs))} FAILED: {reason}"))
 
     def of(self, keys: Collection[str]) -> list[str]:
         """A line for each cause of these clips' failures."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from vda_assets.base.log import Line
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Container, Price
 from vda_assets.dispatch.accounting import Usage
@@ -186,15 +187,16 @@ class Recorder:
         if stage is Stage.AUGMENTED_VIDEOS and item.attempt > 1 and verdict is Verdict.REJECTED:
             self._log_event(rejected_attempt(made))
             self._log_event(still_taken(self._rejected[key], attempts=item.attempt))
-            self._log(f"{key}: try {item.attempt} is rejected too ({reasons}); the first one is taken")
+            said = f"try {item.attempt} is rejected too ({reasons}); the first one is taken"
+            self._log(Line(key, said, workflow=workflow_id))
             return
         self._log_event(made)
         spoiled = [url for url, one in zip(urls, judgements, strict=True) if one.verdict is not Verdict.ACCEPTED]
         advice = f" ({reasons}); to make it anew, delete {spoiled[0]} and run again" if spoiled else ""
-        self._log(f"{key}: {stage} {verdict}{advice}")
+        self._log(Line(key, f"{stage} {verdict}{advice}", workflow=workflow_id))
         for one in judgements:
             if NO_LOOK in one.facts:
-                self._log(f"{key}: {stage} without a picture: {one.facts[NO_LOOK]}")
+                self._log(Line(key, f"{stage} without a picture: {one.facts[NO_LOOK]}"))
         if stage is Stage.AUGMENTED_VIDEOS and work.selection.comparisons and self._comparisons:
             self._comparisons.begin(item, layout)
 
