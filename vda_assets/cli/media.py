@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from mimetypes import guess_type
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 import click
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from vda_assets.base.counted import counted
@@ -30,10 +31,12 @@ SHOWN = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webp", ".png", ".jpg", ".js
 # The one kind of page that is shown, and the table beside it. Its script runs as nobody's: it reads nothing from here.
 _REPORT = re.compile(rf"{REPORT_FOLDER}/(?:run-[0-9a-f]+/)?report\.(?:html|csv)")
 _REPORT_POLICY = (
-    "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "default-src 'none'; media-src {shown}; img-src {shown}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "sandbox allow-scripts allow-downloads"
 )
 _CHUNK_BYTES = 256 * 1024
+# A video is asked for in ranges while it plays, by the link that was given at first.
+_SIGNED_SECONDS = 3600.0
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 # Of a video and a picture. No sandbox: the page that a browser makes for a video could not show it.
 _HEADERS = {
@@ -43,6 +46,8 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; media-src 'self'; img-src 'self'",
     "X-Content-Type-Options": "nosniff",
 }
+# The link is a secret for as long as it holds: no other server is told it.
+_REDIRECT_HEADERS = {"Cache-Control": "private, max-age=60", "Referrer-Policy": "no-referrer"}
 
 
 @click.command()
@@ -60,7 +65,14 @@ def media(host: str, port: int) -> None:
 
 
 def media_app(project: Project) -> Starlette:
-    """`GET /<dataset>/clips/<path>` and `GET /<dataset>/outputs/<path>`, whole or a range of bytes."""
+    """`GET /<dataset>/clips/<path>` and `GET /<dataset>/outputs/<path>`, whole or a range of bytes.
+
+    Of storage that browsers reach (`signed_links` of its profile), videos and pictures come from there themselves.
+    """
+    signing = {
+        name: {profile.profile for profile in one.storage if profile.signed_links}
+        for name, one in project.deployments.items()
+    }
     storages = {name: project.storage_of(one, os.environ) for name, one in project.deployments.items()}
 
     def give(request: Request) -> Response:
@@ -75,9 +87,17 @@ def media_app(project: Project) -> Starlette:
         is_report = part == OUTPUTS_PART and _REPORT.fullmatch(path) is not None
         if part not in of_part or not (is_report or _may_be_shown(path)):
             raise HTTPException(404, "only videos, pictures, JSON and reports of clips and outputs are shown")
-        headers = _HEADERS | ({"Content-Security-Policy": _REPORT_POLICY} if is_report else {})
+        storage = storages[dataset.deployment]
         try:
-            return _answer(storages[dataset.deployment], of_part[part] / path, request, headers)
+            url = of_part[part] / path
+            link = storage.signed(url, seconds=_SIGNED_SECONDS) if url.profile in signing[dataset.deployment] else None
+            if link and not is_report:
+                storage.info(url)
+                return RedirectResponse(link, headers=_REDIRECT_HEADERS)
+            # What the page shows comes from where this server sends the browser, too.
+            shown = f"'self' {_origin(link)}" if link else "'self'"
+            policy = {"Content-Security-Policy": _REPORT_POLICY.format(shown=shown)} if is_report else {}
+            return _answer(storage, url, request, _HEADERS | policy)
         except (FileNotFoundError, BadStorageUrl):
             raise HTTPException(404, "there is nothing") from None
         except (StorageError, OSError):
@@ -87,6 +107,11 @@ def media_app(project: Project) -> Starlette:
         return PlainTextResponse("ok")
 
     return Starlette(routes=[Route("/health", healthy), Route("/{dataset}/{part}/{path:path}", give)])
+
+
+def _origin(link: str) -> str:
+    parts = urlsplit(link)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _may_be_shown(path: str) -> bool:

@@ -203,6 +203,8 @@ class StorageProfile(ConfigModel):
     region: str | None = None
     override_url: HttpUrl | None = None
     addressing_style: Literal["virtual", "path", "auto"] | None = None
+    # Browsers reach this storage too: `vda media` sends them there, by links that are signed for an hour.
+    signed_links: bool = False
 
     def credential(self, environment: Mapping[str, str]) -> StorageCredential:
         """The credential with its secrets; raises ConfigError naming a variable that is not set."""

@@ -130,6 +130,13 @@ class Storage:
         with suppress(FileNotFoundError):
             self._ask(url, lambda backend: backend.delete(url.key))
 
+    def signed(self, url: StorageUrl, *, seconds: float) -> str | None:
+        """A link by which anyone may read the object for so long; None where this storage has no such links.
+
+        It is a secret while it holds. Nothing is asked of the storage: the object need not be there.
+        """
+        return self._ask(url, lambda backend: backend.signed(url.key, seconds))
+
     @contextmanager
     def reading(self, url: StorageUrl) -> Iterator[BinaryIO]:
         """The object as a file to seek in: a reader of a video takes only what it needs."""

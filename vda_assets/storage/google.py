@@ -76,6 +76,9 @@ class GoogleBucket:
     def create(self, source: Path, key: str) -> None:
         self._filesystem.put_file(str(source), self._path(key), mode="create")
 
+    def signed(self, key: str, seconds: float) -> None:  # noqa: ARG002
+        return None
+
     def copy(self, source: str, target: str) -> None:
         self._filesystem.cp_file(self._path(source), self._path(target))
 

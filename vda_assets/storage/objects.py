@@ -63,6 +63,9 @@ class Backend(Protocol):
     def create(self, source: Path, key: str) -> None:
         """Like `upload`, but nothing is replaced."""
 
+    def signed(self, key: str, seconds: float) -> str | None:
+        """A URL by which anyone may read the object for so long; None where this storage has no such URLs."""
+
     def copy(self, source: str, target: str) -> None:
         """Copies one object of the bucket to another key of it, whole, without its bytes passing through here; what
         lies at the target is replaced."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -12,13 +13,14 @@ from vda_assets.project import load_project
 from vda_assets.runs.links import media_link
 from vda_assets.storage.layout import outputs_folder
 from vda_assets_tests.cli.project import DATASET, Project, project_on
+from vda_assets_tests.quick_results import change_yaml
 from vda_assets_tests.storage.emulators import secrets_of
 
 OTHER_PAGES = ("run-1/report.html", "report/other.html", "report/x/y/report.html")
 VIDEO = bytes(range(256)) * 4000
 
 
-@pytest.fixture(scope="module", params=["file", "s3"])
+@pytest.fixture(scope="module", params=["file", "s3", "azure"])
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     with project_on(request.param, tmp_path_factory.mktemp("media")) as project:
         storage, outputs = project.place.storage, outputs_folder(project.place.root, DATASET)
@@ -34,6 +36,10 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def client(project: Project, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    return client_of(project, monkeypatch)
+
+
+def client_of(project: Project, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     for name, value in secrets_of(project.place).items():
         monkeypatch.setenv(name, value)
     known = {"VDA_ASSETS_CFG": str(project.folder / "assets_cfg"), "VDA_HOME": str(project.folder / "home")}
@@ -87,6 +93,32 @@ def test_a_link_of_a_result_leads_to_it(client: TestClient, project: Project) ->
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"picture", "image/webp")
     assert media_link("http://testserver", dataset, project.place.root / "other/x.mp4") is None
     assert media_link(None, dataset, url) is None
+
+
+def test_storage_that_browsers_reach_serves_its_videos_by_links_that_are_signed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = project.folder / "assets_cfg/deployments/local.yaml"
+    before = deployment.read_text()
+    change_yaml(deployment, lambda one: [profile.update(signed_links=True) for profile in one.get("storage", [])])
+    try:
+        client = client_of(project, monkeypatch)
+    finally:
+        deployment.write_text(before)
+    answer = client.get(CLIP, follow_redirects=False)
+    policy = client.get(f"/{DATASET}/outputs/report/report.html").headers["content-security-policy"]
+    if project.place.credential is None:  # a disk has no links of its own
+        assert (answer.status_code, "media-src 'self';" in policy) == (200, True)
+        return
+    link = answer.headers["location"]
+    assert (answer.status_code, answer.content, answer.headers["referrer-policy"]) == (307, b"", "no-referrer")
+    assert project.place.credential.access_key not in link
+    ranged = httpx.get(link, headers={"Range": "bytes=5-9"})
+    assert (ranged.status_code, ranged.content) == (206, VIDEO[5:10])
+    parts = httpx.URL(link)
+    assert f"media-src 'self' {parts.scheme}://{parts.netloc.decode()};" in policy
+    missing = client.get(f"/{DATASET}/clips/missing.mp4", follow_redirects=False)
+    assert missing.status_code == 404
 
 
 @pytest.mark.parametrize("path", ["report/report.html", "report/run-0a1b2c3d/report.html", "report/report.csv"])
