@@ -46,6 +46,7 @@ def measure(folder: Path, postgres: PostgresServer, *, runs: int) -> list[dict[s
     ):
         cluster.start_code_server()
         cluster.start_daemon(instance)
+        cluster.start_webserver()
         with postgres.most_connections() as without_runs:
             time.sleep(10)
         began = time.monotonic()

@@ -65,6 +65,9 @@ def deployment_resources(name: str, deployment: Deployment) -> dict[str, object]
             answer_seconds=deployment.osmo.answer_seconds,
         ),
         storage_resource_key(name): StorageResource(
-            profiles=[profile.model_dump(mode="json", exclude_none=True) for profile in deployment.storage]
+            profiles=[
+                profile.model_dump(mode="json", exclude={"signed_links"}, exclude_none=True)
+                for profile in deployment.storage
+            ]
         ),
     }

@@ -1,6 +1,7 @@
 """The project as deploy/base deploys it, on a Kubernetes API whose pods are processes of this machine.
 
-PostgreSQL, Dagster's daemon, the code server and the run launcher are the real ones; OSMO is the embedded one.
+PostgreSQL, Dagster's webserver and daemon, the code server and the run launcher are the real ones; OSMO is the embedded
+one, and clips and results lie in moto's bucket.
 """
 
 from __future__ import annotations
@@ -20,19 +21,18 @@ from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
+import httpx
 import yaml
-from dagster._core.execution.backfill import PartitionBackfill
 
 from vda_assets.config.dataset import Dataset
-from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.workflow import clip_hash_at
 from vda_assets.project import load_project
 from vda_assets.runs.names import pool_name, videos_partitions
+from vda_assets_tests.end_to_end.test_backends import StoredWorld, give_osmo_the_credential
 from vda_assets_tests.end_to_end.world import (
     DATASET,
     REPOSITORY,
-    World,
     free_port,
     make_world,
     serving,
@@ -44,6 +44,7 @@ from vda_assets_tests.kubernetes_rbac import Rbac
 from vda_assets_tests.postgres import Database, PostgresServer
 from vda_assets_tests.quick_results import change_yaml, use_quick_container
 from vda_assets_tests.simulated_clock import SimulatedClock
+from vda_assets_tests.storage.emulators import Place, configure, moto, secrets_of
 from vda_assets_tests.warm import WarmProcess
 
 BASE = REPOSITORY / "deploy/base"
@@ -51,6 +52,16 @@ BASE = REPOSITORY / "deploy/base"
 KEYS = {str(stage): dg.AssetKey([DATASET, str(stage)]) for stage in Stage}
 NAMESPACE, IMAGE = "vda", "registry.example.com/vda:1"
 RUNS_AT_ONCE = 10
+LAUNCH = """mutation ($asked: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $asked) {
+    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
+  }
+}"""
+TERMINATE = """mutation ($run: String!) {
+  terminateRun(runId: $run) {
+    __typename ... on TerminateRunFailure { message } ... on PythonError { message }
+  }
+}"""
 ACCOUNTS = ("vda-webserver", "vda-daemon", "vda-code", "vda-run")
 NOT_ENDED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -69,12 +80,16 @@ def rbac() -> Rbac:
 
 @dataclass
 class Deployed:
-    world: World
+    world: StoredWorld
+    clips: int
     api: KubernetesApi
     kubelet: Kubelet
     database: Database
     processes: dict[str, WarmProcess] = field(default_factory=dict)
     image: str = IMAGE
+    # What a backfill is called here -> its id.
+    backfills: dict[str, str] = field(default_factory=dict)
+    ui_url: str = ""
 
     @property
     def home(self) -> Path:
@@ -154,6 +169,15 @@ class Deployed:
 
         wait_for(beats, "the daemon")
 
+    def start_webserver(self) -> None:
+        port = free_port()
+        workspace = str(self.kubelet.folder / "workspace.yaml")
+        self.start(
+            "webserver", "vda-webserver", "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", workspace
+        )
+        wait_for(lambda: is_listening(port), "the webserver")
+        self.ui_url = f"http://127.0.0.1:{port}"
+
     def stop(self, *names: str) -> None:
         for name in names:
             stop(self.processes.pop(name))
@@ -164,12 +188,16 @@ class Deployed:
     def dataset(self) -> Dataset:
         return load_project(self.world.environment).dataset(DATASET)
 
-    @cached_property
-    def _asset_graph(self) -> Any:
-        return build_definitions(load_project(self.world.environment)).resolve_asset_graph()
-
     def keys(self) -> list[str]:
-        return sorted(path.name for path in self.world.clips.iterdir())
+        return [f"clip{number:03d}.mp4" for number in range(self.clips)]
+
+    def ask_ui(self, question: str, **variables: Any) -> dict[str, Any]:
+        """What the one field of the answer holds."""
+        body = {"query": question, "variables": variables}
+        answer = httpx.post(f"{self.ui_url}/graphql", json=body, timeout=60).raise_for_status().json()
+        assert "errors" not in answer, answer
+        (held,) = answer["data"].values()
+        return held
 
     def ask_for(
         self,
@@ -178,24 +206,22 @@ class Deployed:
         *,
         name: str,
         tags: Mapping[str, str] = MappingProxyType({}),
-    ) -> str:
-        """What "Launch backfill" does in the UI."""
+    ) -> None:
+        """By the button "Launch backfill" in the UI."""
         instance.add_dynamic_partitions(str(videos_partitions(self.dataset).name), self.keys())
-        asked = PartitionBackfill.from_asset_partitions(
-            backfill_id=name,
-            asset_graph=self._asset_graph,
-            partition_names=list(keys),
-            asset_selection=list(KEYS.values()),
-            backfill_timestamp=time.time(),
-            tags=dict(tags),
-            dynamic_partitions_store=instance,
-            all_partitions=False,
-            title=None,
-            description=None,
-            run_config=None,
-        )
-        instance.add_backfill(asked)
-        return name
+        asked = {
+            "assetSelection": [{"path": key.path} for key in KEYS.values()],
+            "partitionNames": list(keys),
+            "tags": [{"key": key, "value": value} for key, value in tags.items()],
+        }
+        launched = self.ask_ui(LAUNCH, asked=asked)
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        self.backfills[name] = launched["backfillId"]
+
+    def terminate(self, run: dg.DagsterRun) -> None:
+        """By the button "Terminate" in the UI."""
+        ended = self.ask_ui(TERMINATE, run=run.run_id)
+        assert ended["__typename"] == "TerminateRunSuccess", ended
 
     def ask_for_runs_at_once(
         self, instance: dg.DagsterInstance, clips: Sequence[Sequence[int]], *, name: str
@@ -210,7 +236,7 @@ class Deployed:
         return self.runs_of(instance, name)
 
     def runs_of(self, instance: dg.DagsterInstance, backfill: str) -> list[dg.DagsterRun]:
-        return list(instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill})))
+        return list(instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": self.backfills[backfill]})))
 
     def wait_for_workflows(self, count: int) -> None:
         wait_for(lambda: len(self.world.workflows()) >= count, f"{count} workflows", seconds=120)
@@ -252,30 +278,38 @@ def image_variables() -> dict[str, str]:
 def deployed(
     folder: Path, postgres: PostgresServer, results: Path, *, clips: int, seconds: float = 0.2, **monitoring: Any
 ) -> Iterator[Deployed]:
-    """Code server and daemon are not started. `monitoring` changes the instance's run monitoring."""
-    world = make_world(folder)
-    use_quick_container(world, results, seconds=seconds)
-    for number in range(clips):
-        os.link(world.folder / "quick_results/clip.mp4", world.clips / f"clip{number:03d}.mp4")
-    deployments = world.folder / "assets_cfg/deployments"
-    shutil.copyfile(deployments / "local.yaml", deployments / "cluster.yaml")
-    change_yaml(deployments / "cluster.yaml", lambda one: one["osmo"].update(token_env="OSMO_TOKEN", max_in_flight=32))
-    change_yaml(
-        world.folder / f"assets_cfg/datasets/{DATASET}.yaml", lambda one: one.update(deployment="cluster", when={})
-    )
+    """Code server, daemon and webserver are not started. `monitoring` changes the instance's run monitoring."""
     api = KubernetesApi(SimulatedClock(), rbac=rbac())
     api.accounts = {account: f"{NAMESPACE}:{account}" for account in ACCOUNTS}
-    with (
-        serving(world),
-        serving_kubernetes(api),
-        running_pods(api, folder / "node", {IMAGE: image_variables()}) as kubelet,
-    ):
-        cluster = Deployed(world, api, kubelet, postgres.new_database())
-        _configure(cluster, monitoring)
-        try:
-            yield cluster
-        finally:
-            cluster.stop(*cluster.processes)
+    with moto(folder.parent) as place:
+        world = _world(folder, place, results, clips=clips, seconds=seconds)
+        with (
+            serving(world),
+            serving_kubernetes(api),
+            running_pods(api, folder / "node", {IMAGE: image_variables()}) as kubelet,
+        ):
+            give_osmo_the_credential(world)
+            cluster = Deployed(world, clips, api, kubelet, postgres.new_database())
+            _configure(cluster, monitoring)
+            try:
+                yield cluster
+            finally:
+                cluster.stop(*cluster.processes)
+
+
+def _world(folder: Path, place: Place, results: Path, *, clips: int, seconds: float) -> StoredWorld:
+    made = make_world(folder)
+    configure(folder / "assets_cfg", place)
+    use_quick_container(made, results, seconds=seconds)
+    world = StoredWorld(folder, made.osmo_url, place)
+    clip = folder / "quick_results/clip.mp4"
+    of_dataset = place.root / "datasets" / DATASET
+    place.storage.upload_all((clip, of_dataset / f"clip{number:03d}.mp4") for number in range(clips))
+    deployments = folder / "assets_cfg/deployments"
+    shutil.copyfile(deployments / "local.yaml", deployments / "cluster.yaml")
+    change_yaml(deployments / "cluster.yaml", lambda one: one["osmo"].update(token_env="OSMO_TOKEN", max_in_flight=32))
+    change_yaml(folder / f"assets_cfg/datasets/{DATASET}.yaml", lambda one: one.update(deployment="cluster", when={}))
+    return world
 
 
 def _configure(cluster: Deployed, monitoring: dict[str, Any]) -> None:
@@ -309,4 +343,4 @@ def _configure(cluster: Deployed, monitoring: dict[str, Any]) -> None:
     put("ConfigMap", "configmaps", "vda-dagster", data={"dagster.yaml": text})
     put("ConfigMap", "configmaps", "vda-environment", data=settings)
     put("Secret", "secrets", "vda-postgres", stringData={name: variables[name] for name in sorted(login)})
-    put("Secret", "secrets", "vda-secrets", stringData={"OSMO_TOKEN": token})
+    put("Secret", "secrets", "vda-secrets", stringData={"OSMO_TOKEN": token, **secrets_of(world.place)})
