@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
+from vda_assets.config.errors import ConfigError
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.partitions import add_clips as add_partitions
 from vda_assets.dagster_defs.sensors.alerts import evaluate
@@ -371,3 +372,11 @@ def test_the_sensor_is_there_and_runs_only_where_somebody_is_named_to_be_told(
     assert "vda_alerts" in sensors(world)
     repository = build_definitions(load_project(world.environment)).get_repository_def()
     assert repository.get_sensor_def("vda_alerts").default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_receivers_without_the_library_are_told_with_what_to_install(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vda_assets.dagster_defs.sensors.alerts.lacking_of", lambda extra: [f"library of {extra}"])
+    with pytest.raises(ConfigError, match=r"needs library of alerts: pip install 'vda-assets\[alerts\]'"):
+        office.tick()

@@ -5,6 +5,8 @@ import os
 import dagster as dg
 
 from vda_assets.base.clock import SYSTEM_CLOCK, Clock
+from vda_assets.base.extras import lacking_of
+from vda_assets.config.errors import ConfigError
 from vda_assets.project import Project
 from vda_assets.telemetry.alerts import Watch
 from vda_assets.telemetry.telling import UI_VARIABLE, URLS_VARIABLE, keep, read_kept, receivers, summary, tell
@@ -32,7 +34,9 @@ def alert_sensor(project: Project) -> dg.SensorDefinition | None:
 
 def evaluate(context: dg.SensorEvaluationContext, project: Project, *, clock: Clock = SYSTEM_CLOCK) -> dg.SkipReason:
     """One tick. What it knows is kept in Dagster's database and not as its cursor, which is stored behind the tick:
-    a tick that is killed amid its messages would send them once more."""
+    a tick that is killed amid its messages would send them once more. Raises ConfigError without the library."""
+    if lacking := lacking_of("alerts"):
+        raise ConfigError(f"{URLS_VARIABLE} needs {', '.join(lacking)}: pip install 'vda-assets[alerts]'")
     instance, kept = context.instance, read_kept(context.instance)
     ui_url = os.environ.get(UI_VARIABLE, "")
     watch = Watch(instance, project, os.environ, ui_url, now=clock.now().timestamp())
