@@ -6,7 +6,6 @@ submitted twice. A stage is reported as soon as its tasks completed, while other
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
@@ -45,8 +44,6 @@ _COMPANY_SECONDS = 5.0
 _QUEUE_SECONDS = 7200.0
 # At an interrupt: how long POSTs under way are waited for.
 _LAST_POSTS_SECONDS = 8.0
-# How often older twins of new workflows are looked for, of all new ones at once: the rare twin may run so long beside.
-_SETTLE_SECONDS = 3.0
 # How long superseded workflows are waited for after their cancel.
 _SUPERSEDED_SECONDS = 60.0
 
@@ -79,7 +76,6 @@ class Dispatcher:
         self._in_flight: dict[str, InFlight] = {}
         self._left_to_others: dict[str, ClipWork] = {}
         self._company_asked = clock.monotonic()
-        self._settled = -math.inf
         self._nothing_started_before: datetime | None = None
         self._progress = Progress(clock, queue_timeout_seconds=deployment.timeout.queue_seconds or _QUEUE_SECONDS)
         self._systemic = Systemic()
@@ -292,13 +288,9 @@ class Dispatcher:
         """Looks for the workflows of POSTs that nobody answered, and for older twins of new ones; True when it finds
         some. A row appears up to some hundred milliseconds after the answer to its POST (OSMO 6.4)."""
         unsettled = [one for one in self._in_flight.values() if not one.is_settled]
-        unanswered = self._submitter.unanswered
-        now = self._clock.monotonic()
-        # A POST that nobody answered is sent again when it was not found: what is there then was looked at just before.
-        if not unanswered and not (unsettled and now - self._settled >= _SETTLE_SECONDS):
+        works = [*(one.work for one in unsettled), *(pending.work for pending in self._submitter.unanswered)]
+        if not works:
             return False
-        self._settled = now
-        works = [*(one.work for one in unsettled), *(pending.work for pending in unanswered)]
         submitted = self._waiter.ask(lambda: self._submissions.of(works))
         for one in unsettled:
             self._settle_one(one, submitted[one.work.clip.key])
