@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 
 from vda_assets.base.cut import cut
 from vda_assets.base.likely import likely
 from vda_assets.base.parallel import in_order
+from vda_assets.cli.completing import complete_output
 from vda_assets.cli.copying import finish, show
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load, video_option
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.config.yaml_file import parse_yaml
 from vda_assets.datasets.clips import CLIP_EXTENSIONS, key_of, video_of
+from vda_assets.flows.selection import output_named
+from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import BadClipName, BadStorageUrl, ObjectUnusable
@@ -38,7 +41,15 @@ _LOOKED_AT = {*CLIP_EXTENSIONS, ".webp", ".png"}
 @dataset_option
 @click.option("--run-id", required=True, metavar="RUN", help="A run's folder: run- and eight hex digits.")
 @video_option
-def mirror_run(dataset_name: str, run_id: str, videos: tuple[str, ...]) -> None:
+@click.option(
+    "--select",
+    "outputs",
+    multiple=True,
+    metavar="OUTPUT",
+    shell_complete=complete_output,
+    help=f"Only this output, without setup and clips: {', '.join(OUTPUTS)}. May be repeated.",
+)
+def mirror_run(dataset_name: str, run_id: str, videos: tuple[str, ...], outputs: tuple[str, ...]) -> None:
     """Mirror a run's outputs and its input clips to media/vda/runs/RUN/, the clips under input/.
 
     Prints MEDIA:<absolute path> for every file. Killed, the same command goes on where it was.
@@ -52,10 +63,23 @@ def mirror_run(dataset_name: str, run_id: str, videos: tuple[str, ...]) -> None:
     layout = RunLayout(dataset.storage_url, dataset.name, run_id)
     run = _Run(project.storage_of(deployment, os.environ), layout, dataset.dataset_url)
     root = (MEDIA_FOLDER / run_id).absolute()
-    chosen = run.chosen(videos)
+    chosen, selected = run.chosen(videos), {output_named(name) for name in outputs}
     with only_one(root):
-        problems = run.bring(chosen, root)
+        problems = run.bring(chosen, root, selected)
     finish(problems)
+
+
+def _output_at(path: str) -> Output | None:
+    """Which output a file below a run's root is of, or shows; None for setup and remuxed clips."""
+    shown = PurePosixPath(path).stem if path.startswith("display/") else ""
+    if shown.endswith("_compare"):
+        return Rendered.COMPARISONS
+    # The name of one folder ends as that of another does: the longer one is tried first.
+    for stage in sorted(Stage, key=lambda one: len(one.row.folder), reverse=True):
+        kind = PurePosixPath(stage.row.folder).name
+        if path.startswith(f"{stage.row.folder}/") or shown.endswith(f"_{kind}"):
+            return stage
+    return None
 
 
 class _Run:
@@ -84,8 +108,13 @@ class _Run:
             chosen |= spelled
         return chosen
 
-    def bring(self, videos: set[str], root: Path) -> list[NotCopied]:
-        """Mirrors what belongs to the videos; a marker comes last, after everything that it stands for."""
+    def bring(self, videos: set[str], root: Path, selected: set[Output]) -> list[NotCopied]:
+        """Mirrors what belongs to the videos; a marker comes last, after everything that it stands for.
+
+        Of the `selected` outputs alone; all there is when none is.
+        """
+        if selected:
+            self._found = [found for found in self._found if _output_at(found.path) in selected]
         unfinished = self._unfinished(videos)
         problems = [NotCopied(str(self._layout.root / folder), reason) for folder, reason in unfinished.items()]
         files: list[Copy] = []
@@ -100,7 +129,7 @@ class _Run:
                 problems.append(NotCopied(f"{self._layout.root}/{found.path}", str(error)))
                 continue
             (markers if folder and copy.path.name == OUTCOME_FILE else files).append(copy)
-        clips, missing = self._input_clips(videos)
+        clips, missing = self._input_clips(videos) if not selected else ([], [])
         files.sort(key=_rank)
         files += [Copy(self._dataset_url / clip.path, root / "input" / clip.path, clip) for clip in clips]
         empty = [copy for copy in files if _is_empty_clip(copy)]

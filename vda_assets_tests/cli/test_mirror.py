@@ -67,6 +67,30 @@ def test_one_video_of_a_run_is_mirrored_alone(project: Project) -> None:
     assert f"{RUN} has no video 'nope'; it has: night, street" in unknown.stderr
 
 
+@pytest.mark.parametrize(
+    ("selected", "brought"),
+    [
+        (["original_labels"], [f"{PSEUDO_LABELED}/"]),
+        (["augmented_videos", "comparisons"], [f"{AUGMENTED}/", "display/"]),
+    ],
+)
+def test_selected_outputs_of_a_run_are_mirrored_alone(
+    project: Project, selected: list[str], brought: list[str]
+) -> None:
+    expected = fill_run(project, ["street", "night"])
+    shows = f"display/{DATASET}_street_aug0_pseudo_labeled_augmented.webp"
+    layout = project.layout
+    project.place.storage.write_bytes(layout.root / shows, b"of augmented labels")
+    chosen = [word for output in selected for word in ("--select", output)]
+    done = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN, *chosen)
+    assert done.returncode == 0, done.stderr
+    assert project.hashes_here() == {path: one for path, one in expected.items() if path.startswith(tuple(brought))}
+
+    unknown = project.vda("mirror", "--dataset", DATASET, "--run-id", RUN, "--select", "comparison")
+    assert "comparisons" in unknown.stderr
+    assert unknown.returncode != 0
+
+
 def test_what_is_not_whole_is_said_and_the_rest_comes(project: Project) -> None:
     expected = fill_run(project, ["street", "night", "rain"])
     root, clips = Path("/" + project.layout.root.key), Path("/" + project.clips.key)

@@ -10,8 +10,7 @@ import pytest
 
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.browser import Browser, browsing, needs_browser
-from vda_assets_tests.end_to_end.world import WORKSPACE, World, free_port, running, wait_for, wait_for_answer
-from vda_assets_tests.quick_results import change_yaml
+from vda_assets_tests.end_to_end.world import World, serving_ui, wait_for
 
 CHOSEN, OTHER = "street.mp4", "night street.mp4"
 KEYS = {CHOSEN, "night=20street.mp4"}
@@ -22,16 +21,8 @@ def ui(world: World) -> Iterator[str]:
     """The address of the UI, started as `make ui` starts it on a dataset of two clips, with a server of media."""
     cut(world.clips / CHOSEN, start=60, frames=24)
     cut(world.clips / OTHER, start=100, frames=24)
-    port, media_port = free_port(), free_port()
-    media_url = {"media_url": f"http://127.0.0.1:{media_port}"}
-    change_yaml(world.folder / "assets_cfg/deployments/local.yaml", lambda one: one.update(media_url))
-    dagster_dev = ["dagster", "dev", "-w", WORKSPACE, "--host", "127.0.0.1", "--port", str(port)]
-    with (
-        running(world, "media", "--port", str(media_port), log="media.log"),
-        running(world, "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process,
-    ):
-        wait_for_answer(f"http://127.0.0.1:{port}/server_info", process, log=world.folder / "ui.log")
-        yield f"http://127.0.0.1:{port}"
+    with serving_ui(world) as ui:
+        yield ui
 
 
 @pytest.fixture

@@ -11,18 +11,14 @@ import pytest
 from vda_assets_tests.end_to_end.browser import Browser, browsing, needs_browser
 from vda_assets_tests.end_to_end.world import (
     DATASET,
-    WORKSPACE,
     World,
-    free_port,
     make_world,
-    running,
+    serving_ui,
     stop,
     wait_for,
-    wait_for_answer,
 )
 from vda_assets_tests.quick_results import (
     add_clips,
-    change_yaml,
     fail_in_quick_container,
     held_quick_container,
     reject_in_quick_container,
@@ -48,16 +44,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, quick_results: Path) -> Worl
 @pytest.fixture(scope="module")
 def ui(world: World) -> Iterator[str]:
     """Its address, with a server of media beside it."""
-    port, media_port = free_port(), free_port()
-    media_url = {"media_url": f"http://127.0.0.1:{media_port}"}
-    change_yaml(world.folder / "assets_cfg/deployments/local.yaml", lambda one: one.update(media_url))
-    dagster_dev = ["dagster", "dev", "-w", WORKSPACE, "--host", "127.0.0.1", "--port", str(port)]
-    with (
-        running(world, "media", "--port", str(media_port), log="media.log"),
-        running(world, "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process,
-    ):
-        wait_for_answer(f"http://127.0.0.1:{port}/server_info", process, log=world.folder / "ui.log")
-        yield f"http://127.0.0.1:{port}"
+    with serving_ui(world) as ui:
+        yield ui
 
 
 @pytest.fixture

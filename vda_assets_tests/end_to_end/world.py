@@ -22,6 +22,7 @@ from pathlib import Path
 
 import dagster as dg
 import httpx
+import yaml
 
 from vda_assets_tests.warm import WarmProcess, run_warm
 
@@ -132,6 +133,22 @@ def serving(world: World) -> Iterator[Process]:
     with running(world, "osmo-local", "serve", log="osmo.log") as server:
         wait_for_answer(f"{world.osmo_url}/health", server, log=world.folder / "osmo.log")
         yield server
+
+
+@contextmanager
+def serving_ui(world: World) -> Iterator[str]:
+    """The address of the Dagster UI, started as `make ui` starts it: with the embedded OSMO and a server of media."""
+    port, media_port = free_port(), free_port()
+    deployment = world.folder / "assets_cfg/deployments/local.yaml"
+    media_url = f"http://127.0.0.1:{media_port}"
+    deployment.write_text(yaml.safe_dump(yaml.safe_load(deployment.read_text()) | {"media_url": media_url}))
+    dagster_dev = ["dagster", "dev", "-w", WORKSPACE, "--host", "127.0.0.1", "--port", str(port)]
+    with (
+        running(world, "media", "--port", str(media_port), log="media.log"),
+        running(world, "osmo-local", "exec", "--", *dagster_dev, log="ui.log") as process,
+    ):
+        wait_for_answer(f"http://127.0.0.1:{port}/server_info", process, log=world.folder / "ui.log")
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
