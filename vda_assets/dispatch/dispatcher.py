@@ -6,6 +6,7 @@ submitted twice. A stage is reported as soon as its tasks completed, while other
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
@@ -44,6 +45,8 @@ _COMPANY_SECONDS = 5.0
 _QUEUE_SECONDS = 7200.0
 # At an interrupt: how long POSTs under way are waited for.
 _LAST_POSTS_SECONDS = 8.0
+# How often older twins of new workflows are looked for, of all new ones at once: the rare twin may run so long beside.
+_SETTLE_SECONDS = 3.0
 # How long superseded workflows are waited for after their cancel.
 _SUPERSEDED_SECONDS = 60.0
 
@@ -76,6 +79,7 @@ class Dispatcher:
         self._in_flight: dict[str, InFlight] = {}
         self._left_to_others: dict[str, ClipWork] = {}
         self._company_asked = clock.monotonic()
+        self._settled = -math.inf
         self._nothing_started_before: datetime | None = None
         self._progress = Progress(clock, queue_timeout_seconds=deployment.timeout.queue_seconds or _QUEUE_SECONDS)
         self._systemic = Systemic()
@@ -288,9 +292,13 @@ class Dispatcher:
         """Looks for the workflows of POSTs that nobody answered, and for older twins of new ones; True when it finds
         some. A row appears up to some hundred milliseconds after the answer to its POST (OSMO 6.4)."""
         unsettled = [one for one in self._in_flight.values() if not one.is_settled]
-        works = [*(one.work for one in unsettled), *(pending.work for pending in self._submitter.unanswered)]
-        if not works:
+        unanswered = self._submitter.unanswered
+        now = self._clock.monotonic()
+        # A POST that nobody answered is sent again when it was not found: what is there then was looked at just before.
+        if not unanswered and not (unsettled and now - self._settled >= _SETTLE_SECONDS):
             return False
+        self._settled = now
+        works = [*(one.work for one in unsettled), *(pending.work for pending in unanswered)]
         submitted = self._waiter.ask(lambda: self._submissions.of(works))
         for one in unsettled:
             self._settle_one(one, submitted[one.work.clip.key])
@@ -341,6 +349,8 @@ class Dispatcher:
 
     def _digest_one(self, flying: InFlight, watched: WatchedWorkflow) -> bool:
         flying.looked_at(watched, self._clock.monotonic())
+        if flying.waits_to_settle(watched, self._clock.monotonic()):
+            return watched.ended
         new = [stage for stage in flying.left if watched.completed(stage, workers=flying.work.workers(stage))]
         for stage in new:
             flying.completed.add(stage)

@@ -15,6 +15,8 @@ from vda_assets.storage.layout import RunLayout
 # its submission the row may not be there yet.
 _LOOKS_UNTIL_LOST = 3
 _SECONDS_UNTIL_LOST = 30.0
+# A workflow that has tasks has a row, and the row is in one of the next lists.
+_SECONDS_UNTIL_SETTLED = 30.0
 
 
 @dataclass
@@ -46,6 +48,11 @@ class InFlight:
             self._processing_since = None
         elif self._processing_since is None:
             self._processing_since = now
+
+    def waits_to_settle(self, watched: WatchedWorkflow, now: float) -> bool:
+        """Whether what became of it is to be told a moment later, since its submissions are not known yet: how long it
+        was queued and how often it was tried is reckoned from them. It does not wait for a row that never comes."""
+        return not self.is_settled and bool(watched.tasks) and now - self.since < _SECONDS_UNTIL_SETTLED
 
     def found(self) -> None:
         """To be called when the service was asked for the workflow by name, and knows it."""

@@ -11,6 +11,7 @@ from vda_assets.dispatch.accounting import Usage, usage_of
 from vda_assets.dispatch.submissions import Submitted, history_of
 from vda_assets.dispatch.watching import WatchedWorkflow
 from vda_assets.flows.stages import Stage, stage_of_task
+from vda_assets.flows.workflow import LABEL_CLIP, clip_hash
 from vda_assets.osmo.models import TaskEntry
 from vda_assets.osmo.statuses import TaskStatus
 from vda_assets_tests.dispatch.desk import DEPLOYMENT, Desk, Told, works
@@ -52,6 +53,24 @@ def test_seconds_count_for_each_gpu_of_a_worker() -> None:
         Stage.AUGMENTED_VIDEOS: 1200.0,
         Stage.AUGMENTED_LABELS: 0.0,
     }
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 2.0, 10.0])
+def test_a_workflow_that_ends_before_its_row_was_looked_for_is_known_like_any_other(seconds: float) -> None:
+    failing = clip_hash(works("b.mp4")[0].clip)
+
+    def script(one: Try) -> Fate:
+        is_failed = one.labels[LABEL_CLIP] == failing and stage_of_task(one.task.name) is Stage.AUGMENTED_VIDEOS
+        return Fate(seconds=seconds, status=TaskStatus.FAILED, exit_code=1) if is_failed else Fate(seconds=seconds)
+
+    keys = [f"{letter}.mp4" for letter in "abcdefgh"]
+    told = Desk(script, step_seconds=0.01).run(works(*keys))
+    assert set(told.failed) == {("b.mp4", Stage.AUGMENTED_VIDEOS), ("b.mp4", Stage.AUGMENTED_LABELS)}
+    assert told.usage.pop(("b.mp4", Stage.AUGMENTED_LABELS)).queue_seconds is None
+    assert len(told.usage) == 3 * len(keys) - 1
+    for usage in told.usage.values():
+        assert usage.tries == 1
+        assert usage.queue_seconds is not None
 
 
 @pytest.mark.parametrize("status", [TaskStatus.FAILED_EVICTED, TaskStatus.RESCHEDULED])
