@@ -12,7 +12,15 @@ import pytest
 
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.project import load_project
-from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving
+from vda_assets_tests.end_to_end.world import (
+    DATASET,
+    World,
+    free_port,
+    make_world,
+    running,
+    serving,
+    wait_for_answer,
+)
 from vda_assets_tests.quick_results import add_clips, change_yaml, use_quick_container
 
 OTHER = "night-shift"
@@ -87,3 +95,32 @@ def test_neither_asks_for_anything_again(world: World) -> None:
         assert again.returncode == 0, again.stdout + again.stderr
         assert again.stdout.count("(finished before)") == len(OUTPUTS) * len(CLIPS)
     assert world.workflows() == before
+
+
+def test_one_that_is_moved_to_another_deployment_keeps_what_it_has_and_goes_on_there(
+    world: World, quick_results: Path
+) -> None:
+    before = world.workflows()
+    deployments = world.folder / "assets_cfg/deployments"
+    shutil.copyfile(deployments / "local.yaml", deployments / "second.yaml")
+    url = f"http://127.0.0.1:{free_port()}"
+    change_yaml(deployments / "second.yaml", lambda one: move_embedded(one, url))
+    change_yaml(world.folder / f"assets_cfg/datasets/{OTHER}.yaml", lambda one: one.update(deployment="second"))
+    shutil.copyfile(quick_results / "clip.mp4", world.clips.parent / OTHER / "clip003.mp4")
+
+    with running(world, "osmo-local", "serve", "--deployment", "second", log="second.log") as server:
+        wait_for_answer(f"{url}/health", server, log=world.folder / "second.log")
+        moved = world.vda("run", "--dataset", OTHER, "--flow", "e2e")
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+    assert moved.stdout.count("(finished before)") == len(OUTPUTS) * len(CLIPS)
+    assert world.workflows() == before
+    with world.instance() as instance:
+        for output in OUTPUTS:
+            assert instance.get_materialized_partitions(dg.AssetKey(["night_shift", output])) == CLIPS | {"clip003.mp4"}
+
+
+def move_embedded(deployment: dict, url: str) -> None:
+    """Another OSMO, with a folder and stand-ins of its own; results stay where the dataset has them."""
+    deployment["osmo"]["url"] = url
+    deployment["osmo_local"]["state_folder"] += "-second"
+    deployment["osmo_local"]["services"] = {}
