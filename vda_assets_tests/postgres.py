@@ -52,6 +52,24 @@ class PostgresServer:
         with self._connected() as connection, connection.cursor() as cursor:
             cursor.execute(statement)
 
+    def dump(self, database: Database) -> bytes:
+        return self._client("pg_dump", database, "-Fc")
+
+    def restore(self, database: Database, dumped: bytes) -> None:
+        self._client("pg_restore", database, "--clean", "--if-exists", "--exit-on-error", fed=dumped)
+
+    def _client(self, program: str, database: Database, *arguments: str, fed: bytes = b"") -> bytes:
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", database.name]
+        done = subprocess.run(
+            [self.binaries / program, *where, *arguments],
+            input=fed,
+            capture_output=True,
+            env={"PGPASSWORD": PASSWORD, "PATH": os.environ["PATH"]},
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
     def connections(self) -> int:
         """How many clients there are now, without the one that asks."""
         with self._connected() as connection, connection.cursor() as cursor:

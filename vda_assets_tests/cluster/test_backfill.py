@@ -51,6 +51,8 @@ class Ended:
     killed: frozenset[str]
     left_alone: frozenset[str]
     terminated: frozenset[str]
+    # Of Dagster's books, while these runs went on.
+    copy: bytes
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, qu
             runs = cluster.ask_for_runs_at_once(instance, RANGES, name="all")
             ask_for_others(cluster, instance)
             cluster.wait_for_workflows(sum(map(len, RANGES)) + len(STRIKES))
+            copy = postgres.dump(cluster.database)
             killed, _, terminated = runs
             struck = [cluster.runs_of(instance, name)[0] for name in STRIKES]
             cluster.kubelet.kill(cluster.kubelet.pod_of(killed.run_id))
@@ -78,7 +81,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, qu
             wait_for(lambda: all(instance.get_run_by_id(one).is_finished for one in is_over), "their ends", seconds=120)
         runs_ended(cluster, instance, "all", count=len(RANGES) + 1)
         asked = [frozenset(planned_partitions(instance, run.run_id, KEYS["original_labels"])) for run in runs]
-        yield Ended(cluster, instance, tuple(runs), *asked)
+        yield Ended(cluster, instance, tuple(runs), *asked, copy)
 
 
 def ask_for_others(cluster: Deployed, instance: dg.DagsterInstance) -> None:
@@ -220,3 +223,25 @@ def processes_of(cluster: Deployed) -> set[int]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
+
+
+def test_books_that_are_put_back_to_a_copy_of_before_catch_up_with_what_is_made(
+    ended: Ended, postgres: PostgresServer
+) -> None:
+    cluster, instance = ended.cluster, ended.instance
+    unaffected = ended.killed | ended.left_alone
+    sent = {key: statuses for key, statuses in cluster.submitted().items() if key in unaffected}
+    cluster.stop("webserver", "daemon", "code")
+    for name in cluster.api.of("jobs"):
+        del cluster.api.objects[("jobs", NAMESPACE, name)]
+    postgres.restore(cluster.database, ended.copy)
+    assert not cluster.made(instance)
+    went_on = cluster.runs_of(instance, "all")
+    assert [run.status for run in went_on] == [dg.DagsterRunStatus.STARTED] * len(RANGES)
+
+    cluster.start_code_server()
+    cluster.start_daemon(instance)
+    retried = runs_ended(cluster, instance, "all", count=2 * len(RANGES))
+    assert {run.root_run_id for run in retried} >= {run.run_id for run in went_on}
+    assert cluster.made(instance) >= unaffected | ended.terminated
+    assert {key: statuses for key, statuses in cluster.submitted().items() if key in unaffected} == sent
