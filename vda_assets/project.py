@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vda_assets.base.parallel import within
-from vda_assets.config.bounded import read_file
 from vda_assets.config.dataset import Dataset, overlap
 from vda_assets.config.deployment import Deployment
 from vda_assets.config.errors import BadConfigFile, ConfigError, UnknownName
 from vda_assets.config.names import check_label, slug_of
-from vda_assets.config.yaml_file import model_of, parse_yaml, read_model
+from vda_assets.config.yaml_file import model_of, parse_yaml, read_file, read_model
 from vda_assets.cookbooks.cookbook import Cookbook, read_cookbook
 from vda_assets.flows.selection import wanted_of
 from vda_assets.paidf.generate import check_configs

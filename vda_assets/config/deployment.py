@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vda_assets.config.bounded import CREDENTIALS_IN_URL
+from vda_assets.base.bounded import CREDENTIALS_IN_URL
 from vda_assets.config.endpoint_url import normalised
 from vda_assets.config.errors import ConfigError
 from vda_assets.config.yaml_file import ConfigModel

@@ -12,7 +12,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from vda_assets.config.bounded import CREDENTIALS_IN_URL, MAX_NODES, Loader, check_size, read_file
+from vda_assets.base.bounded import (
+    CREDENTIALS_IN_URL,
+    MAX_FILE_BYTES,
+    MAX_NODES,
+    Unreadable,
+    check_size,
+    load_yaml,
+    read_regular_file,
+)
 from vda_assets.config.errors import BadConfigFile
 
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
@@ -26,6 +34,14 @@ class ConfigModel(BaseModel):
 
 
 ModelT = TypeVar("ModelT", bound=ConfigModel)
+
+
+def read_file(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
+    """A regular file's bytes. Raises BadConfigFile for one that is larger, cannot be read, or would be waited for."""
+    try:
+        return read_regular_file(path, limit=limit)
+    except Unreadable as error:
+        raise BadConfigFile(path, [str(error)]) from None
 
 
 def read_model(path: Path, model: type[ModelT], *, variables: Mapping[str, str]) -> ModelT:
@@ -64,9 +80,7 @@ def parse_yaml(path: Path, text: bytes, *, most_nodes: int = MAX_NODES) -> Any:
     """The content of the file at `path`; an empty one is an empty mapping. Raises BadConfigFile for what is no YAML,
     or would take more than its share of time and memory."""
     try:
-        decoded = text.decode("utf-8")
-        check_size(decoded, most_nodes=most_nodes)
-        content = yaml.load(decoded, Loader)  # noqa: S506 - a SafeLoader
+        content = load_yaml(text, most_nodes=most_nodes)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         key = next((dotted(key) for key, number in reversed(lines_of(text).items()) if number == line + 1), "")

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vda_assets.config.bounded import read_file
 from vda_assets.config.errors import BadConfigFile
+from vda_assets.config.yaml_file import read_file
 
 # A shipped cookbook has five files and 20 kB; all of them go into the setup of every run.
 MAX_FILES = 500

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from vda_assets.config.bounded import CREDENTIALS_IN_URL
+from vda_assets.base.bounded import CREDENTIALS_IN_URL
 from vda_assets.config.errors import BadConfigFile
 from vda_assets.config.yaml_file import ConfigModel, problems_of
 

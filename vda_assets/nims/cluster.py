@@ -12,10 +12,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+from pydantic import ValidationError
 
 from vda_assets.base.clock import Clock
 from vda_assets.base.cut import cut
 from vda_assets.base.patience import Patience, Waiter
+from vda_assets.nims.answers import Answer
 from vda_assets.nims.catalogue import NAMESPACE
 from vda_assets.nims.errors import ClusterConflict, ClusterError, ClusterRefused, ClusterUnavailable
 from vda_assets.nims.manifests import Manifest
@@ -39,6 +41,8 @@ _ANSWER_SECONDS = 30.0
 _MOST_BYTES = 32 * 1024**2
 # Nodes list the images that they hold: some 20 kB each.
 _NODES_AT_ONCE = 200
+# Kubernetes itself supports 5,000 nodes.
+_MOST_PAGES = 100
 
 
 class Cluster:
@@ -67,7 +71,7 @@ class Cluster:
     def has_allocatable(self, resource: str) -> bool:
         """Whether some node has any of a resource, in use or not."""
         query = {"limit": str(_NODES_AT_ONCE)}
-        while True:
+        for _ in range(_MOST_PAGES):
             answer = self._ask("GET", _PATHS["Node"], query=query) or {}
             for node in answer.get("items") or ():
                 if str(node.get("status", {}).get("allocatable", {}).get(resource, "0")) != "0":
@@ -76,6 +80,7 @@ class Cluster:
             if not more:
                 return False
             query["continue"] = more
+        raise ClusterRefused(f"GET {_PATHS['Node']} was answered with more than {_MOST_PAGES} pages")
 
     def apply(self, manifest: Manifest, *, force: bool) -> None:
         """Makes the object, or changes the fields that the manifest has, by server-side apply.
@@ -165,15 +170,28 @@ def _understood(status: int, text: bytes, asked: str, kind: str, method: str) ->
     except (ValueError, RecursionError):
         content = None
     if status < 300:
-        if not isinstance(content, dict):
-            raise ClusterRefused(f"{asked} was answered with no JSON object; is this the URL of a Kubernetes API?")
-        return content
+        # Of what was changed, the answer is not looked at.
+        if wrong := _wrong_shape(content) if method == "GET" else "":
+            raise ClusterRefused(f"{asked} was answered with {wrong}; is this the URL of a Kubernetes API?")
+        return content if isinstance(content, dict) else {}
     said = content if isinstance(content, dict) else {}
     if status == HTTPStatus.NOT_FOUND and method != "PATCH":
         return None
     # What is wrong with a Secret is told with its values.
-    message = cut(said.get("message") or "") if kind != "Secret" or status == HTTPStatus.FORBIDDEN else ""
+    message = cut(str(said.get("message") or "")) if kind != "Secret" or status == HTTPStatus.FORBIDDEN else ""
     raise _error(status, f"{asked}: {message or said.get('reason') or 'HTTP'} (HTTP {status})")
+
+
+def _wrong_shape(content: Any) -> str:
+    """Empty for what can be used as it is."""
+    if not isinstance(content, dict):
+        return "no JSON object"
+    try:
+        Answer.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"something else than was asked for ({cut('.'.join(map(str, first['loc'])))}: {first['msg']})"
+    return ""
 
 
 def _error(status: int, explained: str) -> ClusterError:

@@ -15,6 +15,7 @@ import httpx
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vda_assets.base.bounded import Unreadable, load_yaml, read_regular_file
 from vda_assets.osmo.auth import (
     USER_HEADER,
     Header,
@@ -142,9 +143,9 @@ class LoginFileAuth(OsmoAuth):
 
     def _load(self) -> dict[str, Any]:
         try:
-            content = yaml.safe_load(self._path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise OsmoUnauthorized(f"no OSMO login: {self._path}: {error.strerror}; run `osmo login`") from error
+            content = load_yaml(read_regular_file(self._path))
+        except Unreadable as error:
+            raise OsmoUnauthorized(f"no OSMO login: {self._path} {error}; run `osmo login`") from None
         except (yaml.YAMLError, UnicodeDecodeError):
             # The parser's own message quotes the file.
             raise OsmoUnauthorized(f"{self._path} is not valid YAML; {self.remedy}") from None

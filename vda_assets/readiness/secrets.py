@@ -11,8 +11,8 @@ from string import Template
 
 from pydantic import SecretStr
 
-from vda_assets.config.bounded import read_file
 from vda_assets.config.errors import BadConfigFile, ConfigError
+from vda_assets.config.yaml_file import read_file
 
 _HF_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 # A key of NVIDIA's is taken from any of these, a key of another form from the first two alone: it may be OpenAI's.

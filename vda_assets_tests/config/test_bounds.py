@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from vda_assets.config.bounded import MAX_FILE_BYTES, read_file
+from vda_assets.base.bounded import MAX_FILE_BYTES
 from vda_assets.config.errors import BadConfigFile
-from vda_assets.config.yaml_file import parse_yaml
+from vda_assets.config.yaml_file import parse_yaml, read_file
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
 MERGE_BOMB = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vda_assets.config.bounded import MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES
+from vda_assets.base.bounded import MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES
 from vda_assets.cookbooks.cookbook import WORKFLOW_CONFIG
 from vda_assets.cookbooks.exclusions import MAX_COMBINATIONS, MAX_EXCLUSIONS, MAX_VARIABLES
 from vda_assets.cookbooks.folder import MAX_FILES, MAX_FOLDER_BYTES

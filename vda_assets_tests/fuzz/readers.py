@@ -6,18 +6,23 @@ import base64
 import json
 import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import click
+import huggingface_hub.constants
 import yaml
 from pydantic import SecretStr
 
+from vda_assets.base.clock import SYSTEM_CLOCK
 from vda_assets.base.patience import NO_PATIENCE
+from vda_assets.cli.hub import HubClips
 from vda_assets.cli.mirror import clips_of_run
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.deployment import Deployment, Endpoints, Images
@@ -31,16 +36,25 @@ from vda_assets.datasets.origin import read_origin
 from vda_assets.labels.scene import read_scene
 from vda_assets.labels.summarise import summarise
 from vda_assets.labels.validate import validate_scene
+from vda_assets.model_caches import fill
 from vda_assets.model_caches.fill import MANIFEST
-from vda_assets.model_caches.state import look
+from vda_assets.model_caches.state import look as look_at_cache
+from vda_assets.nims.access import open_cluster
+from vda_assets.nims.catalogue import NIMS
+from vda_assets.nims.cluster import Cluster
+from vda_assets.nims.errors import NimError
+from vda_assets.nims.looking import has_ready_pod, look, trouble_of
 from vda_assets.osmo.auth import DevUserAuth, ends_soon
 from vda_assets.osmo.client import OsmoClient
 from vda_assets.osmo.errors import OsmoError
+from vda_assets.osmo.login_file import LoginFileAuth
 from vda_assets.outcomes.gates import excluded_variables, gate_findings, hallucination_score
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, check_configs
 from vda_assets.readiness.asking import Manners
+from vda_assets.readiness.ngc import check_team
 from vda_assets.readiness.registry import Login, ask_registry
+from vda_assets.readiness.secrets import find_secrets
 from vda_assets.readiness.served_models import ask_for_models
 from vda_assets.releases.errors import ReleaseError
 from vda_assets.releases.trace import trace
@@ -52,6 +66,7 @@ from vda_assets.worker.ended import failed_steps
 from vda_assets.worker.scene import describe_video
 from vda_assets.worker.whole_files import json_problem, mp4_problem
 from vda_assets_tests.end_to_end.world import REPOSITORY
+from vda_assets_tests.kubernetes_api import write_kubeconfig
 from vda_assets_tests.labels.conftest import good_documents
 
 CONFIG = REPOSITORY / "assets_cfg"
@@ -143,7 +158,7 @@ def _storage() -> Iterator[Reader]:
     marker = {"version": 2, "container": "augmentation", "name": "a_aug0", "work": "w", "attempt": 1, "files": [file]}
     yield Reader("marker", (_json(marker),), _stored("outcome.json", read_marker), (OutputMissing,))
     manifest = {"sources": {"nvidia/x@main": {"a/b.bin": 7}}}
-    yield Reader("cache manifest", (_json(manifest),), _stored(MANIFEST, lambda s, u: look(s, u, [])))
+    yield Reader("cache manifest", (_json(manifest),), _stored(MANIFEST, lambda s, u: look_at_cache(s, u, [])))
     configs = {"configs": [{"video_name": "clip", "video": "clip.mp4"}, {"video_name": "b", "video": "b/c.mp4"}]}
     layout = ("datasets/street-outputs/run-0a1b2c3d/setup_b0/configs/manifest.yaml", "street", "run-0a1b2c3d")
     yield Reader(
@@ -369,12 +384,78 @@ def services(server: RawServer) -> Iterator[Reader]:
     yield Reader("registry", registry, answered(lambda: ask_registry(f"{host}/x:1", logins=logins, manners=brisk)))
     listed = (_answer(b'{"object": "list", "data": [{"id": "Qwen/Qwen3"}]}'), REDIRECT, PLAIN)
     yield Reader("models", listed, answered(lambda: ask_for_models(f"{server.url}/v1", None, answer_seconds=5.0)))
+    yield from _asked_beside_osmo(server, answered, brisk)
     jwt = b'{"exp": 1800000000.5}'
     yield Reader("token", (jwt,), lambda _, content: ends_soon(_token(content), remedy="log in"), (OsmoError,))
+
+
+def _asked_beside_osmo(
+    server: RawServer, answered: Callable[[Callable[[], object]], Callable[[Path, bytes], object]], brisk: Manners
+) -> Iterator[Reader]:
+    secrets = find_secrets({"NGC_API_KEY": "nvapi-0", "NGC_ORG": "o", "NGC_TEAM": "t"})
+    yield Reader("ngc", (_answer(b"{}"), PLAIN), answered(lambda: check_team(secrets, api=server.url, manners=brisk)))
+    for kind, (ask, seed) in KUBERNETES.items():
+
+        def asked(ask: Callable[[Cluster], object] = ask) -> object:
+            with tempfile.TemporaryDirectory() as folder:
+                environment = {"KUBECONFIG": str(write_kubeconfig(Path(folder) / "kubeconfig", cluster=server.url))}
+                return ask(open_cluster(None, environment=environment, patience=NO_PATIENCE))
+
+        yield Reader(f"kubernetes {kind}", (_answer(_json(seed)), PLAIN, REDIRECT), answered(asked), (NimError,))
+    listed = {"sha": "0" * 40, "id": "o/r", "siblings": [{"rfilename": "a.mp4", "size": 3}], "private": False}
+    source = {"kind": "hub", "repository": "o/r", "revision": "main", "place": "p", "patterns": []}
+
+    def of_hub(ask: Callable[[], object]) -> Callable[[], object]:
+        def with_endpoint() -> object:
+            with patch.object(huggingface_hub.constants, "ENDPOINT", server.url), patch.object(fill, "_TRIES", 1):
+                return ask()
+
+        return with_endpoint
+
+    seeds = (_answer(_json(listed)), PLAIN, REDIRECT)
+    find = of_hub(lambda: HubClips.find("o/r", "main"))
+    yield Reader("hub dataset", seeds, answered(find), (click.ClickException,))
+    yield Reader("hub model", seeds, answered(of_hub(lambda: fill.files_of(source))), (fill.NotFetched,))
+
+
+_META = {"name": "n", "uid": "u", "annotations": {"a": "b"}, "creationTimestamp": "2026-11-22T06:00:00Z"}
+_WAITING = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "x"}}}
+_CONDITION = {"type": "Ready", "status": "True", "reason": "Unschedulable", "message": "no node"}
+_POD = {"metadata": _META, "status": {"conditions": [_CONDITION], "containerStatuses": [_WAITING]}}
+_NODE = {"metadata": {"name": "n"}, "status": {"allocatable": {"nvidia.com/gpu": "0", "cpu": "8"}}}
+_NIM_SERVICE = {"metadata": _META, "spec": {"replicas": 1}, "status": {"state": "Failed", "conditions": [_CONDITION]}}
+
+
+def _pods(cluster: Cluster) -> object:
+    pods = cluster.pods("app=x")
+    return (trouble_of(pods) or "").encode(), has_ready_pod(pods)
+
+
+def _nim(cluster: Cluster) -> object:
+    seen = look(cluster, NIMS[0])
+    return seen.why.encode(), seen.is_ready, seen.is_as_specified, seen.may_still_start(SYSTEM_CLOCK)
+
+
+KUBERNETES: dict[str, tuple[Callable[[Cluster], object], object]] = {
+    "api": (lambda cluster: cluster.knows_nims(), {"resources": [{"kind": "NIMService", "name": "nimservices"}]}),
+    "nodes": (lambda cluster: cluster.has_allocatable("nvidia.com/gpu"), {"items": [_NODE], "metadata": {}}),
+    "pods": (_pods, {"items": [_POD], "metadata": {}}),
+    "nim": (_nim, _NIM_SERVICE),
+}
 
 
 def _token(claims: bytes) -> str:
     return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.x"
 
 
-LOCAL = (*_configuration(), *_storage(), *_labels())
+def _login() -> Iterator[Reader]:
+    kept = {"url": "https://osmo.example.com", "token_login": {"id_token": "e30.e30.x", "refresh_token": "r"}}
+
+    def read(folder: Path, content: bytes) -> object:
+        (folder / "login.yaml").write_bytes(content)
+        return LoginFileAuth(folder / "login.yaml").service_url()
+
+    yield Reader("login", (yaml.safe_dump(kept).encode(),), read, (OsmoError,))
+
+
+LOCAL = (*_login(), *_configuration(), *_storage(), *_labels())

@@ -11,6 +11,8 @@ from vda_assets_tests.fuzz.test_readers import check
 
 _DEEP = b'{"a": ' + b"[" * 40_000
 _NESTED_KEY = b'"questions": [{"x": ' + b"[" * 400 + b"]" * 400 + b","
+_DOUBLING = b"a0: &a0 [x, x]\n" + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 40))
+_OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
 FOUND_IN_FILES = {
     "a constructor of YAML stumbles": ("scene config.yaml", b"detection_and_tracking: !!timestamp x"),
     "JSON without end, in the image": ("worker", _DEEP),
@@ -23,6 +25,8 @@ FOUND_IN_FILES = {
     "larger than is read": ("origin", b" " * 70_000),
     "larger than is read, of a cache": ("cache manifest", b" " * (9 << 20)),
     "larger than is read, of a release": ("release manifest", b" " * (65 << 20)),
+    "an alias that doubles, of a login": ("login", _DOUBLING),
+    "larger than is read, of a login": ("login", b"url: x\n" + b"#" * (2 << 20)),
     "inside of itself": ("component", b"owners: &a [*a]"),
 }
 FOUND_IN_ANSWERS = {
@@ -39,6 +43,13 @@ FOUND_IN_ANSWERS = {
     ),
     "a token that ends when no number can": ("token", b'{"exp": 1' + b"0" * 400 + b"}"),
     "a token without end": ("token", _DEEP),
+    "a list of what is no object": ("kubernetes pods", _OK + b'{"items": [1]}'),
+    "a condition that is no object": ("kubernetes nim", _OK + b'{"status": {"state": "Failed", "conditions": [1]}}'),
+    "a status that is a text": ("kubernetes nodes", _OK + b'{"items": [{"status": "x"}]}'),
+    "a kind that is no object": ("kubernetes api", _OK + b'{"resources": ["x"]}'),
+    "pages without end": ("kubernetes nodes", _OK + b'{"items": [], "metadata": {"continue": "x"}}'),
+    "a hub that hangs up": ("hub model", b""),
+    "a list of files that are none": ("hub model", _OK + b'{"id": "o/r", "siblings": [1]}'),
 }
 
 

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from vda_assets_tests.fuzz.bounds import bounded_memory, bounded_time
 from vda_assets_tests.fuzz.damage import damaged
-from vda_assets_tests.fuzz.readers import ASKED, LOCAL, RawServer, Reader, services
+from vda_assets_tests.fuzz.readers import ASKED, KUBERNETES, LOCAL, RawServer, Reader, services
 
 # Set by `make fuzz`: for so long all readers together are tried, with other damage each time.
 SECONDS = float(os.environ.get("VDA_FUZZ_SECONDS", "0"))
-_SERVICES = (*(f"osmo {name}" for name in ASKED), "registry", "models", "token")
+_BESIDE_OSMO = ("registry", "models", "token", "ngc", "hub dataset", "hub model")
+_SERVICES = (*(f"osmo {name}" for name in ASKED), *(f"kubernetes {name}" for name in KUBERNETES), *_BESIDE_OSMO)
 _QUICK_EXAMPLES = 30
 _CPU_SECONDS = 4.0
 # What a message may show of what was sent.

@@ -10,8 +10,6 @@ from typing import Any
 
 import yaml
 
-from vda_assets.config.errors import BadConfigFile
-
 # Far beyond what people write (the largest shipped file has 4 kB, 250 nodes and 5 levels), and read in about a second.
 MAX_FILE_BYTES = 1_000_000
 MAX_NODES = 50_000
@@ -25,19 +23,30 @@ CREDENTIALS_IN_URL = re.compile(
 )
 
 
-def read_file(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
-    """A regular file's bytes. Raises BadConfigFile for one that is larger, cannot be read, or would be waited for."""
+class Unreadable(Exception):
+    """Says of a file why it is not read, such as `is no regular file`; the file itself is not named."""
+
+
+def read_regular_file(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
+    """A regular file's bytes. Raises Unreadable for one that is larger, cannot be read, or would be waited for."""
     try:
         # A pipe without a writer would be waited for without end.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise BadConfigFile(path, ["is no regular file"])
+                raise Unreadable("is no regular file")
             content = file.read(limit + 1)
     except OSError as error:
-        raise BadConfigFile(path, [f"cannot be read: {error.strerror}"]) from None
+        raise Unreadable(f"cannot be read: {error.strerror}") from None
     if len(content) > limit:
-        raise BadConfigFile(path, [f"is larger than {limit:,} bytes; nothing that long is read here"])
+        raise Unreadable(f"is larger than {limit:,} bytes; nothing that long is read here")
     return content
+
+
+def load_yaml(text: bytes, *, most_nodes: int = MAX_NODES) -> Any:
+    """What a YAML text holds. Raises yaml.YAMLError or UnicodeDecodeError for what is no YAML or is refused."""
+    decoded = text.decode("utf-8")
+    check_size(decoded, most_nodes=most_nodes)
+    return yaml.load(decoded, _Loader)  # noqa: S506 - a SafeLoader
 
 
 class TooMuch(yaml.MarkedYAMLError):
@@ -81,7 +90,7 @@ def _refused(event: Any, problem: str) -> TooMuch:
     return TooMuch(problem=problem, problem_mark=event.start_mark)
 
 
-class Loader(yaml.CSafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Names the line of whatever YAML's own constructors stumble over, and refuses keys that stand twice."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
