@@ -129,12 +129,13 @@ class Formats:
         """The rows of each split beside its videos: VideoFolder gives a file's rows to every split that it is listed
         in, whichever videos they name. In JSON a column that is null in one split would have another type there."""
         for split in sorted(splits):
+            place = f"{layout.VIDEOS}/{split}/"
             rows = [
-                row | {"file_name": row["file_name"].rpartition("/")[2]} for row in self.rows if row["split"] == split
+                row | {"file_name": row["file_name"].removeprefix(place)} for row in self.rows if row["split"] == split
             ]
             path = folder / f"{split}.parquet"
             write_parquet(rows, path, said)
-            self._writer.upload([(f"{layout.VIDEOS}/{split}/{layout.METADATA_PARQUET}", path)])
+            self._writer.upload([(f"{place}{layout.METADATA_PARQUET}", path)])
 
     def _write_sft(self, folder: Path) -> int:
         """How many videos are not in it."""

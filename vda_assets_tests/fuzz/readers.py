@@ -39,11 +39,11 @@ from vda_assets.osmo.errors import OsmoError
 from vda_assets.outcomes.gates import excluded_variables, gate_findings, hallucination_score
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, check_configs
+from vda_assets.publishing.trace import trace
 from vda_assets.readiness.asking import Manners
 from vda_assets.readiness.registry import Login, ask_registry
 from vda_assets.readiness.served_models import ask_for_models
 from vda_assets.releases.errors import ReleaseError
-from vda_assets.releases.trace import trace
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.layout import RunLayout
