@@ -18,7 +18,8 @@ from vda_assets.releases.splits import SPLITS
 
 def mot_files(name: str, labels: Labels, categories: Categories, *, tags: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Path and content of each. The last columns say that a box counts, its class, and that it is wholly visible: how
-    much of an object is hidden is not known."""
+    much of an object is hidden is not known. Readers take no key in seqinfo.ini but these seven (Datumaro 1.13), and
+    look for the names of the classes beside the boxes."""
     lines = []
     for frame, boxes in sorted(labels.frames.items()):
         for track, (x_min, y_min, x_max, y_max) in boxes:
@@ -31,14 +32,15 @@ def mot_files(name: str, labels: Labels, categories: Categories, *, tags: Sequen
         "[Sequence]",
         f"name={name}",
         "imDir=img1",
-        f"frameRate={shape.fps:g}",
+        f"frameRate={round(shape.fps)}",
         f"seqLength={shape.frame_count}",
         f"imWidth={shape.width}",
         f"imHeight={shape.height}",
         "imExt=.jpg",
-        f"tags={','.join(tags)}",
+        *(f"; {tag}" for tag in tags),
     ]
     yield f"{MOT}/{name}/gt/gt.txt", _lines(lines)
+    yield f"{MOT}/{name}/gt/labels.txt", _lines(categories.names)
     yield f"{MOT}/{name}/seqinfo.ini", _lines(info)
 
 
