@@ -21,12 +21,14 @@ from vda_assets.project import Project, Scope
 from vda_assets.publishing.finished import Finished, find_finished
 from vda_assets.publishing.to_storage import push_to_storage
 from vda_assets.publishing.trace import trace as trace_file
+from vda_assets.publishing.viewing import open_in_fiftyone
 from vda_assets.releases.choosing import RELEASABLE, Wanted
 from vda_assets.releases.release import Draft, Released, draft
 from vda_assets.releases.release import release as make
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
+_COPIES_FOLDER = Path("media/vda/releases")
 _finished_option = click.option("--version", metavar="NAME", help="Which release; without it the last one.")
 
 
@@ -123,6 +125,21 @@ def push(dataset_name: str, version: str | None, to: str, public: bool) -> None:
         place, is_new = str(url / found.version), push_to_storage(found, _storage_of(url), url, log=_tell)
     _tell(f"{dataset_name} {found.version}{'' if is_new else ' (it was there already)'}")
     click.echo(place)
+
+
+@release.command("open")
+@dataset_option
+@_finished_option
+def open_release(dataset_name: str, version: str | None) -> None:
+    """Show a release in FiftyOne, with its boxes and tracks. FiftyOne must be installed: pip install fiftyone.
+
+    What does not lie on this machine is brought to media/vda/releases/NAME/VERSION/ first.
+
+    Example: vda release open --dataset street
+    """
+    found = _finished(dataset_name, version)
+    copies = (_COPIES_FOLDER / dataset_name / found.version).absolute()
+    open_in_fiftyone(found, f"{dataset_name}-{found.version}", copies=copies, log=_tell)
 
 
 @click.command()

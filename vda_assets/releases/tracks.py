@@ -84,14 +84,17 @@ def cvat_file(name: str, file_name: str, labels: Labels, said: str) -> tuple[str
         f"<start_frame>0</start_frame><stop_frame>{max(0, shape.frame_count - 1)}</stop_frame>",
         f"<original_size><width>{shape.width}</width><height>{shape.height}</height></original_size>",
         f"<source>{escape(file_name)}</source>",
-        "<labels>",
-        *(f"<label><name>{escape(one)}</name><attributes></attributes></label>" for one in names),
-        "</labels>",
+        # FiftyOne 1.22 stumbles over an empty list.
+        *(["<labels>", *map(_cvat_label, names), "</labels>"] if names else []),
         "</task></meta>",
         *(line for track in labels.tracks for line in _cvat_track(track, labels)),
         "</annotations>",
     ]
     return f"{CVAT}/{name}.xml", _lines(lines)
+
+
+def _cvat_label(name: str) -> str:
+    return f"<label><name>{escape(name)}</name><attributes></attributes></label>"
 
 
 def _cvat_track(track: Track, labels: Labels) -> Iterator[str]:

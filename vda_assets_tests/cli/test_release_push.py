@@ -1,4 +1,4 @@
-"""`vda release push` as a process: what it says, and what it needs."""
+"""`vda release push` and `open` as processes: what they say, and what they need."""
 
 from __future__ import annotations
 
@@ -57,6 +57,12 @@ def test_what_is_lacking_is_one_sentence(released: Project, arguments: tuple[str
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_open_without_fiftyone_says_how_to_install_it(released: Project) -> None:
+    done = released.vda("release", "open", "--dataset", DATASET)
+    assert done.returncode == 2
+    assert done.stderr == "Error: FiftyOne is not installed here (No module named 'fiftyone'): pip install fiftyone\n"
 
 
 def test_options_before_the_name_of_what_is_done_are_not_lost(released: Project) -> None:
