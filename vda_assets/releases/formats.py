@@ -130,9 +130,9 @@ class Formats:
         in, whichever videos they name. In JSON a column that is null in one split would have another type there."""
         for split in sorted(splits):
             place = f"{layout.VIDEOS}/{split}/"
-            rows = [
+            rows = (
                 row | {"file_name": row["file_name"].removeprefix(place)} for row in self.rows if row["split"] == split
-            ]
+            )
             path = folder / f"{split}.parquet"
             write_parquet(rows, path, said)
             self._writer.upload([(f"{place}{layout.METADATA_PARQUET}", path)])

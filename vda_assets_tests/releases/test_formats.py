@@ -7,6 +7,8 @@ import contextlib
 import io
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from pycocotools.coco import COCO
 from vda_assets.releases import layout
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import StorageUrl
+from vda_assets_tests.end_to_end.world import REPOSITORY
 from vda_assets_tests.releases.made import FRAMES, HEIGHT, PERSON, TRUCK, WIDTH, MadeClips, Motion
 from vda_assets_tests.releases.test_release import contents, folder_of, rows
 
@@ -159,6 +162,24 @@ def test_yolo_is_read_by_supervision_once_frames_are_extracted(released: Path, b
             if len(detections):
                 found[name][int(Path(path).stem)] = [(data["names"][kind], *box) for kind, box in many]
     assert nearest(found) == nearest(boxes)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on this machine")
+def test_frames_extracted_as_the_page_says_are_where_coco_and_yolo_look_for_them(
+    released: Path, tmp_path: Path
+) -> None:
+    page = (REPOSITORY / "docs/release.md").read_text()
+    (commands,) = [block for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "ffmpeg" in block]
+    shutil.copytree(released, tmp_path / "2026-11")
+    subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, check=True)
+    for path in (released / "labels/coco").glob("*.json"):
+        for image in json.loads(path.read_text())["images"]:
+            with Image.open(tmp_path / "2026-11/labels/yolo/images" / image["split"] / image["file_name"]) as frame:
+                assert frame.size == (image["width"], image["height"])
+    labels, images = tmp_path / "2026-11/labels/yolo/labels", tmp_path / "2026-11/labels/yolo/images"
+    frames = {path.relative_to(images).with_suffix("") for path in images.rglob("*.jpg")}
+    assert {path.relative_to(labels).with_suffix("") for path in labels.rglob("*.txt")} <= frames
+    assert len(frames) == sum(row["frame_count"] for row in rows_of(released))
 
 
 def write_names(folder: Path, data: dict[str, Any]) -> Path:
