@@ -20,7 +20,7 @@ from vda_assets.storage.transfer import only_one
 from vda_assets.storage.url import FILE_SCHEME, StorageUrl
 
 _AT_ONCE = 64
-_TOLD_EVERY = 20
+_TOLD_EVERY = 150
 
 
 def push_to_storage(
@@ -49,7 +49,7 @@ def push_to_storage(
                 log(f"sent: {counted(sent, 'file')}, of {total} of the release")
         storage.upload(Path(temporary, CHECKSUMS_FILE), place / CHECKSUMS_FILE)
         storage.write_bytes(place / MANIFEST_FILE, finished.manifest_bytes)
-        log(f"sent: {counted(sent, 'file')}; {total - sent} were there")
+        log(f"sent: {counted(sent, 'file')}, there before: {total - sent}")
     return True
 
 
