@@ -87,7 +87,9 @@ class Finished:
             )
 
     def lacks(self, path: str) -> NotFinished:
-        return NotFinished(f"{self.root} is not whole: {path} is not there. Delete the version and release it again")
+        return NotFinished(
+            f"{self.root} is not whole: {cut(path)} is not there. Delete the version and release it again"
+        )
 
 
 def find_finished(storage: Storage, storage_url: StorageUrl, dataset: str, version: str | None) -> Finished:
@@ -157,7 +159,7 @@ def _why_missing(storage: Storage, root: StorageUrl, dataset: str, newest: str) 
 
 def _parsed(finished: Finished, sums: Path) -> Iterator[tuple[str, str]]:
     """(path, hash) in the order of the file."""
-    with sums.open(encoding="utf-8", newline="\n") as lines:
+    with sums.open(encoding="utf-8", errors="replace", newline="\n") as lines:
         for line in lines:
             found = _SUM.fullmatch(line.rstrip("\n"))
             try:
