@@ -109,9 +109,13 @@ def schema() -> Any:
     return pa.schema(list(types.items()))
 
 
+def json_line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
 def write_jsonl(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        file.writelines(map(json_line, rows))
 
 
 def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path, said: Mapping[str, str]) -> None:
