@@ -36,10 +36,13 @@ class HubRepository:
     tags: dict[str, str] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
 
+    def commit_of(self, revision: str) -> str:
+        """What `main`, a tag or a commit names."""
+        return self.commit if revision == "main" else self.tags.get(revision, revision)
+
     def at(self, revision: str) -> dict[str, bytes] | None:
-        """The files of `main`, a tag or a commit."""
-        commit = self.tags.get(revision, revision)
-        return self.files if commit in ("main", self.commit) else self.former.get(commit)
+        commit = self.commit_of(revision)
+        return self.files if commit == self.commit else self.former.get(commit)
 
 
 @dataclass
@@ -106,7 +109,7 @@ class HubHandler(BaseHTTPRequestHandler):
         else:
             content = files[path]
             about = {
-                "X-Repo-Commit": one.tags.get(revision, one.commit if revision == "main" else revision),
+                "X-Repo-Commit": one.commit_of(revision),
                 "X-Linked-Size": str(len(content)),
                 "X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"',
             }
@@ -126,7 +129,7 @@ class HubHandler(BaseHTTPRequestHandler):
             self.refuse(404, "RevisionNotFound")
         else:
             siblings = [{"rfilename": path} for path in files]
-            about = {"id": repository, "sha": one.commit, "private": one.private, "siblings": siblings}
+            about = {"id": repository, "sha": one.commit_of(revision), "private": one.private, "siblings": siblings}
             self.give(200, json.dumps(about).encode())
 
     def give_content(self, path: str) -> None:

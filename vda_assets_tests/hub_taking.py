@@ -232,7 +232,7 @@ class TakingHandler(HubHandler):
         elif one.at(revision) is None:
             self.refuse(404, "RevisionNotFound")
         else:
-            one.tags[name] = one.commit if revision == "main" else revision
+            one.tags[name] = one.commit_of(revision)
             self.tell({})
 
     def validate(self) -> None:

@@ -30,7 +30,7 @@ _NAME = re.compile(r"(?:hf://datasets/)?(?P<name>[\w.-]{1,96}/[\w.-]{1,96})/?")
 _TYPE = "dataset"
 # The library itself would wait for ever. A commit of hundreds of files takes the hub a minute.
 _ANSWER_SECONDS = 300.0
-# It lets a repository have so many commits per hour, and answers 429 beyond.
+# It lets a repository have so many commits in an hour, and answers 429 beyond.
 HUB_PATIENCE = Patience(1800, longest_pause_seconds=60)
 _SLOW = {408, 409, 429}
 # What is larger the hub keeps in its storage of large files, by the hash of its content.

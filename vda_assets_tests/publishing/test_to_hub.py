@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import re
+import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +30,7 @@ from vda_assets.publishing.to_hub import push_to_hub
 from vda_assets.releases.errors import ReleaseError
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import StorageUrl
+from vda_assets_tests.end_to_end.world import REPOSITORY
 from vda_assets_tests.hub_serving import COMMIT, Hub, HubRepository, serving_hub
 from vda_assets_tests.hub_taking import ATTRIBUTES, SIGNATURE, TakingHandler
 from vda_assets_tests.releases.made import DATASET, MadeClips
@@ -97,6 +102,21 @@ def test_what_is_pushed_and_unpacked_is_the_release(source: MadeClips, hub: Hub,
     copy = unpacked({path: content for path, content in one.files.items() if path != ".gitattributes"}, tmp_path)
     assert copy == contents(folder_of(finished(source).root))
     assert subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("unzip") is None, reason="no unzip on this machine")
+def test_a_copy_that_is_fetched_and_unpacked_as_the_page_says_is_the_release(
+    source: MadeClips, hub: Hub, tmp_path: Path
+) -> None:
+    push(hub, finished(source))
+    page = (REPOSITORY / "docs/release.md").read_text()
+    (commands,) = [block for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "hf download" in block]
+    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    said = {"HF_ENDPOINT": hub.url, "HF_TOKEN": WRITER, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
+    script = commands.replace("2026-11", "v1")
+    subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, check=True, env={"PATH": programs, **said})
+    copy = {path: sha256 for path, sha256 in contents(tmp_path / "v1").items() if not path.startswith(".")}
+    assert copy == contents(folder_of(finished(source).root))
 
 
 def test_no_folder_has_a_file_for_each_frame_or_video(source: MadeClips, hub: Hub) -> None:
