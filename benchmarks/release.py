@@ -3,8 +3,8 @@
 python benchmarks/release.py [--quick] [--json]
 
 Clips of 300 frames with 10 objects in each and videos of 4 MB, and many small ones of 3 frames with one object; an
-original and an augmented video of every one, on this machine's disk, each job in a process of its own. The plain copy
-is that of the videos and label scenes, one after the other.
+original and an augmented video of every one, on this machine's disk, each release in a process of its own. The plain
+copy is that of the videos and label scenes, one after the other.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Kind:
 LARGE, SMALL = Kind("", 300, 10, 4_000_000), Kind("small_", 3, 1, 0)
 Sizes = Sequence[tuple[Kind, int]]
 USUAL: Sizes = ((LARGE, 10), (LARGE, 100), (SMALL, 1000), (SMALL, 10_000))
-QUICK: Sizes = ((LARGE, 4), (LARGE, 16), (SMALL, 20), (SMALL, 200))
+QUICK: Sizes = ((LARGE, 4), (LARGE, 16), (SMALL, 20), (SMALL, 100))
 
 
 def clips_in(home: Path, kind: Kind, count: int) -> MadeClips:
@@ -98,7 +98,7 @@ def figures(home: Path, sizes: Sizes) -> Iterator[dict[str, Any]]:
     for kind, count in sizes:
         place = home / f"{kind.name}{count}"
         cpu, wall, memory = alone(released, place, kind, count)
-        copy_cpu, copy_wall = alone(copied, place)
+        copy_cpu, copy_wall = copied(place)
         name = f"release.{kind.name}{count}_clips"
         yield {"name": f"{name}.cpu_per_clip", "value": round(cpu / count, 4), "unit": "s"}
         yield {"name": f"{name}.wall_per_clip", "value": round(wall / count, 4), "unit": "s"}
@@ -117,7 +117,7 @@ def figures(home: Path, sizes: Sizes) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="4 and 16 clips, 20 and 200 small ones; under a minute")
+    parser.add_argument("--quick", action="store_true", help="4 and 16 clips, 20 and 100 small ones; under a minute")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="vda-bench-") as home:

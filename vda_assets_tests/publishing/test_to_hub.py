@@ -14,6 +14,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -147,27 +148,48 @@ def test_the_library_of_datasets_loads_it_by_its_card(source: MadeClips, hub: Hu
 
 
 @pytest.mark.usefixtures("small_lots")
+@pytest.mark.parametrize("over", [None, "v2"], ids=["into a new repository", "over another version"])
 def test_killed_at_any_request_the_same_command_finishes_and_sends_no_large_file_twice(
-    source: MadeClips, hub: Hub
+    source: MadeClips, hub: Hub, over: str | None
 ) -> None:
     one = finished(source)
+    if over:
+        push(hub, finished(source, over))
+    repositories, large = deepcopy(hub.repositories), dict(hub.large)
+    former = repositories[NAME].files if over else None
+    hub.asked.clear()
     push(hub, one)
     whole, requests = hub.repositories[NAME].files, len(hub.asked)
-    for after in range(1, requests, 11):
-        hub.repositories.clear()
-        hub.large.clear()
-        hub.sent.clear()
+    for after in range(2, requests, 13):
+        hub.repositories, hub.large, hub.sent = deepcopy(repositories), dict(large), []
         # From then on everything is refused, so that nothing the client does can change anything.
         hub.first = [0] * after + [400] * 1000
         with pytest.raises(ReleaseError):
             push(hub, one)
         hub.first = []
         half = hub.repositories.get(NAME)
-        assert half is None or "manifest.json" not in half.files or half.files == whole
+        assert half is None or "manifest.json" not in half.files or half.files in (whole, former)
         push(hub, one)
         assert hub.repositories[NAME].files == whole
-        assert hub.repositories[NAME].tags == {"v1": hub.repositories[NAME].commit}
+        assert hub.repositories[NAME].tags["v1"] == hub.repositories[NAME].commit
         assert len(hub.sent) == len(set(hub.sent))
+
+
+def test_of_what_arrived_small_texts_alone_are_read_again(source: MadeClips, hub: Hub) -> None:
+    push(hub, finished(source))
+    last_commit = max(number for number, (_, path, _) in enumerate(hub.asked) if "/commit/" in path)
+    hub.repositories.clear()
+    hub.large.clear()
+    told: list[str] = []
+    hub.first = [0] * last_commit + [400] * 10
+    with pytest.raises(PushRefused):
+        push(hub, finished(source), log=told.append)
+    hub.first = []
+    push(hub, finished(source), log=told.append)
+    counts = [int(line.split()[0]) for line in told if "to be sent" in line]
+    last = {".gitattributes", "CONTENT", "README.md", "SHA256SUMS", "manifest.json"}
+    texts = {path for path in hub.repositories[NAME].files if not path.endswith((".mp4", ".zip", ".parquet"))}
+    assert counts[0] > counts[1] == len(texts - last)
 
 
 def test_a_version_that_is_there_is_not_sent_again(source: MadeClips, hub: Hub) -> None:
