@@ -2,8 +2,9 @@
 
 python benchmarks/release.py [--quick] [--json]
 
-Clips of 300 frames with 10 objects in each, an original and an augmented video of every one, on this machine's disk,
-each job in a process of its own. The plain copy is that of the videos and label scenes, one after the other.
+Clips of 300 frames with 10 objects in each and videos of 4 MB, and many small ones of 3 frames with one object; an
+original and an augmented video of every one, on this machine's disk, each release in a process of its own. The plain
+copy is that of the videos and label scenes, one after the other.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,23 +31,40 @@ from vda_assets.storage.access import Storage  # noqa: E402
 from vda_assets.storage.url import StorageUrl  # noqa: E402
 from vda_assets_tests.releases.made import MadeClips, Motion  # noqa: E402
 
-FRAMES, OBJECTS = 300, 10
-VIDEO_BYTES = 4_000_000
-MOTIONS = tuple(
-    Motion(f"car_{number}", "car", 0, FRAMES - 1, 2.0 + 5 * number, 2.0 + 5 * number, 0.1) for number in range(OBJECTS)
-)
+
+@dataclass(frozen=True)
+class Kind:
+    """`name` stands before what is told of such clips."""
+
+    name: str
+    frames: int
+    objects: int
+    video_bytes: int
+
+    @property
+    def motions(self) -> tuple[Motion, ...]:
+        return tuple(
+            Motion(f"car_{number}", "car", 0, self.frames - 1, 2.0 + 5 * number, 2.0 + 5 * number, 0.1)
+            for number in range(self.objects)
+        )
 
 
-def clips_in(home: Path, count: int) -> MadeClips:
+LARGE, SMALL = Kind("", 300, 10, 4_000_000), Kind("small_", 3, 1, 0)
+Sizes = Sequence[tuple[Kind, int]]
+USUAL: Sizes = ((LARGE, 10), (LARGE, 100), (SMALL, 1000), (SMALL, 10_000))
+QUICK: Sizes = ((LARGE, 4), (LARGE, 12), (SMALL, 20), (SMALL, 100))
+
+
+def clips_in(home: Path, kind: Kind, count: int) -> MadeClips:
     clips = MadeClips(Storage(), StorageUrl.parse(f"file://{home}/storage"))
     for number in range(count):
-        clips.add(f"clip{number:05d}.mp4", motions=MOTIONS, frames=FRAMES, bytes_more=VIDEO_BYTES)
+        clips.add(f"clip{number:05d}.mp4", motions=kind.motions, frames=kind.frames, bytes_more=kind.video_bytes)
     return clips
 
 
-def released(home: Path, count: int) -> tuple[float, float, float]:
+def released(home: Path, kind: Kind, count: int) -> tuple[float, float, float]:
     """CPU and wall seconds of the release, and the memory of its process in MB, of which clips are made before."""
-    clips = clips_in(home, count)
+    clips = clips_in(home, kind, count)
     MadeClips(clips.storage, clips.root, candidates=clips.candidates[:1]).release(
         version="first"
     )  # loads what it needs
@@ -70,36 +89,39 @@ def _spent() -> tuple[float, float]:
     return time.process_time(), time.perf_counter()
 
 
-def figures(home: Path, sizes: Sequence[int]) -> Iterator[dict[str, Any]]:
+def figures(home: Path, sizes: Sizes) -> Iterator[dict[str, Any]]:
     def alone(work: Callable[..., Any], *arguments: Any) -> Any:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             return process.submit(work, *arguments).result()
 
-    fewer: float | None = None
-    for count in sizes:
-        place = home / str(count)
-        cpu, wall, memory = alone(released, place, count)
-        copy_cpu, copy_wall = alone(copied, place)
-        name = f"release.{count}_clips"
+    fewer: dict[Kind, tuple[float, int]] = {}
+    for kind, count in sizes:
+        place = home / f"{kind.name}{count}"
+        cpu, wall, memory = alone(released, place, kind, count)
+        copy_cpu, copy_wall = copied(place)
+        name = f"release.{kind.name}{count}_clips"
         yield {"name": f"{name}.cpu_per_clip", "value": round(cpu / count, 4), "unit": "s"}
         yield {"name": f"{name}.wall_per_clip", "value": round(wall / count, 4), "unit": "s"}
         yield {"name": f"{name}.copy_wall_per_clip", "value": round(copy_wall / count, 4), "unit": "s"}
         yield {"name": f"{name}.copy_cpu_per_clip", "value": round(copy_cpu / count, 4), "unit": "s"}
         yield {"name": f"{name}.over_copy", "value": round(wall / copy_wall, 2), "unit": "ratio"}
         yield {"name": f"{name}.memory", "value": round(memory), "unit": "MB"}
-        if fewer:
-            yield {"name": f"{name}.memory_grown", "value": round(memory / fewer, 2), "unit": "ratio"}
-        fewer = memory
+        if kind in fewer:
+            before, of = fewer[kind]
+            yield {"name": f"{name}.memory_grown", "value": round(memory / before, 2), "unit": "ratio"}
+            more = (memory - before) * 1000 / (count - of)
+            yield {"name": f"{name}.memory_per_clip", "value": round(more, 1), "unit": "kB"}
+        fewer[kind] = memory, count
         shutil.rmtree(place)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="4 and 16 clips; under a minute")
+    parser.add_argument("--quick", action="store_true", help="4 and 12 clips, 20 and 100 small ones; under a minute")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="vda-bench-") as home:
-        tell(figures(Path(home), (4, 16) if arguments.quick else (10, 100)), as_json=arguments.json)
+        tell(figures(Path(home), QUICK if arguments.quick else USUAL), as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,8 @@ def problem_with(arguments: list[str]) -> str:
     context = click.Context(vda, info_name="vda")
     while isinstance(command, click.Group) and arguments:
         name, *rest = arguments
+        if name.startswith("-") and command.invoke_without_command:
+            break
         if name.startswith(("-", "…")):
             return ""
         found = command.get_command(context, name)
@@ -74,3 +76,5 @@ def test_commands_and_options_that_are_not_there_are_found() -> None:
     assert problem_with(["rnu"]) == "no command rnu"
     assert problem_with(["datasets", "remove"]) == "no command remove"
     assert problem_with(["run", "--data", "street"]) == "no option --data"
+    assert problem_with(["release", "--data", "street"]) == "no option --data"
+    assert problem_with(["release", "push", "--for", "street"]) == "no option --for"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated
 
@@ -26,14 +28,17 @@ class OutputMissing(Exception):
 def _below(path: str) -> str:
     if not path.isprintable() or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError("is no path of a file below the folder")
-    return path
+    return sys.intern(path)
 
 
 Short = Annotated[str, Field(max_length=1024)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
-class MarkedFile(BaseModel):
+@dataclass(frozen=True, slots=True)
+class MarkedFile:
+    """No model: a release keeps hundreds of thousands of them, whose paths are the same for all clips."""
+
     path: Annotated[Short, AfterValidator(_below)]
     size_bytes: Count
     sha256: Short

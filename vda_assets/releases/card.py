@@ -175,7 +175,10 @@ _FILES = """| file | holds |
 | `SHA256SUMS`, `manifest.json` | the hash of every file: `sha256sum -c SHA256SUMS` |
 
 Frames are not extracted: an image's `file_name` in `labels/coco/` is `<video>/<frame, from 0>.jpg`. `labels/mot/`
-counts frames from 1, and every box there as wholly visible: how much is hidden is not known."""
+counts frames from 1, and every box there as wholly visible: how much is hidden is not known.
+
+Archives in `labels/`, as on the Hugging Face hub, hold the folders that have a file for each video, frame or question.
+Unpacked here they are in place: `find labels -name '*.zip' -exec unzip -q -o {} ';' -delete`"""
 
 
 def _front_matter(about: About, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -189,7 +192,7 @@ def _front_matter(about: About, rows: Sequence[Mapping[str, Any]]) -> dict[str, 
     there = [split for split in SPLITS if any(row["split"] == split for row in rows)]
     generated = ["synthetic", "ai-generated"] if about.has_generated else []
     names = {"train": "train", "val": "validation", "test": "test"}
-    files = [{"split": names[split], "path": f"{VIDEOS}/{split}/*"} for split in there]
+    files = [{"split": names[split], "path": f"{VIDEOS}/{split}/**"} for split in there]
     return {
         "pretty_name": f"{about.dataset} {about.version}",
         **licence,

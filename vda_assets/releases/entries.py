@@ -35,7 +35,7 @@ _READS_AT_ONCE = 8
 class Entry:
     """A video that is released. `labels` lists the files of its label scene, `video` is where its bytes lie now.
 
-    `augmentation` is the folder of an augmented video, None for an original.
+    `augmentation` is the folder of an augmented video, None for an original; `folder` that in its split.
     """
 
     pick: Pick
@@ -45,6 +45,7 @@ class Entry:
     stand_in: bool
     augmentation: StorageUrl | None = None
     video_marker: Marker | None = None
+    folder: str = ""
 
     @property
     def name(self) -> str:
@@ -61,7 +62,7 @@ class Entry:
     @property
     def file_name(self) -> str:
         """Where the video lies in the release."""
-        return f"{VIDEOS}/{self.pick.split}/{self.name}.{self.raw.path.rpartition('.')[2].lower()}"
+        return f"{VIDEOS}/{self.pick.split}/{self.folder}{self.name}.{self.raw.path.rpartition('.')[2].lower()}"
 
     @property
     def content(self) -> list[object]:

@@ -23,7 +23,7 @@ from vda_assets.releases.coco import CocoFiles
 from vda_assets.releases.consistency import compare
 from vda_assets.releases.entries import Entry, augmentation_of
 from vda_assets.releases.errors import Changed
-from vda_assets.releases.rows import Origin, row_of, write_jsonl, write_parquet
+from vda_assets.releases.rows import Origin, json_line, row_of, write_jsonl, write_parquet
 from vda_assets.releases.sft import sft_row
 from vda_assets.releases.tao import ReasoningFiles
 from vda_assets.releases.tracks import cvat_file, mot_files, yolo_data, yolo_files
@@ -129,27 +129,30 @@ class Formats:
         """The rows of each split beside its videos: VideoFolder gives a file's rows to every split that it is listed
         in, whichever videos they name. In JSON a column that is null in one split would have another type there."""
         for split in sorted(splits):
-            rows = [
-                row | {"file_name": row["file_name"].rpartition("/")[2]} for row in self.rows if row["split"] == split
-            ]
+            place = f"{layout.VIDEOS}/{split}/"
+            rows = (
+                row | {"file_name": row["file_name"].removeprefix(place)} for row in self.rows if row["split"] == split
+            )
             path = folder / f"{split}.parquet"
             write_parquet(rows, path, said)
-            self._writer.upload([(f"{layout.VIDEOS}/{split}/{layout.METADATA_PARQUET}", path)])
+            self._writer.upload([(f"{place}{layout.METADATA_PARQUET}", path)])
 
     def _write_sft(self, folder: Path) -> int:
         """How many videos are not in it."""
-        lines: list[dict[str, Any]] = []
-        dropped: list[dict[str, Any]] = []
-        for row, caption in self._captions:
-            said = {name: row[name] for name in ("split", "generated", "stand_in", "licence")}
-            try:
-                lines.append(sft_row(row, caption) | said)
-            except ValueError as reason:
-                dropped.append({"uuid": row["name"], "vision_path": row["file_name"], "reason": str(reason)} | said)
-        for name, rows in ((layout.SFT_FILE, lines), (layout.SFT_DROPPED_FILE, dropped)):
-            write_jsonl(rows, folder / name)
-            self._writer.upload([(name, folder / name)])
-        return len(dropped)
+        dropped = 0
+        names = (layout.SFT_FILE, layout.SFT_DROPPED_FILE)
+        with ExitStack() as kept:
+            taken, left_out = (kept.enter_context((folder / name).open("w", encoding="utf-8")) for name in names)
+            for row, caption in self._captions:
+                said = {name: row[name] for name in ("split", "generated", "stand_in", "licence")}
+                try:
+                    taken.write(json_line(sft_row(row, caption) | said))
+                except ValueError as reason:
+                    dropped += 1
+                    about = {"uuid": row["name"], "vision_path": row["file_name"], "reason": str(reason)}
+                    left_out.write(json_line(about | said))
+        self._writer.upload((name, folder / name) for name in names)
+        return dropped
 
     def _probe(self, entry: Entry) -> ClipInfo:
         with self._storage.reading(entry.video) as file:

@@ -20,8 +20,10 @@ DAFT, TAO, COSMOS, COCO, MOT, YOLO, CVAT = (
     f"labels/{name}" for name in ("daft", "tao-vl-reason-v1.0", "cosmos-reason-v1.0", "coco", "mot", "yolo", "cvat")
 )
 VIDEOS = "videos"
+# Of videos: the Hugging Face hub wants fewer than 10,000 files in one.
+MOST_IN_FOLDER = 9_000
 # Changes whenever the same clips would be written in another way: a version is named after what it holds.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _KEY_DIGITS = 8
 
@@ -43,5 +45,13 @@ def check_version(version: str) -> str:
 def released_name(key: str, video: str, index: int | None) -> str:
     """What a video is called in all formats. Part of a hash of the clip's key tells apart what differs in case alone,
     and a clip whose own name ends like that of an augmented one."""
-    digest = hashlib.sha256(key.encode()).hexdigest()[:_KEY_DIGITS]
-    return f"{video}-{digest}-{'original' if index is None else f'aug{index}'}"
+    return f"{video}-{_digest(key)[:_KEY_DIGITS]}-{'original' if index is None else f'aug{index}'}"
+
+
+def released_folder(key: str) -> str:
+    """Where the videos of a clip lie in a split that has more of them than a folder should have."""
+    return f"{_digest(key)[:2]}/"
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

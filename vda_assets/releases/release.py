@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from vda_assets.base.counted import counted
 from vda_assets.base.patience import say_nothing
 from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.releases import layout
 from vda_assets.releases.candidates import Candidate
 from vda_assets.releases.card import About, counts_of
 from vda_assets.releases.choosing import LeftOut, Pick, Wanted, choose
@@ -134,7 +135,7 @@ def draft(storage: Storage, candidates: Sequence[Candidate], order: Order) -> Dr
     cookbooks = [cookbook_of(entry, origin) for entry in entries]
     settings = [order.dataset, order.description, order.licence, order.cookbook.name, cookbooks]
     content = content_of(entries, [*settings, order.cookbook.distribution.model_dump(mode="json")])
-    return Draft(order, entries, left_out, len(candidates), content)
+    return Draft(order, _placed(entries), left_out, len(candidates), content)
 
 
 def release(storage: Storage, made: Draft, *, log: Callable[[str], None] = say_nothing) -> Released:
@@ -169,6 +170,16 @@ def read_manifest(storage: Storage, root: StorageUrl) -> dict[str, Any]:
     """Raises FileNotFoundError where no release is whole."""
     content: dict[str, Any] = from_json(storage.read_bytes(root / MANIFEST_FILE))
     return content
+
+
+def _placed(entries: Sequence[Entry]) -> list[Entry]:
+    counts = Counter(entry.pick.split for entry in entries)
+    return [
+        replace(entry, folder=layout.released_folder(entry.pick.candidate.clip.key))
+        if counts[entry.pick.split] > layout.MOST_IN_FOLDER
+        else entry
+        for entry in entries
+    ]
 
 
 def _order_of(pick: Pick) -> tuple[str, int]:

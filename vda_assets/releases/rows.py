@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ NOT_STATED = "not stated"
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 AI_EDITED, ALGORITHM = f"{_SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia", f"{_SOURCE_TYPES}algorithmicallyEnhanced"
 _PROMPT_CHARACTERS = 4000
+_ROWS_AT_ONCE = 2000
 _INTEGERS = (
     "size_bytes", "width", "height", "frame_count", "augmentation_index", "attempt", "prompt_seed", "generation_seed",
     "boxes", "tracks", "questions",
@@ -107,18 +109,24 @@ def schema() -> Any:
     return pa.schema(list(types.items()))
 
 
-def write_jsonl(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def json_line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def write_jsonl(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        file.writelines(map(json_line, rows))
 
 
-def write_parquet(rows: Sequence[Mapping[str, Any]], path: Path, said: Mapping[str, str]) -> None:
+def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path, said: Mapping[str, str]) -> None:
     """`said` stands in the file's own metadata. Raises MissingLibrary."""
     pa = arrow()
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pylist(list(rows), schema=schema().with_metadata(dict(said)))
-    pq.write_table(table, path, compression="zstd")
+    left, types = iter(rows), schema().with_metadata(dict(said))
+    with pq.ParquetWriter(path, types, compression="zstd") as writer:
+        while lot := list(islice(left, _ROWS_AT_ONCE)):
+            writer.write_table(pa.Table.from_pylist(lot, schema=types))
 
 
 def arrow() -> pa:

@@ -18,7 +18,8 @@ from vda_assets.releases.splits import SPLITS
 
 def mot_files(name: str, labels: Labels, categories: Categories, *, tags: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Path and content of each. The last columns say that a box counts, its class, and that it is wholly visible: how
-    much of an object is hidden is not known."""
+    much of an object is hidden is not known. Readers take no key in seqinfo.ini but these seven (Datumaro 1.13), and
+    look for the names of the classes beside the boxes."""
     lines = []
     for frame, boxes in sorted(labels.frames.items()):
         for track, (x_min, y_min, x_max, y_max) in boxes:
@@ -31,14 +32,15 @@ def mot_files(name: str, labels: Labels, categories: Categories, *, tags: Sequen
         "[Sequence]",
         f"name={name}",
         "imDir=img1",
-        f"frameRate={shape.fps:g}",
+        f"frameRate={round(shape.fps)}",
         f"seqLength={shape.frame_count}",
         f"imWidth={shape.width}",
         f"imHeight={shape.height}",
         "imExt=.jpg",
-        f"tags={','.join(tags)}",
+        *(f"; {tag}" for tag in tags),
     ]
     yield f"{MOT}/{name}/gt/gt.txt", _lines(lines)
+    yield f"{MOT}/{name}/gt/labels.txt", _lines(categories.names)
     yield f"{MOT}/{name}/seqinfo.ini", _lines(info)
 
 
@@ -82,14 +84,17 @@ def cvat_file(name: str, file_name: str, labels: Labels, said: str) -> tuple[str
         f"<start_frame>0</start_frame><stop_frame>{max(0, shape.frame_count - 1)}</stop_frame>",
         f"<original_size><width>{shape.width}</width><height>{shape.height}</height></original_size>",
         f"<source>{escape(file_name)}</source>",
-        "<labels>",
-        *(f"<label><name>{escape(one)}</name><attributes></attributes></label>" for one in names),
-        "</labels>",
+        # FiftyOne 1.22 stumbles over an empty list.
+        *(["<labels>", *map(_cvat_label, names), "</labels>"] if names else []),
         "</task></meta>",
         *(line for track in labels.tracks for line in _cvat_track(track, labels)),
         "</annotations>",
     ]
     return f"{CVAT}/{name}.xml", _lines(lines)
+
+
+def _cvat_label(name: str) -> str:
+    return f"<label><name>{escape(name)}</name><attributes></attributes></label>"
 
 
 def _cvat_track(track: Track, labels: Labels) -> Iterator[str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.server
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -16,6 +13,7 @@ from vda_assets_tests.cli.project import (
     Project,
 )
 from vda_assets_tests.http_serving import serving_http
+from vda_assets_tests.hub_serving import COMMIT, Answer, Hub, HubRepository, serving_hub
 
 # Enough of an MP4 to be taken for one at the door.
 MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
@@ -27,10 +25,6 @@ HUB_FILES = {
     "day/same.mp4": MP4 + b"day",
     "night/same.mp4": MP4 + b"night",
 }
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
 def refusing(status: int, code: str = "") -> Answer:
@@ -54,53 +48,16 @@ def breaking_off(request: http.server.BaseHTTPRequestHandler) -> None:
 
 @contextmanager
 def hub(
-    repository: str,
-    *,
-    files: Mapping[str, bytes] = HUB_FILES,
-    faults: Mapping[str, Answer] | None = None,
-    asked: list[str] | None = None,
-) -> Iterator[str]:
-    """A hub with one dataset repository; its URL. Files of `faults` are answered so; `asked` gets each GET's file."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = unquote(urlsplit(self.path).path)
-            file = path.removeprefix(f"/datasets/{repository}/resolve/{COMMIT}/")
-            if path.startswith(f"/api/datasets/{repository}"):
-                self.answer(json.dumps(self.description()).encode(), {})
-            elif faults and file in faults:
-                faults[file](self)
-            elif file in files:
-                if asked is not None and self.command == "GET":
-                    asked.append(file)
-                headers = {"ETag": f'"{hashlib.sha1(files[file]).hexdigest()}"', "X-Repo-Commit": COMMIT}
-                self.answer(files[file], headers)
-            else:
-                self.answer(b"{}", {"X-Error-Code": "RepoNotFound"}, status=404)
-
-        do_HEAD = do_GET  # noqa: N815 - the base class says so
-
-        def description(self) -> dict[str, object]:
-            return {"id": repository, "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
-
-        def answer(self, body: bytes, headers: dict[str, str], status: int = 200) -> None:
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with serving_http(Handler) as url:
-        yield url
+    repository: str, *, files: Mapping[str, bytes] = HUB_FILES, faults: Mapping[str, Answer] | None = None
+) -> Iterator[Hub]:
+    """A stand-in of the hub with one dataset repository; files of `faults` are answered so."""
+    with serving_hub(Hub({repository: HubRepository(dict(files))}, faults=dict(faults or {}))) as serving:
+        yield serving
 
 
 def test_the_demo_clips_are_fetched_flat_and_shared_names_are_refused(project: Project) -> None:
-    with hub("nvidia/video-data-augmentation-demo") as url:
-        done = project.vda("datasets", "fetch-demo", HF_ENDPOINT=url, HF_HOME=str(project.folder / "hf"))
+    with hub("nvidia/video-data-augmentation-demo") as one:
+        done = project.vda("datasets", "fetch-demo", HF_ENDPOINT=one.url, HF_HOME=str(project.folder / "hf"))
     assert done.returncode == 1, done.stderr
     assert sorted(done.stdout.splitlines()) == [f"{project.demo_clips}/Two.MP4", f"{project.demo_clips}/one.mp4"]
     assert f"nvidia/video-data-augmentation-demo at {COMMIT}: 4 clips" in done.stderr
@@ -110,8 +67,8 @@ def test_the_demo_clips_are_fetched_flat_and_shared_names_are_refused(project: P
 
 
 def test_another_repository_is_taken_only_when_it_is_named(project: Project) -> None:
-    with hub("somebody/else") as url:
-        hub_of_somebody = {"HF_ENDPOINT": url, "HF_HOME": str(project.folder / "hf")}
+    with hub("somebody/else") as one:
+        hub_of_somebody = {"HF_ENDPOINT": one.url, "HF_HOME": str(project.folder / "hf")}
         refused = project.vda("datasets", "fetch-demo", **hub_of_somebody)
         named = project.vda("datasets", "fetch-demo", "--repository", "somebody/else", **hub_of_somebody)
     assert refused.returncode == 1
@@ -137,8 +94,8 @@ def test_a_clip_that_does_not_come_is_named_and_alone_asked_for_again(
 ) -> None:
     repository, hf_home = "somebody/else", str(project.folder / "hf")
     fetch = ("datasets", "fetch-demo", "--repository", repository)
-    with hub(repository, files=TWO_FILES, faults={TWO: fault}) as url:
-        failed = project.vda(*fetch, HF_ENDPOINT=url, HF_HOME=hf_home)
+    with hub(repository, files=TWO_FILES, faults={TWO: fault}) as one:
+        failed = project.vda(*fetch, HF_ENDPOINT=one.url, HF_HOME=hf_home)
     assert failed.returncode == 1
     assert failed.stdout.splitlines() == [f"{project.demo_clips}/one.mp4"]
     (line,) = [line for line in failed.stderr.splitlines() if line.startswith("FAILED")]
@@ -146,19 +103,20 @@ def test_a_clip_that_does_not_come_is_named_and_alone_asked_for_again(
     assert said in line
     assert "Traceback" not in failed.stderr
 
-    asked: list[str] = []
-    with hub(repository, files=TWO_FILES, asked=asked) as url:
-        whole = project.vda(*fetch, HF_ENDPOINT=url, HF_HOME=hf_home)
+    with hub(repository, files=TWO_FILES) as one:
+        whole = project.vda(*fetch, HF_ENDPOINT=one.url, HF_HOME=hf_home)
     assert whole.returncode == 0, whole.stderr
-    assert asked == [TWO]
+    assert [path for method, path, _ in one.asked if method == "GET" and path.startswith("/cdn/")] == [
+        f"/cdn/{repository}/{COMMIT}/{TWO}"
+    ]
     assert f"{project.demo_clips}/Two.MP4" in whole.stdout.splitlines()
     assert not [path for path in (project.folder / "home/fetched").rglob("*") if path.is_file()]
 
 
 def test_a_path_that_leads_out_of_the_repository_is_refused_and_the_rest_comes(project: Project) -> None:
     files = {ONE: HUB_FILES[ONE], "../../../out.mp4": MP4, "/out.mp4/../way.mp4": MP4}
-    with hub("somebody/else", files=files) as url:
-        hub_of_somebody = {"HF_ENDPOINT": url, "HF_HOME": str(project.folder / "hf")}
+    with hub("somebody/else", files=files) as one:
+        hub_of_somebody = {"HF_ENDPOINT": one.url, "HF_HOME": str(project.folder / "hf")}
         done = project.vda("datasets", "fetch-demo", "--repository", "somebody/else", **hub_of_somebody)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [f"{project.demo_clips}/one.mp4"]
@@ -186,16 +144,16 @@ def test_an_answer_that_is_none_of_a_hub_is_one_line(project: Project) -> None:
 
 
 def test_a_hub_that_falls_silent_is_not_asked_for_each_of_the_rest(project: Project) -> None:
-    with hub("somebody/else", files=TWO_FILES, faults=dict.fromkeys((ONE, TWO), breaking_off)) as url:
-        hub_of_somebody = {"HF_ENDPOINT": url, "HF_HOME": str(project.folder / "hf")}
+    with hub("somebody/else", files=TWO_FILES, faults=dict.fromkeys((ONE, TWO), breaking_off)) as one:
+        hub_of_somebody = {"HF_ENDPOINT": one.url, "HF_HOME": str(project.folder / "hf")}
         done = project.vda("datasets", "fetch-demo", "--repository", "somebody/else", **hub_of_somebody)
     assert done.returncode == 1
     assert f"FAILED: {ONE} (and 1 more): the Hugging Face hub cannot be reached" in done.stderr
 
 
 def test_a_full_disk_is_named(project: Project) -> None:
-    with hub("somebody/else", files={**TWO_FILES, TWO: MP4 + bytes(200_000)}) as url:
-        hub_of_somebody = {"HF_ENDPOINT": url, "HF_HOME": str(project.folder / "hf")}
+    with hub("somebody/else", files={**TWO_FILES, TWO: MP4 + bytes(200_000)}) as one:
+        hub_of_somebody = {"HF_ENDPOINT": one.url, "HF_HOME": str(project.folder / "hf")}
         fetch = ("datasets", "fetch-demo", "--repository", "somebody/else")
         done = project.vda(*fetch, largest_file_bytes=100_000, **hub_of_somebody)
         assert done.returncode == 1

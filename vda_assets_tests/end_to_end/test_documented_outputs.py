@@ -22,7 +22,7 @@ from vda_assets_tests.telemetry.page import values
 
 # What a page shows of something that is not here.
 ELSEWHERE = {
-    "vda trace 2026-11/labels/mot/gate-1f3c9a2b-aug0/gt/gt.txt": "a real model; tried in releases/test_trace.py",
+    "vda trace 2026-11/labels/mot/gate-1f3c9a2b-aug0/gt/gt.txt": "a real model; tried in publishing/test_trace.py",
     "vda osmo-local exec -- vda run --dataset dock --flow e2e": "stand-ins that render what is drawn",
     "vda osmo-local serve": "its services; tried in test_commands.py",
     "vda datasets fetch-demo": "the public hub; tried with a stand-in in cli/test_fetch_demo.py",

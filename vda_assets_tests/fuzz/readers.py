@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import shutil
 import socket
@@ -51,13 +52,15 @@ from vda_assets.osmo.login_file import LoginFileAuth
 from vda_assets.outcomes.gates import excluded_variables, gate_findings, hallucination_score
 from vda_assets.outcomes.marker import OutputMissing, read_marker
 from vda_assets.paidf.generate import augmentation_config, auto_labeling_config, check_configs
+from vda_assets.publishing.finished import find_finished, list_files
+from vda_assets.publishing.packing import items_in
+from vda_assets.publishing.trace import trace
 from vda_assets.readiness.asking import Manners
 from vda_assets.readiness.ngc import check_team
 from vda_assets.readiness.registry import Login, ask_registry
 from vda_assets.readiness.secrets import find_secrets
 from vda_assets.readiness.served_models import ask_for_models
 from vda_assets.releases.errors import ReleaseError
-from vda_assets.releases.trace import trace
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import BadClipName, BadStorageUrl
 from vda_assets.storage.layout import RunLayout
@@ -176,6 +179,10 @@ def _storage() -> Iterator[Reader]:
     release = {"dataset": "street", "version": "v1"}
     row = {"file_name": "train/a.mp4", "name": "a", "variables": []}
     yield Reader("release manifest", (_json(release),), _release("manifest.json", row=row), (ReleaseError,))
+    pushed = {"content": "0", "SHA256SUMS": "0" * 64}
+    yield Reader("release that is pushed", (_json(release | pushed),), _pushed, (ReleaseError,))
+    sums = b"".join(b"%s  %s\n" % (b"0" * 64, path) for path in (b"CONTENT", b"labels/mot/a/gt/gt.txt"))
+    yield Reader("release sums", (sums,), _pushed_sums, (ReleaseError,))
     yield Reader("release rows", (_json(row) + b"\n",), _release("metadata.jsonl", release=release), (ReleaseError,))
     yield Reader("object key", (b"a/b.mp4", "ü/clip 1.MOV".encode(), b"..a/%2e%2e=/x.mp4"), _key)
     urls = (
@@ -187,6 +194,20 @@ def _storage() -> Iterator[Reader]:
     yield Reader(
         "storage url", urls, lambda _, text: split_dataset_url(StorageUrl.parse(_text(text))), (BadStorageUrl,)
     )
+
+
+def _pushed(folder: Path, manifest: bytes, sums: bytes = b"") -> object:
+    root = folder / "own/releases/street/v1"
+    (root / "labels/mot/a/gt").mkdir(parents=True, exist_ok=True)
+    for name, content in {"manifest.json": manifest, "SHA256SUMS": sums, "labels/mot/a/gt/gt.txt": b""}.items():
+        (root / name).write_bytes(content)
+    finished = find_finished(Storage(), _url(folder / "own"), "street", "v1")
+    return list(items_in(list_files(finished, folder)))
+
+
+def _pushed_sums(folder: Path, content: bytes) -> object:
+    manifest = {"content": "0", "SHA256SUMS": hashlib.sha256(content).hexdigest()}
+    return _pushed(folder, _json(manifest), content)
 
 
 def _release(file: str, **others: Any) -> Callable[[Path, bytes], object]:

@@ -6,6 +6,9 @@ import configparser
 import contextlib
 import io
 import json
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +27,10 @@ from nvidia_tao_daft.datasets.tao_vl_reason_v1_0 import TaoVlReasonV1_0CosmosRLC
 from PIL import Image
 from pycocotools.coco import COCO
 
+from vda_assets.releases import layout
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import StorageUrl
+from vda_assets_tests.end_to_end.world import REPOSITORY
 from vda_assets_tests.releases.made import FRAMES, HEIGHT, PERSON, TRUCK, WIDTH, MadeClips, Motion
 from vda_assets_tests.releases.test_release import contents, folder_of, rows
 
@@ -159,6 +164,24 @@ def test_yolo_is_read_by_supervision_once_frames_are_extracted(released: Path, b
     assert nearest(found) == nearest(boxes)
 
 
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on this machine")
+def test_frames_extracted_as_the_page_says_are_where_coco_and_yolo_look_for_them(
+    released: Path, tmp_path: Path
+) -> None:
+    page = (REPOSITORY / "docs/release.md").read_text()
+    (commands,) = [block for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "ffmpeg" in block]
+    shutil.copytree(released, tmp_path / "2026-11")
+    subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, check=True)
+    for path in (released / "labels/coco").glob("*.json"):
+        for image in json.loads(path.read_text())["images"]:
+            with Image.open(tmp_path / "2026-11/labels/yolo/images" / image["split"] / image["file_name"]) as frame:
+                assert frame.size == (image["width"], image["height"])
+    labels, images = tmp_path / "2026-11/labels/yolo/labels", tmp_path / "2026-11/labels/yolo/images"
+    frames = {path.relative_to(images).with_suffix("") for path in images.rglob("*.jpg")}
+    assert {path.relative_to(labels).with_suffix("") for path in labels.rglob("*.txt")} <= frames
+    assert len(frames) == sum(row["frame_count"] for row in rows_of(released))
+
+
 def write_names(folder: Path, data: dict[str, Any]) -> Path:
     """supervision takes the names as a list, Ultralytics in both ways."""
     path = folder / "data.yaml"
@@ -250,6 +273,26 @@ def test_hugging_face_loads_each_video_with_its_row_in_its_split(by: str, releas
             assert Path(row["video"]["path"]).stem == row["name"]
             found[split, row["name"]] = row["licence"]
     assert found == expected
+
+
+def test_a_split_with_more_videos_than_a_folder_should_have_is_loaded_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "MOST_IN_FOLDER", 1)
+    clips = MadeClips(Storage(), StorageUrl.parse(f"file://{tmp_path}/storage"))
+    for path in ("a.mp4", "B b.mp4", "day/a.mp4"):
+        clips.add(path)
+    folder = folder_of(clips.release(licence="CC-BY-4.0").url)
+    places = {path.relative_to(folder / "videos/train").parts[0] for path in (folder / "videos/train").rglob("*.mp4")}
+    assert all(re.fullmatch("[0-9a-f]{2}", place) for place in places)
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    for row in loaded["train"].cast_column("video", datasets.Video(decode=False)):
+        assert Path(row["video"]["path"]).stem == row["name"]
+        assert (folder / row["video"]["path"]).is_file()
+    assert sum(map(len, loaded.values())) == 6
+    test_questions_lead_to_the_videos_of_the_release_and_have_its_licence(folder)
+    test_cosmos_rl_s_dataset_finds_the_video_of_each_question(folder)
+    test_nvidia_s_tool_finds_nothing_wrong_in_what_trainers_take(folder, "cosmos-reason-v1.0")
 
 
 def test_hugging_face_loads_splits_of_which_one_has_originals_alone(tmp_path: Path) -> None:

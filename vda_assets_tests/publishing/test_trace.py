@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from vda_assets.publishing.trace import trace
 from vda_assets.releases.errors import NotReleased
-from vda_assets.releases.trace import trace
 from vda_assets.storage.access import Storage
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.releases.made import RUN, MadeClips
