@@ -1,6 +1,6 @@
 """How many connections PostgreSQL has while runs go on in pods, and how long they take from their backfill on.
 
-`python benchmarks/cluster.py [--quick] [--json]`. 25 runs of a clip each begin at once, with `--quick` four. Daemon,
+`python benchmarks/cluster.py [--quick] [--json]`. 25 runs of a clip each begin at once, with `--quick` two. Daemon,
 code server, run launcher and PostgreSQL are real ones; pods are processes of this machine, which share its CPUs, so the
 times say little of a cluster. Needs Debian's package postgresql.
 """
@@ -29,12 +29,12 @@ _START_SECONDS = 600
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="four runs instead of 25; about two minutes")
+    parser.add_argument("--quick", action="store_true", help="two runs instead of 25; under a minute")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="vda-bench-") as folder, serving_postgres() as postgres:
-        figures = measure(Path(folder), postgres, runs=4 if arguments.quick else 25)
+        figures = measure(Path(folder), postgres, runs=2 if arguments.quick else 25)
     tell(figures, as_json=arguments.json)
 
 
