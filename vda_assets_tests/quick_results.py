@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
+from vda_assets_tests import as_drawn
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving
 
@@ -57,6 +59,31 @@ def use_quick_container(world: World, results: Path, *, seconds: float) -> None:
         deployment["osmo"]["max_in_flight"] = 8
 
     change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
+
+
+def accept_in_quick_container(world: World, **variables: dict[str, float]) -> None:
+    """From now on what the containers leave of a clip is accepted, whatever was drawn of these variables, by weight."""
+    command = f"{sys.executable} {Path(as_drawn.__file__)}"
+
+    def change(deployment: dict) -> None:
+        for image in deployment["osmo_local"]["images"].values():
+            image["environment"]["QUICK_AS_DRAWN"] = command
+
+    change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
+    draw(world, {**as_drawn.VARIABLES, **variables})
+
+
+def draw(world: World, variables: dict[str, dict[str, float]], **said: object) -> None:
+    """Has the dataset's cookbook draw these, in all its files. `said` is what it says of augmentation besides."""
+    cookbook = world.folder / "assets_cfg/cookbooks/city_traffic"
+
+    def change(base: dict) -> None:
+        llm = base["captioning"]["llm"]
+        llm["variables"] = llm["verification_options"] = {name: [*of] for name, of in variables.items()}
+
+    change_yaml(cookbook / "augmentation/augmentation.yaml", change)
+    said = {"variables": variables, **said}
+    change_yaml(cookbook / "workflow_config.yaml", lambda one: one["augmentation"].update(said))
 
 
 def fail_in_quick_container(world: World, *videos: str) -> None:
