@@ -1,6 +1,7 @@
-"""Makes results that a quick container handed out those of its own draw: `python as_drawn.py OUTPUT CONFIG`.
+"""Makes results that a quick container handed out fit their own draw: `python as_drawn.py OUTPUT CONFIG CLIP`.
 
-They were made for one draw, and a clip that was made for another one than the books say is not accepted.
+They were made for one draw and one clip: an augmented clip that says to be of another draw than the books do is not
+accepted, and labels that hold another clip than the one that they are of are not released.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -20,22 +20,25 @@ VARIABLES = {
 }
 
 
-def as_drawn(output: Path, outcome: dict[str, Any], config: Path) -> None:
-    """Changes the augmented clip's metadata, and what the outcome says of that file."""
-    variables = yaml.safe_load(config.read_text())["captioning"]["llm"]["variables"]
-    written = output / "metadata.json"
-    metadata = json.loads(written.read_text())
-    metadata["selections"] = {name: value for name, (value,) in variables.items()}
-    content = json.dumps(metadata).encode()
-    written.unlink()  # it is a link to what others have
-    written.write_bytes(content)
-    (marked,) = (file for file in outcome["files"] if file["path"] == written.name)
+def as_drawn(output: Path, config: Path, clip: Path) -> None:
+    """Changes the augmented clip's metadata, or the clip beside its labels, and what the outcome says of that file."""
+    if (metadata := output / "metadata.json").exists():
+        variables = yaml.safe_load(config.read_text())["captioning"]["llm"]["variables"]
+        told = json.loads(metadata.read_text()) | {"selections": {name: value for name, (value,) in variables.items()}}
+        _replace(output, "metadata.json", json.dumps(told).encode())
+    elif clip.is_file():
+        (raw,) = (output / "raw").iterdir()
+        _replace(output, f"raw/{raw.name}", clip.read_bytes())
+
+
+def _replace(output: Path, path: str, content: bytes) -> None:
+    (output / path).unlink()  # it is a link to what others have
+    (output / path).write_bytes(content)
+    outcome = json.loads((output / "outcome.json").read_text())
+    (marked,) = (file for file in outcome["files"] if file["path"] == path)
     marked.update(size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    (output / "outcome.json").write_text(json.dumps(outcome))
 
 
 if __name__ == "__main__":
-    output, config = map(Path, sys.argv[1:])
-    marker = output / "outcome.json"
-    said = json.loads(marker.read_text())
-    as_drawn(output, said, config)
-    marker.write_text(json.dumps(said))
+    as_drawn(*map(Path, sys.argv[1:]))

@@ -61,29 +61,27 @@ def use_quick_container(world: World, results: Path, *, seconds: float) -> None:
     change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
 
 
-def accept_in_quick_container(world: World, **variables: dict[str, float]) -> None:
-    """From now on what the containers leave of a clip is accepted, whatever was drawn of these variables, by weight."""
-    command = f"{sys.executable} {Path(as_drawn.__file__)}"
+def accept_in_quick_container(world: World) -> None:
+    """From now on what the containers leave of a clip is accepted, whatever is drawn for it."""
 
     def change(deployment: dict) -> None:
         for image in deployment["osmo_local"]["images"].values():
-            image["environment"]["QUICK_AS_DRAWN"] = command
+            image["environment"]["QUICK_AS_DRAWN"] = f"{sys.executable} {Path(as_drawn.__file__)}"
 
     change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
-    draw(world, {**as_drawn.VARIABLES, **variables})
+    have_drawn(world, as_drawn.VARIABLES)
 
 
-def draw(world: World, variables: dict[str, dict[str, float]], **said: object) -> None:
-    """Has the dataset's cookbook draw these, in all its files. `said` is what it says of augmentation besides."""
+def have_drawn(world: World, variables: dict[str, dict[str, float]]) -> None:
+    """From now on the dataset's cookbook draws these, by weight."""
     cookbook = world.folder / "assets_cfg/cookbooks/city_traffic"
 
     def change(base: dict) -> None:
         llm = base["captioning"]["llm"]
-        llm["variables"] = llm["verification_options"] = {name: [*of] for name, of in variables.items()}
+        llm["variables"] = llm["verification_options"] = {name: [*values] for name, values in variables.items()}
 
     change_yaml(cookbook / "augmentation/augmentation.yaml", change)
-    said = {"variables": variables, **said}
-    change_yaml(cookbook / "workflow_config.yaml", lambda one: one["augmentation"].update(said))
+    change_yaml(cookbook / "workflow_config.yaml", lambda one: one["augmentation"].update(variables=variables))
 
 
 def fail_in_quick_container(world: World, *videos: str) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import random
 import shutil
-import sys
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -24,16 +23,13 @@ from typing import Any
 from unittest.mock import patch
 
 import dagster as dg
-from click.testing import CliRunner
 from dagster._core.definitions.automation_tick_evaluation_context import build_run_requests_with_backfill_policies
 from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.partitions.context import partition_loading_context
-from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
-from vda_assets.cli.backfill import backfill
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
 from vda_assets.dagster_defs.partitions import add_clips as add_partitions
@@ -54,7 +50,6 @@ from vda_assets.runs.names import SOURCE_VIDEOS, asset_key
 from vda_assets.runs.private import DATA_VERSION_TAG, listen
 from vda_assets.runs.production import Production
 from vda_assets.runs.resources import OsmoResource
-from vda_assets_tests.as_drawn import as_drawn
 from vda_assets_tests.dispatch.desk import Inline
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world
 from vda_assets_tests.osmo.in_memory import InMemoryOsmo
@@ -74,7 +69,7 @@ def varied(one: Try) -> Fate:
 @dataclass
 class SimulatedRuns:
     """`rejects` is asked with the name of each augmented clip, whether it fails a quality gate. `heard` is told each
-    event that a run adds to Dagster's books. `is_as_drawn`: each augmented clip is what was drawn for it.
+    event that a run adds to Dagster's books.
 
     `samples` fill while `measuring`: every simulated second, how many workflows have not ended and how many were
     submitted so far."""
@@ -85,7 +80,6 @@ class SimulatedRuns:
     script: Script = varied
     rejects: Callable[[str], bool] = lambda _: False
     heard: Callable[[dg.EventLogEntry], object] = lambda _: None
-    is_as_drawn: bool = False
     samples: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -112,17 +106,6 @@ class SimulatedRuns:
         config = clips_config(self.dataset, FLOWS[flow], sorted(keys))
         job = self.definitions.resolve_job_def(name)
         self.execute(self.instance.create_run_for_job(job, run_config=config, tags=job.tags))
-
-    def commanded(self, *arguments: str) -> str:
-        """What `vda backfill` prints; the test's environment is that of the world."""
-        # The process may have loaded those of another test's project.
-        sys.modules.pop("vda_assets.definitions", None)
-        ReconstructableJob.get_repository_definition.cache_clear()
-        ReconstructableJob.get_definition.cache_clear()
-        with self.at_the_simulated_osmo():
-            done = CliRunner().invoke(backfill, arguments, catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.output
 
     def ask_by_backfill(
         self, keys: Collection[str], *, backfill: str = "asked", outputs: Collection[Output] = OUTPUTS
@@ -262,8 +245,6 @@ class SimulatedRuns:
         shutil.copytree(self.results / container, folder, copy_function=link, dirs_exist_ok=True)
         outcome = json.loads((self.results / f"{container}.outcome.json").read_text())
         outcome.update(name=options["--name"], work=options["--work"], attempt=int(options["--attempt"]))
-        if container == "augmentation" and self.is_as_drawn:
-            as_drawn(folder, outcome, Path(folder.parents[2], "setup_b0/configs", f"{options['--name']}.yaml"))
         if container == "augmentation" and self.rejects(options["--name"]):
             reject(folder, outcome)
         (folder / "outcome.json").write_text(json.dumps(outcome))

@@ -8,6 +8,7 @@ more.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ Values = tuple[tuple[str, str], ...]
 MOST_INDEXES, MOST_CLIPS = 1000, 100
 # Of a clip's draws with them, so many are compared: the one that has most else that lacks is taken.
 _COMPARED = 8
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,7 @@ def fill(
     counts = Counter(values for drawn in accepted for values in _aims(distribution, drawn))
     shares = expected_shares_of_pairs(distribution.variables, distribution.exclude)
     wanted = {values: share * draws for values, share in shares.items() if len(values) == _size(distribution)}
-    # Of what is wanted less than half a time, none is asked for.
-    lacked = {values: lacks for values, share in wanted.items() if (lacks := int(share + 0.5) - counts[values]) > 0}
+    lacked = {values: lacks for values, share in wanted.items() if (lacks := _whole(share) - counts[values]) > 0}
     left, clips = dict(lacked), _Clips(distribution, asked)
     chosen: list[Draw] = []
     looked_for: dict[Values, bool] = {}
@@ -136,6 +137,11 @@ class _Clips:
             (draw,) = draws_for(self._distribution, video, further=index)
             if all(draw.sampled_vars[name] == value for name, value in aim):
                 yield draw
+
+
+def _whole(share: float) -> int:
+    """A half is nothing: all halves together would be more than is wanted."""
+    return math.ceil(share - 0.5 - _ROUNDING)
 
 
 def _aims(distribution: Distribution, drawn: Mapping[str, str]) -> Iterator[Values]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
+from dagster._core.definitions.reconstruct import ReconstructableJob
 
+from vda_assets.cli.backfill import backfill
 from vda_assets.dagster_defs.io_managers import ReferenceIOManager
 from vda_assets.flows.planning import item_of
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
@@ -179,14 +183,26 @@ def test_a_person_may_ask_for_one_more_try_than_the_dataset_allows(
         asked = ["--dataset", runs.dataset.name, "--flow", "e2e", "--rejected"]
         for expected in (["_aug0"], ["_aug0", "_aug0_try2"]):
             ask(world, runs.keys)
-            assert runs.commanded(*asked, "--dry-run").startswith("street: e2e for 1 clip")
+            assert commanded(runs, *asked, "--dry-run").startswith("street: e2e for 1 clip")
             assert world.augmented(bad) == expected, "without being asked for it none is made"
-            runs.commanded(*asked)
+            commanded(runs, *asked)
         assert world.augmented(bad) == ["_aug0", "_aug0_try2", "_aug0_try3"]
         assert world.augmented(good) == ["_aug0"]
         assert world.labelled(bad) == ["_aug0", "_aug0_try3"]
         assert world.stands(bad) == {Stand.MADE}
-        assert runs.commanded(*asked).startswith("street: e2e for 0 clips")
+        assert commanded(runs, *asked).startswith("street: e2e for 0 clips")
+
+
+def commanded(runs: SimulatedRuns, *arguments: str) -> str:
+    """What `vda backfill` prints."""
+    # The process may have loaded those of another test's project.
+    sys.modules.pop("vda_assets.definitions", None)
+    ReconstructableJob.get_repository_definition.cache_clear()
+    ReconstructableJob.get_definition.cache_clear()
+    with runs.at_the_simulated_osmo():
+        done = CliRunner().invoke(backfill, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.mark.parametrize("asks_at", ["its hash", "what is kept of a failure"])
