@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
+from vda_assets_tests import as_drawn
 from vda_assets_tests.clips import cut
 from vda_assets_tests.end_to_end.world import DATASET, World, make_world, serving
 
@@ -57,6 +59,29 @@ def use_quick_container(world: World, results: Path, *, seconds: float) -> None:
         deployment["osmo"]["max_in_flight"] = 8
 
     change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
+
+
+def accept_in_quick_container(world: World) -> None:
+    """From now on what the containers leave of a clip is accepted, whatever is drawn for it."""
+
+    def change(deployment: dict) -> None:
+        for image in deployment["osmo_local"]["images"].values():
+            image["environment"]["QUICK_AS_DRAWN"] = f"{sys.executable} {Path(as_drawn.__file__)}"
+
+    change_yaml(world.folder / "assets_cfg/deployments/local.yaml", change)
+    have_drawn(world, as_drawn.VARIABLES)
+
+
+def have_drawn(world: World, variables: dict[str, dict[str, float]]) -> None:
+    """From now on the dataset's cookbook draws these, by weight."""
+    cookbook = world.folder / "assets_cfg/cookbooks/city_traffic"
+
+    def change(base: dict) -> None:
+        llm = base["captioning"]["llm"]
+        llm["variables"] = llm["verification_options"] = {name: [*values] for name, values in variables.items()}
+
+    change_yaml(cookbook / "augmentation/augmentation.yaml", change)
+    change_yaml(cookbook / "workflow_config.yaml", lambda one: one["augmentation"].update(variables=variables))
 
 
 def fail_in_quick_container(world: World, *videos: str) -> None:

@@ -11,16 +11,18 @@ import click
 
 from vda_assets.base.counted import counted
 from vda_assets.base.problem import Problem, Severity
+from vda_assets.cli.dagster_home import dagster_instance
 from vda_assets.cli.showing import json_option, show, show_json
 from vda_assets.cli.world import dataset_and_deployment, dataset_option, load
 from vda_assets.config.deployment import Container, Images
 from vda_assets.cookbooks.cookbook import Distribution
 from vda_assets.cookbooks.draw import Draw, draws_for
 from vda_assets.cookbooks.exclusions import expected_shares
-from vda_assets.datasets.clips import list_clips
+from vda_assets.datasets.clips import clip_key, list_clips
 from vda_assets.paidf.cookbook_check import check_cookbook
 from vda_assets.paidf.versions import versions_of
 from vda_assets.project import config_folder, cookbook_folder, read_in_time
+from vda_assets.runs.standing import further_in_books
 
 
 @click.group()
@@ -68,7 +70,8 @@ def check(path: str, version: str) -> None:
 def plan(dataset_name: str, as_json: bool) -> None:
     """List what is drawn for each clip of a dataset, and how that spreads against the weights.
 
-    A clip's draw depends on its name alone: clips that come or go change no other's.
+    A clip's draw depends on its name alone: clips that come or go change no other's. Further augmentations that
+    `vda backfill --cover` asked for are among them.
 
     Example: vda cookbook plan --dataset street
     """
@@ -76,7 +79,12 @@ def plan(dataset_name: str, as_json: bool) -> None:
     dataset, deployment = dataset_and_deployment(project, dataset_name)
     distribution = project.cookbooks[dataset.cookbook].distribution
     listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
-    drawn = [(clip.key, one) for clip in listing.clips for one in draws_for(distribution, clip.video)]
+    with dagster_instance(project) as instance:
+        known = [*listing.clips, *further_in_books(instance, dataset, listing.clips)]
+    drawn = [
+        (clip_key(clip.key), one) for clip in known for one in draws_for(distribution, clip.video, further=clip.further)
+    ]
+    drawn.sort(key=lambda one: (one[0], one[1].index))
     if as_json:
         show_json([_document(key, one) for key, one in drawn])
         return

@@ -57,10 +57,12 @@ def _said(outputs: Mapping[Output, dg.AssetMaterialization]) -> Iterator[str]:
     )
     for index, values in drawn.items():
         yield f"drawn for aug{index}: {cut(', '.join(f'{name} {value}' for name, value in sorted(values.items())))}"
+    indexes = list(drawn)
     for stage in (Stage.ORIGINAL_LABELS, Stage.AUGMENTED_LABELS):
         if stage in outputs:
             for number, line in enumerate(lines_of(text_of(outputs[stage], SUMMARY))):
-                yield f"{stage}{f' of aug{number}' if stage.row.per_index else ''}: {cut(line)}"
+                index = indexes[number] if number < len(indexes) else number
+                yield f"{stage}{f' of aug{index}' if stage.row.per_index else ''}: {cut(line)}"
 
 
 def _json_of(materialization: dg.AssetMaterialization, name: str) -> Any:

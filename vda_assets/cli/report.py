@@ -45,4 +45,5 @@ def report(dataset_name: str, run: str, folder: Path | None) -> None:
     if found.link:
         click.echo(f"link={found.link}")
     counts = ", ".join(f"{count} {verdict}" for verdict, count in found.summary.verdicts.items() if count)
-    click.echo(f"{counted(found.summary.clips, 'clip')}: {counts or 'nothing to tell of'}", err=True)
+    more = f" and {counted(further, 'further augmentation')}" if (further := found.summary.further) else ""
+    click.echo(f"{counted(found.summary.clips, 'clip')}{more}: {counts or 'nothing to tell of'}", err=True)

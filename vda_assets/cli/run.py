@@ -34,7 +34,7 @@ from vda_assets.config.dataset import Dataset
 from vda_assets.dagster_defs.build import build_definitions
 from vda_assets.dagster_defs.clips_job import clips_config, clips_job_name
 from vda_assets.dagster_defs.partitions import add_clips
-from vda_assets.datasets.clips import Clip
+from vda_assets.datasets.clips import Clip, further_of
 from vda_assets.datasets.origin import read_origin
 from vda_assets.flows.selection import Selection, output_named
 from vda_assets.flows.stages import OUTPUTS, Output
@@ -146,7 +146,7 @@ class _Runs:
 
     def run(self, keys: Sequence[str]) -> bool:
         """True when every run succeeded; a failed one does not keep the next from running."""
-        add_clips(self._instance, self._dataset, keys)
+        add_clips(self._instance, self._dataset, [key for key in keys if further_of(key) is None])
         chunks = [list(keys[start : start + CLIPS_PER_RUN]) for start in range(0, len(keys), CLIPS_PER_RUN)]
         succeeded = [self._run(chunk) for chunk in chunks]
         return all(succeeded)

@@ -18,7 +18,7 @@ from vda_assets.datasets.clips import list_clips
 from vda_assets.flows.selection import wanted_of
 from vda_assets.flows.stages import Output
 from vda_assets.outcomes.verdict import Verdict
-from vda_assets.runs.standing import Stand
+from vda_assets.runs.standing import Stand, further_in_books
 from vda_assets.runs.status import OutputStatus, status_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -39,6 +39,8 @@ _FAILED = {Stand.FAILED, Stand.QUARANTINED}
 def status(dataset_name: str, videos: tuple[str, ...], verdict: str | None, only_failed: bool, as_json: bool) -> None:
     """Say of each clip's outputs what became of them: verdict, age, and the reason where one is not accepted.
 
+    A further augmentation that --cover asked for is listed by a key of its own, such as bikes.mp4=aug7.
+
     It reads Dagster's books; nothing is looked at in storage but the list of clips.
 
     \b
@@ -53,6 +55,7 @@ def status(dataset_name: str, videos: tuple[str, ...], verdict: str | None, only
     listing = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url)
     clips, _ = chosen_clips(listing, videos)
     with dagster_instance(project) as instance:
+        clips += further_in_books(instance, dataset, clips)
         wanted = wanted_of(dataset)
         enhances = wanted is not None and wanted.super_resolution
         found = status_of(instance, project.scope_of(dataset), clips, super_resolution=enhances)

@@ -26,7 +26,7 @@ from vda_assets.flows.stages import OUTPUTS
 from vda_assets.project import Project
 from vda_assets.runs.canary import Canary
 from vda_assets.runs.recording.tries import ask_again
-from vda_assets.runs.standing import Stand, standings
+from vda_assets.runs.standing import Stand, further_in_books, standings
 
 _UNMADE = frozenset({Stand.QUARANTINED, Stand.FAILED})
 
@@ -53,6 +53,7 @@ def retry(dataset_name: str, videos: tuple[str, ...], flow: str | None, canary: 
         return
     clips, _ = chosen_clips(list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url), videos)
     with dagster_instance(project) as instance:
+        clips += further_in_books(instance, dataset, clips)
         found = standings(instance, project.scope_of(dataset), OUTPUTS, clips)
         let_in = {key: stands for key, stands in found.items() if Stand.QUARANTINED in stands.values()}
         for key, stands in let_in.items():

@@ -35,11 +35,13 @@ def draw_name(video: str, index: int, attempt: int) -> str:
     return f"{video}_aug{index}{_ending(attempt)}"
 
 
-def draws_for(distribution: Distribution, video: str, *, attempt: int = 1) -> tuple[Draw, ...]:
-    """One draw per augmentation index of a video."""
+def draws_for(
+    distribution: Distribution, video: str, *, further: int | None = None, attempt: int = 1
+) -> tuple[Draw, ...]:
+    """One draw per augmentation index of a video; with `further` that of this index alone, by the same rule."""
+    indexes = range(distribution.n_augmentations) if further is None else (further,)
     return tuple(
-        draw_of(video, index, _sampled(distribution, f"{video}_{index}"), attempt=attempt)
-        for index in range(distribution.n_augmentations)
+        draw_of(video, index, _sampled(distribution, f"{video}_{index}"), attempt=attempt) for index in indexes
     )
 
 

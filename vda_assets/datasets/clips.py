@@ -2,6 +2,9 @@
 
 A clip's key is its path under the dataset's folder, made safe and reversible: every byte outside `A-Za-z0-9._-`
 becomes `=XX`. Its `video` is the key without the extension: the name of its folders under a run's outputs.
+
+A further augmentation of a clip, beyond those that its cookbook asks for of every clip, goes by a key of its own, the
+clip's with `=aug<index>` behind it: it is asked for, made, judged and kept in the books like a clip.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import time
 import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -32,6 +35,8 @@ _KIND_NAMES = {
 }
 # Dagster 1.13 validates no dynamic partition key; these are the keys that survive its tags, ranges and pages.
 _KEY_PATTERN = re.compile(r"^[A-Za-z0-9=][A-Za-z0-9._=-]{0,199}$")
+# No clip's key ends so: a `=` in one is followed by two of 0-9A-F.
+_FURTHER = re.compile(r"=aug([0-9]{1,6})$")
 # A copy into a local folder is not atomic: what changed this recently may still be growing.
 SETTLE_SECONDS = 3.0
 # How many paths that begin with a clip's name and a dot are looked through for its .mp4 before the clip is taken.
@@ -45,7 +50,8 @@ _LONGEST_EXTENSION = 10
 
 @dataclass(frozen=True)
 class Clip:
-    """One usable clip. `version` changes when the content does: the backend's etag, or size and mtime of a file."""
+    """One usable clip, or a further augmentation of one by its key. `version` changes when the content does: the
+    backend's etag, or size and mtime of a file."""
 
     key: str
     url: StorageUrl
@@ -65,7 +71,16 @@ class Clip:
     @property
     def suffix(self) -> str:
         """The extension in lower case, with its dot."""
-        return f".{self.key.rsplit('.', 1)[1].lower()}"
+        return f".{self.path.rsplit('.', 1)[1].lower()}"
+
+    @property
+    def further(self) -> int | None:
+        """The index of the further augmentation that the key stands for, None for the clip itself."""
+        return further_of(self.key)
+
+    def augmented_further(self, index: int) -> Clip:
+        """The clip by the key of that further augmentation of it."""
+        return replace(self, key=f"{self.key}=aug{index}")
 
 
 @dataclass(frozen=True)
@@ -132,11 +147,13 @@ def key_of(path: str) -> str:
 
 
 def path_of(key: str) -> str:
-    """The path under the dataset folder that a key stands for; the reverse of `key_of`.
+    """The path under the dataset folder that a key stands for; the reverse of `key_of`, and of a further augmentation
+    the path of its clip.
 
     Raises BadClipName for what `key_of` makes of no path, such as `=41.mp4`, which `A.mp4` goes by.
     """
     no_key = BadClipName(f"{key!r} is no key of a clip; `vda videos --dataset NAME` lists them")
+    key = clip_key(key)
     if not _KEY_PATTERN.match(key):
         raise no_key
     try:
@@ -147,6 +164,17 @@ def path_of(key: str) -> str:
     if own != key:
         raise BadClipName(f"{key!r} is no key of a clip: {path!r} goes by {own!r}")
     return path
+
+
+def clip_key(key: str) -> str:
+    """The key of the clip itself, of that of a further augmentation of it."""
+    return _FURTHER.sub("", key)
+
+
+def further_of(key: str) -> int | None:
+    """The index of the further augmentation that a key stands for; None for the key of a clip."""
+    found = _FURTHER.search(key)
+    return int(found[1]) if found else None
 
 
 def video_of(key: str) -> str:
@@ -282,7 +310,7 @@ def clip_at(storage: Storage, dataset_url: StorageUrl, key: str) -> Clip:
         found = storage.info(dataset_url / path)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; upload it again, or leave it out") from None
-    return _clip(found._replace(path=path), dataset_url)
+    return replace(_clip(found._replace(path=path), dataset_url), key=key)
 
 
 def _clip(found: StoredObject, dataset_url: StorageUrl) -> Clip:

@@ -87,7 +87,7 @@ def deciding_parts(
     clip: Clip, *, cookbook: Cookbook, images: Images, super_resolution: bool, attempt: int = 1
 ) -> tuple[tuple[Draw, ...], dict[Output, dict[str, str]]]:
     """The clip's draws, and for each output everything that decides it, by the name that a person knows it by."""
-    draws = draws_for(cookbook.distribution, clip.video, attempt=attempt)
+    draws = draws_for(cookbook.distribution, clip.video, further=clip.further, attempt=attempt)
     source = {"path": str(clip.url), "clip": clip.version}
     labeling = {"container": images.auto_labeling, "cookbook": cookbook.auto_labeling_digest}
     drawn = [[draw.name, dict(draw.sampled_vars), draw.generation_seed] for draw in draws]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vda_assets.config.deployment import Container, Deployment
 from vda_assets.cookbooks.draw import Draw
-from vda_assets.datasets.clips import Clip, path_of
+from vda_assets.datasets.clips import Clip, further_of, path_of
 from vda_assets.flows.place import Place
 from vda_assets.flows.setup import files_for
 from vda_assets.flows.stages import Stage
@@ -50,17 +50,18 @@ def run_prefix(run_id: str) -> str:
 
 
 def clip_hash(clip: Clip) -> str:
-    """Tells clips apart, also those of one name in two datasets or buckets: their workflows may share a service."""
-    return _hash_of_url(clip.url)
+    """Tells clips, and further augmentations of one, apart, also those of one name in two datasets or buckets: their
+    workflows may share a service."""
+    return _hash_of(clip.url, clip.further)
 
 
 def clip_hash_at(dataset_url: StorageUrl, key: str) -> str:
     """The same for the clip of a key, whether it exists or not."""
-    return _hash_of_url(dataset_url / path_of(key))
+    return _hash_of(dataset_url / path_of(key), further_of(key))
 
 
-def _hash_of_url(url: StorageUrl) -> str:
-    return digest(str(url))[:12]
+def _hash_of(url: StorageUrl, further: int | None) -> str:
+    return digest(str(url), *(() if further is None else (further,)))[:12]
 
 
 def dataset_labels(layout: RunLayout) -> dict[str, str]:

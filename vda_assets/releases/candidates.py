@@ -36,8 +36,11 @@ UNMADE = Made("missing")
 
 @dataclass(frozen=True)
 class Candidate:
+    """A clip with its outputs or, `further`, with those of one further augmentation of it."""
+
     clip: Clip
     made: Mapping[Stage, Made]
+    further: int | None = None
 
     def of(self, stage: Stage) -> Made:
         return self.made.get(stage, UNMADE)

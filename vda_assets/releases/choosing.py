@@ -67,7 +67,8 @@ class LeftOut:
 
 
 def choose(candidate: Candidate, wanted: Wanted) -> Iterator[Pick | LeftOut]:
-    yield _original(candidate, wanted)
+    if candidate.further is None:
+        yield _original(candidate, wanted)
     yield from _augmented(candidate, wanted)
 
 
@@ -88,7 +89,8 @@ def _augmented(candidate: Candidate, wanted: Wanted) -> Iterator[Pick | LeftOut]
     if not reason and not upstream.items() <= labels.made_from.items():
         reason = "its labels are of another augmented video; label it again"
     if reason:
-        yield LeftOut(f"{candidate.clip.key}, augmented", reason)
+        index = "" if candidate.further is None else f" {candidate.further}"
+        yield LeftOut(f"{candidate.clip.key}, augmented{index}", reason)
         return
     for draw in candidate.draws():
         missed = [f"{name}={value}" for name, value in wanted.where.items() if draw.sampled_vars.get(name) != value]

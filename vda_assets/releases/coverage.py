@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 
 from vda_assets.cookbooks.cookbook import Distribution
 from vda_assets.cookbooks.exclusions import expected_shares_of_pairs
+from vda_assets.cookbooks.filling import Covered, Values, values_of
 
 # Variables are few, but a cookbook may list thousands of values.
 MOST_LINES = 200
-Values = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Covered:
-    """`values` are one or two (variable, value); `wanted` is how many draws of all would have them."""
-
-    values: Values
-    accepted: int
-    wanted: float
-
-    def __str__(self) -> str:
-        return f"{' x '.join(value for _, value in self.values)}: {self.accepted} of {round(self.wanted, 1):g}"
 
 
 def coverage(distribution: Distribution, draws: int, accepted: Sequence[Mapping[str, str]]) -> list[Covered]:
@@ -32,7 +18,7 @@ def coverage(distribution: Distribution, draws: int, accepted: Sequence[Mapping[
 
     `draws` is how many augmented clips the dataset would have, `accepted` what was drawn for those that are released.
     """
-    counts = Counter(values for drawn in accepted for values in _values_of(drawn, list(distribution.variables)))
+    counts = Counter(values for drawn in accepted for values in values_of(drawn, list(distribution.variables)))
     shares = expected_shares_of_pairs(distribution.variables, distribution.exclude)
     singles: dict[Values, float] = {}
     pairs: dict[Values, float] = {}
@@ -45,10 +31,3 @@ def coverage(distribution: Distribution, draws: int, accepted: Sequence[Mapping[
     of_pairs = [Covered(values, counts[values], wanted) for values, wanted in pairs.items()]
     of_pairs.sort(key=lambda one: (one.accepted - one.wanted, one.values))
     return [*lines, *of_pairs][:MOST_LINES]
-
-
-def _values_of(drawn: Mapping[str, str], order: Sequence[str]) -> Iterator[Values]:
-    known = [(name, drawn[name]) for name in order if name in drawn]
-    known += [(name, value) for name, value in drawn.items() if name not in order]
-    yield from ((one,) for one in known)
-    yield from combinations(known, 2)

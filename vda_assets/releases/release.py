@@ -16,11 +16,12 @@ from pydantic_core import from_json
 from vda_assets.base.counted import counted
 from vda_assets.base.patience import say_nothing
 from vda_assets.cookbooks.cookbook import Cookbook
+from vda_assets.cookbooks.filling import Covered
 from vda_assets.releases import layout
 from vda_assets.releases.candidates import Candidate
 from vda_assets.releases.card import About, counts_of
 from vda_assets.releases.choosing import LeftOut, Pick, Wanted, choose
-from vda_assets.releases.coverage import Covered, coverage
+from vda_assets.releases.coverage import coverage
 from vda_assets.releases.entries import Entry, content_of, read_entries
 from vda_assets.releases.errors import NothingToRelease
 from vda_assets.releases.formats import Formats
@@ -135,7 +136,8 @@ def draft(storage: Storage, candidates: Sequence[Candidate], order: Order) -> Dr
     cookbooks = [cookbook_of(entry, origin) for entry in entries]
     settings = [order.dataset, order.description, order.licence, order.cookbook.name, cookbooks]
     content = content_of(entries, [*settings, order.cookbook.distribution.model_dump(mode="json")])
-    return Draft(order, _placed(entries), left_out, len(candidates), content)
+    clips = sum(one.further is None for one in candidates)
+    return Draft(order, _placed(entries), left_out, clips, content)
 
 
 def release(storage: Storage, made: Draft, *, log: Callable[[str], None] = say_nothing) -> Released:

@@ -26,6 +26,7 @@ def head_document(subject: Subject, summary: Summary, *, written: str) -> dict[s
         "cookbook": subject.cookbook,
         "run": subject.run_id or None,
         "clip_count": summary.clips,
+        "further_augmentations": summary.further,
         "verdicts": summary.verdicts,
         "outputs": {str(output): dict(sorted(states.items())) for output, states in summary.states.items()},
         "variables": {

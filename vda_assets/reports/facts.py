@@ -57,7 +57,8 @@ class Variant:
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """`path` is the real name below the dataset's folder; `original` and `size_bytes` are None where the clip does not
+    """Of a clip, or of a `further` augmentation of one, by its index. `path` is the real name below the dataset's
+    folder; `original` and `size_bytes` are None where the clip does not
     lie there any more."""
 
     key: str
@@ -68,6 +69,7 @@ class ClipFacts:
     doubts: tuple[str, ...] = ()
     original: StorageUrl | None = None
     size_bytes: int | None = None
+    further: int | None = None
 
     @property
     def gpu_seconds(self) -> float | None:

@@ -78,9 +78,10 @@ class Taken:
 
 @dataclass
 class Summary:
-    """`add` is told each clip once."""
+    """`add` is told each clip, and each `further` augmentation of one, once."""
 
     clips: int = 0
+    further: int = 0
     verdicts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VERDICTS, 0))
     states: dict[Output, Counter[str]] = field(default_factory=lambda: {output: Counter() for output in OUTPUTS})
     variables: dict[str, dict[str, Share]] = field(default_factory=lambda: defaultdict(dict))
@@ -92,7 +93,8 @@ class Summary:
     _causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
 
     def add(self, clip: ClipFacts) -> None:
-        self.clips += 1
+        self.clips += clip.further is None
+        self.further += clip.further is not None
         self.verdicts[clip.verdict] += 1
         for variant in clip.variants:
             self._add_values(variant.values, is_accepted=clip.verdict == ACCEPTED)

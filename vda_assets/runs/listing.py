@@ -12,6 +12,7 @@ import dagster as dg
 
 from vda_assets.config.dataset import Dataset
 from vda_assets.config.errors import UnknownName
+from vda_assets.datasets.clips import clip_key
 from vda_assets.flows.selection import selection_of
 from vda_assets.flows.stages import OUTPUTS
 from vda_assets.runs.names import (
@@ -147,7 +148,7 @@ def _summary(
     run, tally, clips = record.dagster_run, Tally(), set()
     made: set[tuple[str, str]] = set()
     for key, partition, metadata in _said(instance, run.run_id):
-        clips.add(partition)
+        clips.add(clip_key(partition))
         if FAILURE in metadata:
             tally.failed += 1
         elif metadata.get(REUSED):

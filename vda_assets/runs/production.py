@@ -343,9 +343,12 @@ class Production:
 
     def _write_setup(self, works: Sequence[ClipWork]) -> None:
         """Also of the works before: the folder's manifest lists all clips."""
-        self._draws |= {path_of(work.clip.key): work.draws for work in works}
+        self._draws |= {work.clip.key: work.draws for work in works}
+        draws: dict[str, list[Draw]] = {}
+        for key, of_key in self._draws.items():
+            draws.setdefault(path_of(key), []).extend(of_key)
         files = setup_files(
-            self._draws,
+            draws,
             cookbook=self._scope.cookbook,
             endpoints=self._scope.deployment.endpoints,
             super_resolution=self._selection.super_resolution,

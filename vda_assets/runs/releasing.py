@@ -9,7 +9,7 @@ import dagster as dg
 
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
-from vda_assets.datasets.clips import Clip
+from vda_assets.datasets.clips import Clip, clip_key
 from vda_assets.flows.stages import Stage
 from vda_assets.flows.work import attempt_of
 from vda_assets.project import Scope
@@ -18,23 +18,34 @@ from vda_assets.releases.choosing import Wanted
 from vda_assets.releases.release import Order, Released
 from vda_assets.runs.names import IMAGE, PARTS, RUN_ID, SAMPLED_VARS, STAND_IN, URI, WORKFLOW, asset_key
 from vda_assets.runs.recording.finished import newest_materializations, text_of
-from vda_assets.runs.standing import OutputBooks, Stand, Word
+from vda_assets.runs.standing import OutputBooks, Stand, Word, further_in_books
 
 RELEASE = "release"
 
 
 def candidates(instance: dg.DagsterInstance, scope: Scope, clips: Sequence[Clip]) -> list[Candidate]:
-    """All clips with the newest word on each of their outputs: a few queries for all of them."""
-    made: dict[str, dict[Stage, Made]] = {clip.key: {} for clip in clips}
+    """All clips, and their further augmentations, with the newest word on each output: a few queries for all of them.
+
+    A further augmentation whose index is among those that the clip itself was made with is none any more.
+    """
+    further = further_in_books(instance, scope.dataset, clips)
+    keys = [clip.key for clip in (*clips, *further)]
+    made: dict[str, dict[Stage, Made]] = {key: {} for key in keys}
     for stage in Stage:
         books = OutputBooks(instance, scope.dataset, stage)
-        words = {clip.key: books.word(clip.key) for clip in clips}
+        words = {key: books.word(key) for key in keys}
         there = [key for key, word in words.items() if word.stand is Stand.MADE]
         with interrupts_delayed():
             newest = newest_materializations(instance, asset_key(scope.dataset, stage), there)
         for key, word in words.items():
             made[key][stage] = _made(word, newest.get(key))
-    return [Candidate(clip, made[clip.key]) for clip in clips]
+    of_clips = {clip.key: Candidate(clip, made[clip.key]) for clip in clips}
+    found = [*of_clips.values()]
+    for one in further:
+        own = of_clips[clip_key(one.key)]
+        if str(one.further) not in own.of(Stage.AUGMENTED_VIDEOS).sampled_vars:
+            found.append(Candidate(own.clip, made[one.key], one.further))
+    return found
 
 
 def order_of(scope: Scope, wanted: Wanted, version: str | None) -> Order:

@@ -13,7 +13,7 @@ import dagster as dg
 from vda_assets.base.cut import cut, cut_lines
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.cookbooks.draw import draw_name, draws_for
-from vda_assets.datasets.clips import Clip, Listing, list_clips, path_of, video_of
+from vda_assets.datasets.clips import Clip, Listing, clip_key, further_of, list_clips, path_of, video_of
 from vda_assets.flows.selection import wanted_of
 from vda_assets.flows.stages import OUTPUTS, Output, Rendered, Stage
 from vda_assets.project import Scope
@@ -27,7 +27,7 @@ from vda_assets.runs.links import media_bases
 from vda_assets.runs.listing import clips_of_run
 from vda_assets.runs.names import asset_key, videos_partitions
 from vda_assets.runs.recording.finished import newest_records
-from vda_assets.runs.standing import OutputBooks, Stand
+from vda_assets.runs.standing import OutputBooks, Stand, further_in_books
 from vda_assets.storage.access import Storage
 from vda_assets.storage.layout import (
     AUGMENTED_VIDEO_FILE,
@@ -118,10 +118,12 @@ class _Reader:
 
     @property
     def keys(self) -> list[str]:
-        """Of all clips that lie there, or that the books know."""
+        """Of all clips that lie there, or that the books know, and of their further augmentations."""
         partitions = videos_partitions(self.scope.dataset).name
         assert partitions is not None
-        return sorted({*self.clips, *self.instance.get_dynamic_partitions(partitions)})
+        further = further_in_books(self.instance, self.scope.dataset, list(self.clips.values()))
+        known = {*self.clips, *self.instance.get_dynamic_partitions(partitions)}
+        return sorted({*known, *(one.key for one in further)}, key=lambda key: (clip_key(key), further_of(key) or 0))
 
     def lots(self, keys: Sequence[str]) -> Iterator[list[ClipFacts]]:
         for first in range(0, len(keys), _CLIPS_AT_ONCE):
@@ -145,13 +147,16 @@ class _Reader:
 
     def _facts(self, key: str, records: Mapping[Output, dg.EventLogRecord | None]) -> ClipFacts:
         said = {output: _metadata(record) for output, record in records.items()}
-        outputs = {output: self._output(key, output, records[output], said[output]) for output in OUTPUTS}
-        clip = self.clips.get(key)
+        further = further_of(key)
+        own = [one for one in OUTPUTS if further is None or one is not Stage.ORIGINAL_LABELS]
+        outputs = {output: self._output(key, output, records[output], said[output]) for output in own}
+        clip = self.clips.get(clip_key(key))
         doubts = str(said[Stage.AUGMENTED_LABELS].get(names.DOUBTS, ""))
         return ClipFacts(
             key=key,
             path=path_of(key),
-            verdict=verdict_of({output: one.state for output, one in outputs.items()}, wanted=self._wanted),
+            further=further,
+            verdict=verdict_of({output: one.state for output, one in outputs.items()}, wanted={*self._wanted} & {*own}),
             outputs=outputs,
             variants=tuple(self._variants(key, outputs, said)),
             doubts=cut_lines(filter(None, doubts.split("; "))),
@@ -183,14 +188,14 @@ class _Reader:
         """What was made of the clip; where that failed, what was to be made."""
         video, augmented = video_of(key), said[Stage.AUGMENTED_VIDEOS]
         if outputs[Stage.AUGMENTED_VIDEOS].state in _UNMADE:
-            for draw in draws_for(self.scope.cookbook.distribution, video):
+            for draw in draws_for(self.scope.cookbook.distribution, video, further=further_of(key)):
                 yield Variant(draw.index, dict(draw.sampled_vars))
             return
         drawn = augmented.get(names.SAMPLED_VARS)
-        if not isinstance(drawn, Mapping) or not augmented.get(names.URI):
+        if not isinstance(drawn, Mapping) or not drawn or not augmented.get(names.URI):
             return
         first = StorageUrl.parse(str(augmented[names.URI]))
-        attempt = first.name.removeprefix(draw_name(video, 0, 1))
+        attempt = first.name.removeprefix(draw_name(video, min(map(int, drawn)), 1))
         compared = str(said[Rendered.COMPARISONS].get(names.RUN_ID, ""))
         for index, values in sorted((int(index), values) for index, values in drawn.items()):
             name = f"{draw_name(video, index, 1)}{attempt}"

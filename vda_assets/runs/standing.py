@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -11,7 +11,7 @@ import dagster as dg
 
 from vda_assets.base.interrupts import interrupts_delayed
 from vda_assets.config.dataset import Dataset
-from vda_assets.datasets.clips import Clip, path_of
+from vda_assets.datasets.clips import Clip, clip_key, further_of, path_of
 from vda_assets.flows.planning import Item
 from vda_assets.flows.stages import Output, Stage
 from vda_assets.project import Scope
@@ -85,6 +85,19 @@ def clips_in_books(instance: dg.DagsterInstance, dataset: Dataset) -> list[Clip]
     keys = sorted((key for key in versions if key in known), key=lambda key: -ids.get(key, 0))
     url = dataset.dataset_url
     return [Clip(key, url / path_of(key), size_bytes=0, version=versions[key], modified=0.0) for key in keys]
+
+
+def further_in_books(instance: dg.DagsterInstance, dataset: Dataset, clips: Sequence[Clip]) -> list[Clip]:
+    """Every further augmentation of these clips that was ever asked for, as a clip of its own key; by index."""
+    asset = asset_key(dataset, Stage.AUGMENTED_VIDEOS)
+    with interrupts_delayed():
+        keys = {*reported_versions(instance, asset), *observed_versions(instance, asset)}
+    indexes: dict[str, list[int]] = {}
+    for key in keys:
+        index = further_of(key)
+        if index is not None:
+            indexes.setdefault(clip_key(key), []).append(index)
+    return [clip.augmented_further(index) for clip in clips for index in sorted(indexes.get(clip.key, ()))]
 
 
 _NO_VERSION = OutputVersion("")

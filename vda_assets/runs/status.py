@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from vda_assets.datasets.clips import Clip
-from vda_assets.flows.stages import OUTPUTS, Output
+from vda_assets.flows.stages import OUTPUTS, Output, Stage
 from vda_assets.project import Scope
 from vda_assets.runs.attempts import item_taken
 from vda_assets.runs.names import FAILURE, PARTS, REASONS, VERDICT, asset_key
@@ -47,6 +47,8 @@ def status_of(
         made = newest_records(instance.fetch_materializations, asset, keys)
         failed = newest_records(instance.fetch_observations, asset, keys)
         for clip in clips:
+            if clip.further is not None and output is Stage.ORIGINAL_LABELS:
+                continue  # they are those of the clip itself
             item = item_taken(clip, scope, hashes.get(clip.key), super_resolution=super_resolution)
             found[clip.key][output] = _status(
                 stands[clip.key][output], made.get(clip.key), failed.get(clip.key), parts=item.parts[output]

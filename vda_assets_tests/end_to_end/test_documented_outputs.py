@@ -26,6 +26,7 @@ ELSEWHERE = {
     "vda osmo-local exec -- vda run --dataset dock --flow e2e": "stand-ins that render what is drawn",
     "vda osmo-local serve": "its services; tried in test_commands.py",
     "vda datasets fetch-demo": "the public hub; tried with a stand-in in cli/test_fetch_demo.py",
+    "vda backfill --dataset street --cover --limit 2 --dry-run": "accepted clips; tried in test_covering.py",
     "vda preflight --dataset yard --flow e2e": "a cluster",
 }
 FAILING = ("clip002", "clip003")
