@@ -61,7 +61,7 @@ def _said(outputs: Mapping[Output, dg.AssetMaterialization]) -> Iterator[str]:
     for stage in (Stage.ORIGINAL_LABELS, Stage.AUGMENTED_LABELS):
         if stage in outputs:
             for number, line in enumerate(lines_of(text_of(outputs[stage], SUMMARY))):
-                index = indexes.get(number, number)
+                index = indexes.get(number, str(number))
                 yield f"{stage}{f' of aug{index}' if stage.row.per_index else ''}: {cut(line)}"
 
 
