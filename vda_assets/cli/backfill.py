@@ -94,6 +94,8 @@ def backfill(
     selection = chosen_selection(flow, (), dataset)
     if which in ("cover", "rejected") and Stage.AUGMENTED_VIDEOS not in selection:
         raise click.BadParameter("the flow augments no clip; name one with --flow", param_hint=f"--{which}")
+    if which == "cover" and Stage.AUGMENTED_LABELS not in selection:
+        raise click.BadParameter("the flow labels no augmented clip; name one with --flow", param_hint="--cover")
     scope = project.scope_of(dataset)
     clips = list_clips(project.storage_of(deployment, os.environ), dataset.dataset_url).clips
     with dagster_instance(project) as instance:

@@ -63,6 +63,9 @@ def _lines(name: str, found: Cover) -> Iterator[str]:
         yield f"{name}: {_told(found.clips)} asked for before; what else lacks is chosen once they are made"
     elif found.clips:
         yield f"{name}: {_told(found.clips)}, each counted as if it will be accepted"
+    elif found.lacking and not found.sources:
+        yield f"{name}: nothing is accepted of any clip, so none is augmented further; `vda status` says why"
+        return
     elif found.lacking:
         yield f"{name}: no further augmentation has what lacks"
     else:

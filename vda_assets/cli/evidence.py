@@ -57,11 +57,11 @@ def _said(outputs: Mapping[Output, dg.AssetMaterialization]) -> Iterator[str]:
     )
     for index, values in drawn.items():
         yield f"drawn for aug{index}: {cut(', '.join(f'{name} {value}' for name, value in sorted(values.items())))}"
-    indexes = list(drawn)
+    indexes = dict(enumerate(drawn))
     for stage in (Stage.ORIGINAL_LABELS, Stage.AUGMENTED_LABELS):
         if stage in outputs:
             for number, line in enumerate(lines_of(text_of(outputs[stage], SUMMARY))):
-                index = indexes[number] if number < len(indexes) else number
+                index = indexes.get(number, str(number))
                 yield f"{stage}{f' of aug{index}' if stage.row.per_index else ''}: {cut(line)}"
 
 

@@ -36,7 +36,7 @@ _KIND_NAMES = {
 # Dagster 1.13 validates no dynamic partition key; these are the keys that survive its tags, ranges and pages.
 _KEY_PATTERN = re.compile(r"^[A-Za-z0-9=][A-Za-z0-9._=-]{0,199}$")
 # No clip's key ends so: a `=` in one is followed by two of 0-9A-F.
-_FURTHER = re.compile(r"=aug([0-9]{1,6})$")
+_FURTHER = re.compile(r"=aug(0|[1-9][0-9]{0,5})\Z")
 # A copy into a local folder is not atomic: what changed this recently may still be growing.
 SETTLE_SECONDS = 3.0
 # How many paths that begin with a clip's name and a dot are looked through for its .mp4 before the clip is taken.

@@ -28,12 +28,14 @@ class Cover:
     """`clips` are the further augmentations to make, by their keys, and `draws` what is drawn for each.
 
     `is_new`: they are to be asked for. Otherwise they were before, and are not finished: then nothing else is chosen.
+    `sources` is how many clips could be augmented further.
     """
 
     clips: Sequence[Clip]
     draws: Sequence[Draw]
     is_new: bool
     lacking: Sequence[Lacking] = ()
+    sources: int = 0
 
 
 def further_selection(selection: Selection) -> Selection:
@@ -83,4 +85,4 @@ def cover(
         limit=limit,
     )
     chosen = [by_video[draw.video].augmented_further(draw.index) for draw in filling.draws]
-    return Cover(chosen, filling.draws, is_new=True, lacking=filling.lacking)
+    return Cover(chosen, filling.draws, is_new=True, lacking=filling.lacking, sources=len(by_video))

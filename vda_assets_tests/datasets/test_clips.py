@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vda_assets.datasets.clips import Clip, LeftOut, clip_at, iterate_clips, key_of, list_clips, path_of
+from vda_assets.datasets.clips import (
+    Clip,
+    LeftOut,
+    clip_at,
+    clip_key,
+    further_of,
+    iterate_clips,
+    key_of,
+    list_clips,
+    path_of,
+)
 from vda_assets.storage.access import Storage
 from vda_assets.storage.errors import BadClipName
 from vda_assets.storage.url import StorageUrl
@@ -34,6 +44,8 @@ def test_a_key_is_safe_and_gives_its_path_back(path: str) -> None:
     except UnicodeEncodeError:
         return
     assert path_of(key) == path
+    assert further_of(key) is None, "no clip's key is that of a further augmentation"
+    assert (clip_key(f"{key}=aug12"), further_of(f"{key}=aug12"), path_of(f"{key}=aug12")) == (key, 12, path)
     assert set(key) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=-")
     assert key[0] not in "._-"
 
@@ -44,7 +56,18 @@ def test_plain_names_are_their_own_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["=41.mp4", "a=62.mp4", "=2E=2E=2Fa.mp4", "a=2F=2Fb.mp4", "=FF.mp4", "a=4.mp4", "a=.mp4"]
+    "key",
+    [
+        "=41.mp4",
+        "a=62.mp4",
+        "=2E=2E=2Fa.mp4",
+        "a=2F=2Fb.mp4",
+        "=FF.mp4",
+        "a=4.mp4",
+        "a=.mp4",
+        "a.mp4=aug03",
+        "a.mp4=aug1=aug2",
+    ],
 )
 def test_a_key_that_no_path_goes_by_is_refused(key: str) -> None:
     with pytest.raises(BadClipName, match="no key of a clip"):
@@ -138,6 +161,23 @@ def test_a_clip_has_another_version_once_its_content_changed(tmp_path: Path) -> 
     before = clip_at(Storage(), dataset(tmp_path), "a.mp4").version
     put(tmp_path, "a.mp4", content=b"another")
     assert clip_at(Storage(), dataset(tmp_path), "a.mp4").version != before
+
+
+def test_a_further_augmentation_is_its_clip_by_another_key(tmp_path: Path) -> None:
+    put(tmp_path, "cam 1/b.AVI")
+    url = StorageUrl.parse(f"file://{tmp_path}")
+    (clip,) = list_clips(Storage(), url).clips
+    further = clip_at(Storage(), url, f"{clip.key}=aug7")
+    assert further == clip.augmented_further(7)
+    assert (further.further, clip.further) == (7, None)
+    for of in (clip, further):
+        assert (of.url, of.version, of.path, of.video, of.suffix) == (
+            clip.url,
+            clip.version,
+            "cam 1/b.AVI",
+            clip.video,
+            ".avi",
+        )
 
 
 def test_a_clip_that_vanished_is_named(tmp_path: Path) -> None:

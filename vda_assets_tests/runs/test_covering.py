@@ -112,6 +112,10 @@ def test_clips_of_which_nothing_is_accepted_are_not_augmented_further(dataset: D
         for stage in Stage:
             dataset.record(item, stage, Verdict.REJECTED)
     assert {clip.video for clip in dataset.cover().clips} == {"a"}
+    for stage in Stage:
+        dataset.record(dataset.items[0], stage, Verdict.REJECTED)
+    found = dataset.cover()
+    assert (found.clips, found.sources) == ([], 0)
 
 
 def test_what_was_asked_for_is_made_before_anything_else_is_chosen(dataset: Dataset) -> None:
@@ -155,7 +159,7 @@ def test_what_is_accepted_is_covered_and_released_beside_its_source(dataset: Dat
     asked = dataset.cover().clips
     for clip in asked:
         dataset.accept(clip)
-    assert dataset.cover() == Cover([], [], is_new=True, lacking=[])
+    assert dataset.cover() == Cover([], [], is_new=True, lacking=[], sources=8)
     after = [pick for pick in dataset.picks() if pick.draw and pick.draw.index > 0]
     assert {(pick.candidate.clip.video, pick.draw.index) for pick in after if pick.draw} == {
         (clip.video, clip.further) for clip in asked

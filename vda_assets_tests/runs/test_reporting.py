@@ -121,6 +121,25 @@ def test_of_several_augmentations_the_attempt_that_is_taken_is_shown(world: Worl
     assert [one["comparison"] for one in variants] == [str(compared[0]), None], "of what lies there alone"
 
 
+def test_a_further_augmentation_is_told_beside_its_clip_and_is_no_clip(world: World) -> None:
+    further = "a.mp4=aug12"
+    world.upload(further)
+    world.instance.delete_dynamic_partition("street_videos", further)
+    uri = world.layout.output("outputs/augmented", "a_aug12_try2")
+    said = {"run_id": RUN, "sampled_vars": {"12": {"weather": "snow"}}, "dagster/uri": str(uri), "gpu_seconds": 7.0}
+    world.tell(world.videos("a.mp4"), world.note(further, Stage.AUGMENTED_VIDEOS, "degraded", **said))
+    _, document = world.report()
+    assert (document["clip_count"], document["further_augmentations"]) == (1, 1)
+    assert [one["clip"] for one in document["clips"]] == ["a.mp4", further]
+    told = world.clip(further)
+    assert (told["file"], told["original"]) == ("a.mp4", world.clip()["original"])
+    assert (told["verdict"], told["gpu_seconds"]) == ("degraded", 7.0)
+    assert "original_labels" not in told["outputs"]
+    (variant,) = told["variants"]
+    assert (variant["index"], variant["values"]) == (12, {"weather": "snow"})
+    assert variant["augmented"].split("/")[-2] == "a_aug12_try2"
+
+
 def test_what_a_stand_in_made_is_said_to_be_no_training_data(world: World) -> None:
     for stand_in in (False, True):
         world.tell(world.note("a.mp4", Stage.ORIGINAL_LABELS, "accepted", stand_in=stand_in))
