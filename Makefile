@@ -13,8 +13,8 @@ demo: .venv/local ## take a real clip to labels, an augmented clip and its label
 ui: .venv/local ## the same world with the Dagster UI at http://127.0.0.1:3000
 	@vda media & media=$$!; trap "kill $$media" EXIT; vda osmo-local exec -- dagster dev -w workspace.yaml --host 127.0.0.1 --port $${PORT:-3000}
 
-test: .venv/dev ## run the tests; four more processes use the time in which the others wait
-	python -m pytest -n 6 --dist loadfile --no-loadscope-reorder
+test: .venv/dev ## run the tests; two more processes use the time in which the others wait
+	python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 pythons: .venv/dev ## imports, definitions and the quick tests under the other Pythons that this machine has
 	.ci/other-pythons
