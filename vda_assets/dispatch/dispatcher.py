@@ -46,7 +46,7 @@ _QUEUE_SECONDS = 7200.0
 # At an interrupt: how long POSTs under way are waited for.
 _LAST_POSTS_SECONDS = 8.0
 # How often older twins of new workflows are looked for, of all new ones at once: the rare twin may run so long beside.
-_SETTLE_SECONDS = 3.0
+_SETTLE_SECONDS = 5.0
 # How long superseded workflows are waited for after their cancel.
 _SUPERSEDED_SECONDS = 60.0
 
