@@ -107,13 +107,17 @@ class TakingHandler(HubHandler):
             one.private = asked["visibility"] == "private" if "visibility" in asked else asked["private"]
             self.tell({})
 
-    def give_tree(self, repository: str, revision: str) -> None:
+    def files_at(self, repository: str, revision: str) -> dict[str, bytes] | None:
+        """None when it was answered that there is no such revision, or none for this token."""
         one = self.opened(repository, to_write=False)
-        if one is None:
-            return
-        files = one.at(revision)
-        if files is None:
+        files = one.at(revision) if one else None
+        if one and files is None:
             self.refuse(404, "RevisionNotFound")
+        return files
+
+    def give_tree(self, repository: str, revision: str) -> None:
+        files = self.files_at(repository, revision)
+        if files is None:
             return
         first = int((parse_qs(self.path.partition("?")[2]).get("cursor") or ["0"])[0])
         page = sorted(files)[first : first + _PAGE]
@@ -123,12 +127,8 @@ class TakingHandler(HubHandler):
         self.tell(rows, **({"Link": more} if first + _PAGE < len(files) else {}))
 
     def give_paths(self, repository: str, revision: str) -> None:
-        one = self.opened(repository, to_write=False)
-        if one is None:
-            return
-        files = one.at(revision)
+        files = self.files_at(repository, revision)
         if files is None:
-            self.refuse(404, "RevisionNotFound")
             return
         asked = parse_qs(self.body.decode())["paths"]
         self.tell([_about(path, files[path]) for path in asked if path in files])
