@@ -236,7 +236,8 @@ def opened(url: str, *, start: int) -> Any:
             break
         except urllib.error.HTTPError as error:
             raise NotFetched(f"{asked} answers {error.code}") from None
-        except (OSError, HTTPException) as error:
+        # ValueError: it leads to what is no URL.
+        except (OSError, HTTPException, ValueError) as error:
             if attempt == _TRIES:
                 raise NotFetched(f"{asked} does not answer: {error}") from None
             time.sleep(min(30, 2**attempt))
@@ -246,9 +247,12 @@ def opened(url: str, *, start: int) -> Any:
     return answer
 
 
+_MOST_DIGITS = 18
+
+
 def size_of(answer: Any, url: str) -> int:
     length = answer.headers.get("Content-Length", "")
-    if not length.isdigit() or not int(length):
+    if not length.isdecimal() or len(length) > _MOST_DIGITS or not int(length):
         raise NotFetched(f"{url} does not tell how large its file is")
     return int(length)
 

@@ -436,6 +436,9 @@ def _asked_beside_osmo(
     seeds = (_answer(_json(listed)), PLAIN, REDIRECT)
     find = of_hub(lambda: HubClips.find("o/r", "main"))
     yield Reader("hub dataset", seeds, answered(find), (click.ClickException,))
+    weights = {"kind": "web", "url": f"{server.url}/w.pth", "path": "w.pth"}
+    seeds_of_web = (_answer(b"abc", "200 OK", "content-length: 3"), PLAIN, REDIRECT)
+    yield Reader("web", seeds_of_web, answered(of_hub(lambda: fill.files_of(weights))), (fill.NotFetched,))
     yield Reader("hub model", seeds, answered(of_hub(lambda: fill.files_of(source))), (fill.NotFetched,))
 
 

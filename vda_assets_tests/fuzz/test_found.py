@@ -48,6 +48,9 @@ FOUND_IN_ANSWERS = {
     "a status that is a text": ("kubernetes nodes", _OK + b'{"items": [{"status": "x"}]}'),
     "a kind that is no object": ("kubernetes api", _OK + b'{"resources": ["x"]}'),
     "pages without end": ("kubernetes nodes", _OK + b'{"items": [], "metadata": {"continue": "x"}}'),
+    "a length that is no number": ("web", b"HTTP/1.1 200 OK\r\ncontent-length: \xb2\r\n\r\n"),
+    "a length without end": ("web", b"HTTP/1.1 200 OK\r\ncontent-length: " + b"1" * 5000 + b"\r\n\r\n"),
+    "weights that lead to what is no URL": ("web", b"HTTP/1.1 302 X\r\nlocation: http://[::1\r\n\r\n"),
     "a hub that hangs up": ("hub model", b""),
     "a list of files that are none": ("hub model", _OK + b'{"id": "o/r", "siblings": [1]}'),
 }

@@ -17,7 +17,7 @@ from vda_assets_tests.fuzz.readers import ASKED, KUBERNETES, LOCAL, RawServer, R
 
 # Set by `make fuzz`: for so long all readers together are tried, with other damage each time.
 SECONDS = float(os.environ.get("VDA_FUZZ_SECONDS", "0"))
-_BESIDE_OSMO = ("registry", "models", "token", "ngc", "hub dataset", "hub model")
+_BESIDE_OSMO = ("registry", "models", "token", "ngc", "web", "hub dataset", "hub model")
 _SERVICES = (*(f"osmo {name}" for name in ASKED), *(f"kubernetes {name}" for name in KUBERNETES), *_BESIDE_OSMO)
 _QUICK_EXAMPLES = 30
 _CPU_SECONDS = 4.0
