@@ -31,6 +31,8 @@ PROGRESS = "progress:"
 _TELL_SECONDS = 20.0
 _ANSWER_SECONDS = 60
 _TRIES = 5
+# Of a size in bytes.
+_MOST_DIGITS = 18
 _HUB_SCRATCH = ".cache"
 
 
@@ -245,9 +247,6 @@ def opened(url: str, *, start: int) -> Any:
         answer.close()
         raise NotFetched(f"{asked} answers with a web page instead of the weights")
     return answer
-
-
-_MOST_DIGITS = 18
 
 
 def size_of(answer: Any, url: str) -> int:
