@@ -11,11 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
-from typing import Any
-
-from nvidia_tao_daft.utils.metropolis_v3_0 import RawType
-from nvidia_tao_daft.validators.common import ValidationResult
-from nvidia_tao_daft.validators.metropolis_v3_0.validator import MetropolisV3_0Validator
+from typing import TYPE_CHECKING, Any
 
 from vda_assets.base.counted import counted
 from vda_assets.base.cut import cut
@@ -25,6 +21,9 @@ from vda_assets.labels import limits
 from vda_assets.labels.errors import BrokenLabelFile
 from vda_assets.labels.reading import read_json
 from vda_assets.labels.scene import FORMAT_FILES, OBJECTS_FILE, RAW_FOLDER, LabelScene
+
+if TYPE_CHECKING:
+    from nvidia_tao_daft.validators.common import ValidationResult
 
 # DAFT says "task/mcq.json: …", but "objects.json: …" for contextual/objects.json.
 _FILE_FIRST = re.compile(r"^(task/)?([^/:]+\.json): (.*)$", re.DOTALL)
@@ -56,6 +55,11 @@ def daft_problems(scene: LabelScene) -> Iterator[Problem]:
 
 
 def _validate(folder: Path) -> ValidationResult | Failed:
+    # Not above: it needs jsonschema, which takes 5 CPU seconds to import where Jupyter or the like has brought the
+    # grammars of its formats, and most processes that load the definitions look at no labels.
+    from nvidia_tao_daft.utils.metropolis_v3_0 import RawType
+    from nvidia_tao_daft.validators.metropolis_v3_0.validator import MetropolisV3_0Validator
+
     with _ALONE, redirect_stdout(io.StringIO()):
         try:
             # Permissive as the command is: a scene without its clip is still a scene. Whether questions were asked for

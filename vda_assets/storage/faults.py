@@ -128,6 +128,11 @@ _UNSPECIFIC: tuple[_Entry, ...] = (
 
 # Disks of this machine, which copies go to: nothing that a storage profile could change.
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+# Of ids, those that are called so (S3, Azure), and whatever else is long and has both letters and digits.
+_BY_CHANCE = re.compile(
+    r"https?://\S+|retry_timeout|(?i:(request|host|trace|client-request)-?id)(>|\W{1,4})[\w+/=-]+|"
+    r"(?<![\w+/=-])(?=[a-zA-Z+/=_-]*\d)(?=[\d+/=_-]*[a-zA-Z])[\w+/=-]{16,}"
+)
 _LIBRARIES = re.compile(
     r"(adlfs|aiobotocore|aiohttp|asyncio|azure|binascii|botocore|fsspec|gcsfs|google|obstore|pyo3_runtime|s3fs)\b"
 )
@@ -170,14 +175,17 @@ def _first_of(faults: Sequence[_Entry], text: str) -> _Entry | None:
 def _text_of(error: BaseException, url: StorageUrl) -> str:
     """The error's text and that of everything it came from.
 
-    The names that were asked for and obstore's own settings are taken out: they may be called like an error.
+    Taken out is what may be called like an error by chance: the names that were asked for, obstore's own settings,
+    and the random ids by which a service knows its answer, of which one in some hundred thousands has an SSL in it.
     """
     texts: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(texts) < 10:
         texts.append(f"{type(cause).__name__}: {cause}")
         cause = cause.__cause__ or cause.__context__
-    return re.sub(r"https?://\S+|retry_timeout|" + re.escape(url.key or "//"), "", "\n".join(texts))
+    text = "\n".join(texts).replace(url.key or "//", "")
+    # A bucket may have a name of one plain word, which is the bucket's only where it stands like a name.
+    return re.sub(rf"(?<=[/>'\"]){re.escape(url.bucket)}(?=[/<'\"])", "", _BY_CHANCE.sub("", text))
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -87,3 +89,11 @@ def test_the_newest_materialization_of_each_partition_counts(definitions: dg.Def
                 )
         newest = newest_materializations(instance, key, ["a.mp4", "c.mp4"])
         assert {name: one.metadata["run_id"].value for name, one in newest.items()} == {"a.mp4": "run-2a.mp4"}
+
+
+def test_processes_that_only_load_the_definitions_import_nothing_that_is_slow_to() -> None:
+    # The daemon, a code server and each run's worker do it; what judges, releases or talks to a cluster imports more.
+    slow = ["jsonschema", "numpy", "pandas", "pyarrow", "kubernetes", "cv2", "huggingface_hub"]
+    asked = f"import sys; import vda_assets.definitions; print([one for one in {slow} if one in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    assert told.stdout.strip() == "[]"

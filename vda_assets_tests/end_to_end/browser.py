@@ -21,7 +21,7 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None or DRIVER is None, reason="chromium or chromedriver is not installed"
 )
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 _FLAGS = [
     "--headless",
     "--no-sandbox",

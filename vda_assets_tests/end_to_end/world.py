@@ -28,7 +28,7 @@ from vda_assets_tests.warm import WarmProcess, run_warm
 
 REPOSITORY = Path(__file__).parents[2]
 DATASET = "street"
-START_SECONDS = 60
+START_SECONDS = 120
 WORKSPACE = str(REPOSITORY / "workspace.yaml")
 VDA = (sys.executable, "-m", "vda_assets.cli")
 Process = WarmProcess | subprocess.Popen[bytes]

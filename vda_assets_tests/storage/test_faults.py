@@ -14,6 +14,7 @@ import pytest
 from vda_assets.storage.access import Storage
 from vda_assets.storage.credentials import Limits, StorageCredential
 from vda_assets.storage.errors import AccessRefused, StorageUnavailable
+from vda_assets.storage.faults import explain
 from vda_assets.storage.url import StorageUrl
 from vda_assets_tests.end_to_end.world import free_port
 from vda_assets_tests.http_serving import serving_http
@@ -298,6 +299,41 @@ def test_without_any_credential_that_is_said(s3: Place, monkeypatch: pytest.Monk
 def test_a_key_that_is_called_like_an_error_is_not_taken_for_one(s3: Place) -> None:
     with pytest.raises(FileNotFoundError, match="does not exist"):
         s3.storage.read_bytes(s3.root / "AccessDenied connection Timeout/ExpiredToken.mp4")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "<RequestId>Yp6MT31qr0Q8pPD0V6uZ72Xv6IKm8NwSSLDyQkGBIQyXkHN</RequestId><HostId>9Gjjt/Timeout/o5H5MY=</HostId>",
+        "<RequestId>TX2SSL0F24A06C7D</RequestId>",
+        "RequestId:ProxyError-401e-0073\nTime:2026-11-28T09:45:34Z\nErrorCode:BlobNotFound",
+        "x-ms-request-id: 'SSL-base64'",
+        "'HostId': 'connect'",
+        "ETag 0x8DSSL4F24A06C7D",
+        "the bucket 'timeout-tests' has none",
+        "<Resource>/timeout-tests/x.mp4</Resource>",
+    ],
+)
+def test_what_a_service_calls_its_answer_and_its_buckets_is_no_reason(answer: str) -> None:
+    url = StorageUrl.parse("s3://timeout-tests/x.mp4")
+    fault = explain(
+        FileNotFoundError(f"404 Not Found: {answer}"), url, StorageCredential("s3://timeout-tests"), IMPATIENT
+    )
+    assert not fault.is_specific
+
+
+@pytest.mark.parametrize(
+    ("answer", "meant"),
+    [
+        ("The specified container does not exist.\nRequestId:1a", "there is no 'container'"),
+        ("AuthorizationPermissionMismatch\nRequestId:1a", "may not do this"),
+        ("403 <Code>RequestTimeTooSkewed</Code><Code>ExpiredToken</Code>", "has expired"),
+    ],
+)
+def test_a_reason_beside_them_is_heard(answer: str, meant: str) -> None:
+    url = StorageUrl.parse("s3://container/x.mp4")
+    fault = explain(OSError(answer), url, StorageCredential("s3://container"), IMPATIENT)
+    assert meant in str(fault.error)
 
 
 def test_no_message_and_no_repr_shows_a_secret(tmp_path: Path) -> None:
