@@ -31,6 +31,8 @@ CONFIG_FOLDER_VARIABLE = "VDA_ASSETS_CFG"
 HOME_VARIABLE = "VDA_HOME"
 # By the clock. A hundred datasets take a few seconds.
 LOADING_SECONDS = 120.0
+# In this repository a link to `assets_cfg/cookbooks`, of which a wheel holds the files.
+_SHIPPED_COOKBOOKS = Path(__file__).parent / "cookbooks/shipped"
 Read = TypeVar("Read")
 
 
@@ -68,8 +70,8 @@ class Scope:
 
 @dataclass(frozen=True)
 class Project:
-    """What can be used, keyed by name, and what is broken. `cookbooks` are those that the datasets name: of
-    `cookbooks/`, or a folder of the user's own. `home` is the folder for what the embedded default keeps here."""
+    """What can be used, keyed by name, and what is broken. `cookbooks` are those that the datasets name. `home` is the
+    folder for what the embedded default keeps here."""
 
     folder: Path
     home: Path
@@ -108,19 +110,20 @@ class Project:
 
 
 def cookbook_folder(name: str, *, config_folder: Path, own_below: Path) -> Path:
-    """The folder of a scene of `cookbooks/`, or with a `/` in its name one of the user's own.
+    """The folder of a scene of `cookbooks/`, else of a shipped one, or with a `/` in its name one of the user's own.
 
     Raises UnknownName that lists the scenes.
     """
-    scenes = config_folder / "cookbooks"
+    scenes = (config_folder / "cookbooks", _SHIPPED_COOKBOOKS)
     try:
-        folder = own_below / Path(name).expanduser() if "/" in name else scenes / name
-        if folder.is_dir():
-            return folder
+        folders = [own_below / Path(name).expanduser()] if "/" in name else [place / name for place in scenes]
+        for folder in folders:
+            if folder.is_dir():
+                return folder
     # `~nobody/x`, a name that no file system takes.
     except (RuntimeError, OSError, ValueError):
         pass
-    raise UnknownName("cookbook", name, [path.name for path in scenes.glob("*/")])
+    raise UnknownName("cookbook", name, sorted({path.name for place in scenes for path in place.glob("*/")}))
 
 
 def config_folder(environment: Mapping[str, str]) -> Path:

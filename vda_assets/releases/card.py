@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,42 +23,31 @@ GENERATED_MARK = (
     "Videos and labels with generated: true in metadata.jsonl are AI-generated (EU AI Act, article 50(2)): made from a "
     "real video by a model that changes weather, light and surfaces."
 )
+# The columns of a row that name them.
+_LINEAGE = {
+    "sources": ("source_key",),
+    "runs": ("labels_run", "augmentation_run"),
+    "workflows": ("labels_workflow", "augmentation_workflow"),
+    "images": ("labels_image", "augmentation_image"),
+    "cookbooks": ("cookbook",),
+}
 _TYPES = {bool: "sc:Boolean", int: "sc:Integer", float: "sc:Float", str: "sc:Text"}
+_CROISSANT_TERMS = (
+    "citeAs", "column", "extract", "field", "fileObject", "fileProperty", "fileSet", "format", "includes",
+    "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated",
+    "replace", "samplingRate", "separator", "source", "subField", "transform",
+)  # fmt: skip
 _CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
+    **{term: f"cr:{term}" for term in _CROISSANT_TERMS},
     "conformsTo": "dct:conformsTo",
     "cr": "http://mlcommons.org/croissant/",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "fileProperty": "cr:fileProperty",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
     "rai": "http://mlcommons.org/croissant/RAI/",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
 }
 
 
@@ -100,40 +89,39 @@ class About:
         }
 
 
-def counts_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Videos in all, by split, by origin and by verdict on their consistency."""
-    compared = Counter(row["consistency"]["verdict"] for row in rows if row["consistency"])
+def counts_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Videos in all, by split, by origin and by verdict on their consistency; of how many different things they are."""
+    videos: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
+    compared: Counter[str] = Counter()
+    different: dict[str, set[str]] = {what: set() for what in _LINEAGE}
+    for row in rows:
+        videos.update({name: row[name] for name in ("generated", "stand_in", "boxes", "tracks", "questions")})
+        splits[row["split"]] += 1
+        if row["consistency"]:
+            compared[row["consistency"]["verdict"]] += 1
+        for what, names in _LINEAGE.items():
+            different[what].update(row[name] for name in names if row[name] is not None)
+    lineage = {what: len(values) for what, values in different.items()}
     return {
-        "videos": len(rows),
-        "original": sum(not row["generated"] for row in rows),
-        "augmented": sum(row["generated"] for row in rows),
-        "stand_ins": sum(row["stand_in"] for row in rows),
-        "sources": len({row["source_key"] for row in rows}),
-        "splits": {split: sum(row["split"] == split for row in rows) for split in SPLITS},
-        "lineage": _lineage(rows),
-        "boxes": sum(row["boxes"] for row in rows),
-        "tracks": sum(row["tracks"] for row in rows),
-        "questions": sum(row["questions"] for row in rows),
+        "videos": splits.total(),
+        "original": splits.total() - videos["generated"],
+        "augmented": videos["generated"],
+        "stand_ins": videos["stand_in"],
+        "sources": lineage.pop("sources"),
+        "splits": {split: splits[split] for split in SPLITS},
+        "lineage": lineage,
+        "boxes": videos["boxes"],
+        "tracks": videos["tracks"],
+        "questions": videos["questions"],
         "consistency": dict(sorted(compared.items())),
     }
 
 
-def _lineage(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Of how many different ones the videos and labels were made."""
-    columns = {
-        "runs": ("labels_run", "augmentation_run"),
-        "workflows": ("labels_workflow", "augmentation_workflow"),
-        "images": ("labels_image", "augmentation_image"),
-        "cookbooks": ("cookbook",),
-    }
-    return {what: len({row[name] for row in rows for name in names} - {None}) for what, names in columns.items()}
-
-
-def card(about: About, rows: Sequence[Mapping[str, Any]], covered: Sequence[str], dropped: int) -> str:
-    """README.md. `covered` are lines on how often each value is there, `dropped` says how many rows cosmos_sft.jsonl
-    lacks."""
-    counts = counts_of(rows)
-    front = yaml.safe_dump(_front_matter(about, rows), sort_keys=False, allow_unicode=True)
+def card(about: About, counts: Mapping[str, Any], covered: Sequence[str], dropped: int) -> str:
+    """README.md. `counts` are those of `counts_of`, `covered` lines on how often each value is there, `dropped` says
+    how many rows cosmos_sft.jsonl lacks."""
+    front = yaml.safe_dump(_front_matter(about, counts["splits"]), sort_keys=False, allow_unicode=True)
     splits = ", ".join(f"{count} {split}" for split, count in counts["splits"].items() if count)
     licence = about.licence or "not stated: ask the owners of the clips before you use them"
     stand_ins = f"**{STAND_IN_MARK}** `stand_in: true` marks {counts['stand_ins']}." if about.has_stand_ins else ""
@@ -181,7 +169,7 @@ Archives in `labels/`, as on the Hugging Face hub, hold the folders that have a 
 Unpacked here they are in place: `find labels -name '*.zip' -exec unzip -q -o {} ';' -delete`"""
 
 
-def _front_matter(about: About, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _front_matter(about: About, splits: Mapping[str, int]) -> dict[str, Any]:
     plain = (about.licence or "").lower()
     if about.licence is None:
         licence: dict[str, str] = {"license": "unknown"}
@@ -189,10 +177,9 @@ def _front_matter(about: About, rows: Sequence[Mapping[str, Any]]) -> dict[str, 
         licence = {"license": plain}
     else:
         licence = {"license": "other", "license_name": about.licence}
-    there = [split for split in SPLITS if any(row["split"] == split for row in rows)]
     generated = ["synthetic", "ai-generated"] if about.has_generated else []
     names = {"train": "train", "val": "validation", "test": "test"}
-    files = [{"split": names[split], "path": f"{VIDEOS}/{split}/**"} for split in there]
+    files = [{"split": names[split], "path": f"{VIDEOS}/{split}/**"} for split in SPLITS if splits[split]]
     return {
         "pretty_name": f"{about.dataset} {about.version}",
         **licence,

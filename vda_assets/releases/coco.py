@@ -1,19 +1,18 @@
 """COCO annotations, of all videos and of each split: ids from 1, tight boxes, a `track_id`, and no scores.
 
 No frame is extracted, so an image's `file_name`, `<video>/<frame, from 0>.jpg`, is where `ffmpeg -start_number 0` puts
-it, and `video_id` and `frame_index` say the same in numbers. Images and annotations are spooled to disk: a dataset has
-millions.
+it, and `video_id` and `frame_index` say the same in numbers.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from vda_assets.releases.boxes import Categories, Labels
 from vda_assets.releases.splits import SPLITS
+from vda_assets.releases.spool import Spool, write_document
 
 ALL = "annotations"
 
@@ -27,16 +26,18 @@ class CocoFiles:
 
     def __init__(self, folder: Path, categories: Categories, info: Mapping[str, Any]) -> None:
         self._folder, self._categories, self._info = folder, categories, info
-        self._spools: dict[tuple[str, str], TextIO] = {}
-        self._videos: list[dict[str, Any]] = []
-        self._images = self._annotations = self._tracks = 0
+        self._spools: dict[tuple[str, str], Spool] = {}
+        self._videos = self._images = self._annotations = self._tracks = 0
 
     def add(self, name: str, file_name: str, split: str, labels: Labels, said: Mapping[str, Any]) -> None:
         """`said` is told of the video besides."""
-        shape, number = labels.shape, len(self._videos) + 1
+        shape = labels.shape
         size = {"width": shape.width, "height": shape.height}
         facts = {"fps": shape.fps, "frame_count": shape.frame_count, "split": split}
-        self._videos.append({"id": number, "name": name, "file_name": file_name, **size, **facts, **said})
+        self._videos += 1
+        number = self._videos
+        video = {"id": number, "name": name, "file_name": file_name, **size, **facts, **said}
+        self._spool(split, "videos", video)
         for frame in range(shape.frame_count):
             self._images += 1
             image = {"id": self._images, "file_name": frame_path(name, frame), **size}
@@ -57,48 +58,20 @@ class CocoFiles:
         self._tracks += len(labels.tracks)
 
     def finish(self) -> Iterator[tuple[str, Path]]:
-        """The name of each file and where it lies; the spools are gone."""
-        for spool in self._spools.values():
-            spool.close()
+        """The name of each file and where it lies."""
+        names = enumerate(self._categories.names, start=1)
+        categories = [{"id": number, "name": one, "supercategory": ""} for number, one in names]
         for name in (ALL, *SPLITS):
-            videos = [one for one in self._videos if name in (ALL, one["split"])]
-            if not videos:
-                continue
-            path = self._folder / f"{name}.json"
-            with path.open("w", encoding="utf-8") as file:
-                file.write('{"info": ' + _json(self._info) + ',\n"videos": ' + _json(videos))
-                names = enumerate(self._categories.names, start=1)
-                categories = [{"id": number, "name": one, "supercategory": ""} for number, one in names]
-                file.write(',\n"categories": ' + _json(categories))
-                for part in ("images", "annotations"):
-                    file.write(f',\n"{part}": [')
-                    self._pour(name, part, file)
-                    file.write("]")
-                file.write("}\n")
-            yield path.name, path
+            parts: dict[str, object] = {
+                part: self._spools.get((name, part), []) for part in ("videos", "images", "annotations")
+            }
+            if parts["videos"]:
+                path = self._folder / f"{name}.json"
+                write_document(path, {"info": self._info, "categories": categories, **parts})
+                yield path.name, path
 
     def _spool(self, split: str, part: str, row: Mapping[str, Any]) -> None:
-        line = _json(row)
         for name in (ALL, split):
-            spool = self._spools.get((name, part))
-            if spool is None:
-                spool = self._spools[name, part] = self._place(name, part).open("w", encoding="utf-8")
-                spool.write(f"\n{line}")
-            else:
-                spool.write(f",\n{line}")
-
-    def _pour(self, name: str, part: str, target: TextIO) -> None:
-        place = self._place(name, part)
-        if not place.exists():
-            return
-        with place.open(encoding="utf-8") as spool:
-            while chunk := spool.read(1 << 20):
-                target.write(chunk)
-        place.unlink()
-
-    def _place(self, name: str, part: str) -> Path:
-        return self._folder / f"{name}.{part}.spool"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+            if (name, part) not in self._spools:
+                self._spools[name, part] = Spool(self._folder / f"{name}.{part}.jsonl")
+            self._spools[name, part].add(row)

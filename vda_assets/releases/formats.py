@@ -18,13 +18,14 @@ from vda_assets.outcomes.labels import local_scene
 from vda_assets.outcomes.marker import UNREADABLE, OutputMissing
 from vda_assets.releases import layout
 from vda_assets.releases.boxes import Categories, Labels, read_labels
-from vda_assets.releases.card import About, card, croissant
+from vda_assets.releases.card import About, card, counts_of, croissant
 from vda_assets.releases.coco import CocoFiles
 from vda_assets.releases.consistency import compare
 from vda_assets.releases.entries import Entry, augmentation_of
 from vda_assets.releases.errors import Changed
-from vda_assets.releases.rows import Origin, json_line, row_of, write_jsonl, write_parquet
+from vda_assets.releases.rows import Origin, row_of, write_parquet
 from vda_assets.releases.sft import sft_row
+from vda_assets.releases.spool import Spool
 from vda_assets.releases.tao import ReasoningFiles
 from vda_assets.releases.tracks import cvat_file, mot_files, yolo_data, yolo_files
 from vda_assets.releases.writing import ReleaseWriter, sha256_of
@@ -52,9 +53,10 @@ class Formats:
             path.mkdir()
         self._categories = Categories()
         self._coco = CocoFiles(self._folders["coco"], self._categories, about.fields)
-        self._reasoning = ReasoningFiles(self._folders["tao"])
-        self.rows: list[dict[str, Any]] = []
-        self._captions: list[tuple[dict[str, Any], str]] = []
+        self._reasoning = ReasoningFiles(self._folders["tao"], description=about.mark, licence=about.licence_text)
+        files = self._folders["files"]
+        self._rows = Spool(files / layout.METADATA_JSONL)
+        self._sft, self._sft_dropped = Spool(files / layout.SFT_FILE), Spool(files / layout.SFT_DROPPED_FILE)
         self.notes: list[str] = []
 
     def add(self, clips: Sequence[Sequence[Entry]]) -> None:
@@ -79,32 +81,35 @@ class Formats:
                 for entry in clip:
                     labels = self._add(local[entry.name], original)
                     original = original if entry.generated else labels
+        with self._reasoning.conversations() as conversations:
+            self._writer.upload(conversations)
 
-    def finish(self, covered: Sequence[str]) -> None:
-        """Writes what is told of all videos together."""
+    def finish(self, covered: Sequence[str]) -> dict[str, Any]:
+        """Writes what is told of all videos together. Returns their counts, as of `card.counts_of`."""
         about, folder = self._about, self._folders["files"]
         self._writer.upload((f"{layout.COCO}/{name}", path) for name, path in self._coco.finish())
         shutil.rmtree(self._folders["coco"])
-        said = {"description": about.mark, "licence": about.licence_text}
-        self._writer.upload(self._reasoning.finish(description=said["description"], licence=said["licence"]))
+        self._writer.upload(self._reasoning.finish())
         if self._reasoning.skipped:
             self.notes.append(f"nvidia-tao-daft could not convert {counted(self._reasoning.skipped, 'question')}")
-        splits = {row["split"] for row in self.rows}
-        dropped = self._write_sft(folder)
-        paths = {name: folder / name for name in (layout.METADATA_JSONL, layout.METADATA_PARQUET)}
-        write_jsonl(self.rows, paths[layout.METADATA_JSONL])
+        counts = counts_of(self._rows)
+        splits = {split for split, count in counts["splits"].items() if count}
+        said = {"description": about.mark, "licence": about.licence_text}
         self._write_splits(folder, splits, said)
-        write_parquet(self.rows, paths[layout.METADATA_PARQUET], said)
-        self._writer.upload(paths.items())
-        digest = sha256_of(paths[layout.METADATA_JSONL])
+        parquet = folder / layout.METADATA_PARQUET
+        write_parquet(self._rows, parquet, said)
+        files = [spool.path for spool in (self._rows, self._sft, self._sft_dropped)]
+        self._writer.upload((path.name, path) for path in (*files, parquet))
+        digest = sha256_of(self._rows.path)
         self._writer.put(
             [
                 (f"{layout.YOLO}/data.yaml", yolo_data(splits, self._categories, about.mark)),
                 (f"{layout.MOT}/labels.txt", "".join(f"{name}\n" for name in self._categories.names)),
-                (layout.CARD_FILE, card(about, self.rows, covered, dropped)),
-                (layout.CROISSANT_FILE, croissant(about, self.rows[0], digest)),
+                (layout.CARD_FILE, card(about, counts, covered, len(self._sft_dropped))),
+                (layout.CROISSANT_FILE, croissant(about, next(iter(self._rows)), digest)),
             ]
         )
+        return counts
 
     def _add(self, local: _Local, original: Labels | None) -> Labels:
         entry = local.entry
@@ -116,9 +121,17 @@ class Formats:
         self._coco.add(name, entry.file_name, split, labels, said)
         self._reasoning.add(name, split, local.scene, raw=entry.raw.path, file_name=entry.file_name, tags=_tags(entry))
         self._writer.put(self._texts(entry, labels))
-        self.rows.append(row)
-        self._captions.append((row, row["prompt"] or " ".join(labels.captions)))
+        self._rows.add(row)
+        self._add_sft(row, row["prompt"] or " ".join(labels.captions))
         return labels
+
+    def _add_sft(self, row: Mapping[str, Any], caption: str) -> None:
+        said = {name: row[name] for name in ("split", "generated", "stand_in", "licence")}
+        try:
+            self._sft.add(sft_row(row, caption) | said)
+        except ValueError as reason:
+            about = {"uuid": row["name"], "vision_path": row["file_name"], "reason": str(reason)}
+            self._sft_dropped.add(about | said)
 
     def _texts(self, entry: Entry, labels: Labels) -> Iterator[tuple[str, str]]:
         yield from mot_files(entry.name, labels, self._categories, tags=_tags(entry))
@@ -131,28 +144,11 @@ class Formats:
         for split in sorted(splits):
             place = f"{layout.VIDEOS}/{split}/"
             rows = (
-                row | {"file_name": row["file_name"].removeprefix(place)} for row in self.rows if row["split"] == split
+                row | {"file_name": row["file_name"].removeprefix(place)} for row in self._rows if row["split"] == split
             )
             path = folder / f"{split}.parquet"
             write_parquet(rows, path, said)
             self._writer.upload([(f"{place}{layout.METADATA_PARQUET}", path)])
-
-    def _write_sft(self, folder: Path) -> int:
-        """How many videos are not in it."""
-        dropped = 0
-        names = (layout.SFT_FILE, layout.SFT_DROPPED_FILE)
-        with ExitStack() as kept:
-            taken, left_out = (kept.enter_context((folder / name).open("w", encoding="utf-8")) for name in names)
-            for row, caption in self._captions:
-                said = {name: row[name] for name in ("split", "generated", "stand_in", "licence")}
-                try:
-                    taken.write(json_line(sft_row(row, caption) | said))
-                except ValueError as reason:
-                    dropped += 1
-                    about = {"uuid": row["name"], "vision_path": row["file_name"], "reason": str(reason)}
-                    left_out.write(json_line(about | said))
-        self._writer.upload((name, folder / name) for name in names)
-        return dropped
 
     def _probe(self, entry: Entry) -> ClipInfo:
         with self._storage.reading(entry.video) as file:

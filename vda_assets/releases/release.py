@@ -19,7 +19,7 @@ from vda_assets.cookbooks.cookbook import Cookbook
 from vda_assets.cookbooks.filling import Covered
 from vda_assets.releases import layout
 from vda_assets.releases.candidates import Candidate
-from vda_assets.releases.card import About, counts_of
+from vda_assets.releases.card import About
 from vda_assets.releases.choosing import LeftOut, Pick, Wanted, choose
 from vda_assets.releases.coverage import coverage
 from vda_assets.releases.entries import Entry, content_of, read_entries
@@ -161,8 +161,7 @@ def release(storage: Storage, made: Draft, *, log: Callable[[str], None] = say_n
         for number, entries in enumerate(_batches(made.entries), start=1):
             formats.add(entries)
             log(f"written: {min(number * _CLIPS_AT_ONCE, clips)} of {counted(clips, 'clip')}")
-        formats.finish([str(one) for one in made.own_coverage])
-        counts = counts_of(formats.rows)
+        counts = formats.finish([str(one) for one in made.own_coverage])
         writer.finish({"format_version": FORMAT_VERSION, **made.about.fields, "counts": counts})
         writer.point_here()
     return Released(made.version, made.url, counts, notes=formats.notes)

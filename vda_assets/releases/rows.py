@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -107,15 +106,6 @@ def schema() -> Any:
     counts = [(name, pa.int64()) for name in ("original_tracks", "augmented_tracks", "matched", "same_id")]
     types["consistency"] = pa.struct([("verdict", pa.string()), *counts, ("mean_iou", pa.float64())])
     return pa.schema(list(types.items()))
-
-
-def json_line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def write_jsonl(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(map(json_line, rows))
 
 
 def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path, said: Mapping[str, str]) -> None:

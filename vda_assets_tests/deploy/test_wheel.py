@@ -61,7 +61,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     binaries = folder / "venv/bin"
     constraints = str(REPOSITORY / "constraints.txt")
     uv("pip", "install", "--python", str(binaries / "python"), "--constraint", constraints, str(wheel))
-    shutil.copytree(REPOSITORY / "assets_cfg", folder / "assets_cfg")
+    # The cookbooks are those of the wheel.
+    shutil.copytree(REPOSITORY / "assets_cfg", folder / "assets_cfg", ignore=shutil.ignore_patterns("cookbooks"))
     # Nothing of this checkout may be found beside the wheel.
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     return Installed(wheel, binaries, {**kept, "VDA_ASSETS_CFG": str(folder / "assets_cfg")})
@@ -69,14 +70,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(installed: Installed) -> None:
     package = REPOSITORY / "vda_assets"
-    ours = {str(path.relative_to(REPOSITORY)) for path in package.rglob("*") if path.is_file()}
+    walked = os.walk(package, followlinks=True)
+    ours = {os.path.relpath(f"{folder}/{name}", REPOSITORY) for folder, _, names in walked for name in names}
     with zipfile.ZipFile(installed.wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert names == {name for name in ours if "__pycache__" not in name}
 
 
-def test_dagster_loads_the_definitions_without_an_extra(installed: Installed) -> None:
-    assert "street" in installed.python(LOADED)
+def test_dagster_loads_the_definitions_without_an_extra_and_with_a_shipped_cookbook(installed: Installed) -> None:
+    assert "['street', 'augmented_videos']" in installed.python(LOADED)
 
 
 def test_the_commands_that_need_no_extra_work_without_one(installed: Installed) -> None:

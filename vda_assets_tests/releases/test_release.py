@@ -132,6 +132,23 @@ def test_the_same_clips_give_the_same_bytes(clips: MadeClips) -> None:
     assert contents(root) == once
 
 
+def test_every_file_is_the_same_however_few_clips_are_at_hand_at_once(
+    clips: MadeClips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in ("a.mp4", "b.mp4", "c.mp4"):
+        clips.add(path, drawn=({"weather": "rain"}, {"weather": "fog"}))
+    drafted = clips.draft()
+    root = folder_of(release(clips.storage, drafted).url)
+    at_once = contents(root)
+    subprocess.run(["rm", "-r", str(root)], check=True)
+    monkeypatch.setattr("vda_assets.releases.release._CLIPS_AT_ONCE", 1)
+    release(clips.storage, drafted)
+    one_by_one = contents(root)
+    # They list the files in the order in which they were written.
+    differing = {"SHA256SUMS", "manifest.json"}
+    assert {path for path in at_once | one_by_one if at_once.get(path) != one_by_one.get(path)} <= differing
+
+
 def test_an_upload_that_is_in_nothing_released_changes_no_version(clips: MadeClips) -> None:
     clips.add("a.mp4")
     before = clips.release()
