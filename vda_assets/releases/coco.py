@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vda_assets.base.spool import Spool, write_document
 from vda_assets.releases.boxes import Categories, Labels
 from vda_assets.releases.splits import SPLITS
-from vda_assets.releases.spool import Spool, write_document
 
 ALL = "annotations"
 

@@ -33,18 +33,19 @@ _READS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Entry:
-    """A video that is released. `labels` lists the files of its label scene, `video` is where its bytes lie now.
+    """A video that is released. `raw` is the clip that was labelled, `video` where its bytes lie now.
 
-    `augmentation` is the folder of an augmented video, None for an original; `folder` that in its split.
+    `augmentation` is the folder of an augmented video, None for an original; `folder` that in its split. `content` is
+    the hash of everything that decides what is written of it: the rest is read again then, and is not kept of each of
+    very many.
     """
 
     pick: Pick
     scene: StorageUrl
-    labels: Marker
     raw: MarkedFile
     stand_in: bool
+    content: str
     augmentation: StorageUrl | None = None
-    video_marker: Marker | None = None
     folder: str = ""
 
     @property
@@ -64,13 +65,14 @@ class Entry:
         """Where the video lies in the release."""
         return f"{VIDEOS}/{self.pick.split}/{self.folder}{self.name}.{self.raw.path.rpartition('.')[2].lower()}"
 
-    @property
-    def content(self) -> list[object]:
-        """Everything that decides what is written of it."""
-        markers = [one.model_dump(mode="json") for one in (self.labels, self.video_marker) if one]
-        clip, pick = self.pick.candidate.clip, self.pick
-        made = [vars(one) for one in (pick.labels, pick.video) if one]
-        return [self.name, clip.key, str(clip.url), clip.version, made, markers]
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the workers said of an entry: of its label scene, with the files that are released of it, and of its video,
+    which an original has none of."""
+
+    labels: Marker
+    video: Marker | None
 
 
 def read_entries(
@@ -81,9 +83,9 @@ def read_entries(
 
     def read(pick: Pick) -> Entry | LeftOut:
         try:
-            entry = _entry(storage, pick, storage_url, dataset)
-            with local_scene(storage, entry.scene, entry.labels):
-                augmentation_of(storage, entry)
+            entry, outputs = _read(storage, pick, storage_url, dataset)
+            with local_scene(storage, entry.scene, outputs.labels):
+                augmentation_of(storage, entry, outputs)
         except (OutputMissing, *UNREADABLE) as error:
             return LeftOut(pick.name, f"not whole in storage: {error}")
         if entry.stand_in and not with_stand_ins:
@@ -93,16 +95,25 @@ def read_entries(
     return in_order(read, picks, threads=_READS_AT_ONCE)
 
 
-def augmentation_of(storage: Storage, entry: Entry) -> dict[str, Any]:
+def outputs_of(storage: Storage, entry: Entry) -> Outputs:
+    """Raises OutputMissing when they are not whole, or no more what the entry was made of."""
+    labels = _labels(storage, entry.scene)
+    outputs = Outputs(labels, read_marker(storage, entry.augmentation) if entry.augmentation else None)
+    if _content(entry.pick, outputs) != entry.content:
+        raise OutputMissing(f"{entry.scene} or its video has changed")
+    return outputs
+
+
+def augmentation_of(storage: Storage, entry: Entry, outputs: Outputs) -> dict[str, Any]:
     """What the container left beside an augmented video; empty for an original, and where it cannot be read.
 
     Raises OutputMissing when it is not what its worker wrote.
     """
-    if entry.augmentation is None or entry.video_marker is None:
+    if entry.augmentation is None or outputs.video is None:
         return {}
     url = entry.augmentation / AUGMENTATION_METADATA_FILE
     text = storage.read_bytes(url, limit_bytes=limits.AUGMENTATION_METADATA_BYTES)
-    entry.video_marker.require_content(AUGMENTATION_METADATA_FILE, text)
+    outputs.video.require_content(AUGMENTATION_METADATA_FILE, text)
     try:
         content = from_json(text)
     except ValueError:
@@ -112,32 +123,43 @@ def augmentation_of(storage: Storage, entry: Entry) -> dict[str, Any]:
 
 def content_of(entries: Iterable[Entry], settings: object) -> str:
     """Hash of what a release of these entries holds; `settings` is what is said of all of them."""
-    return digest(FORMAT_VERSION, settings, [digest(entry.content) for entry in entries])
+    return digest(FORMAT_VERSION, settings, [entry.content for entry in entries])
 
 
-def _entry(storage: Storage, pick: Pick, storage_url: StorageUrl, dataset: str) -> Entry:
+def _read(storage: Storage, pick: Pick, storage_url: StorageUrl, dataset: str) -> tuple[Entry, Outputs]:
     """Raises OutputMissing."""
     stage = Stage.AUGMENTED_LABELS if pick.draw else Stage.ORIGINAL_LABELS
     name = pick.draw.name if pick.draw else pick.candidate.clip.video
     scene = RunLayout(storage_url, dataset, pick.labels.run_id).output(stage.row.folder, name)
-    labels = read_marker(storage, scene)
+    labels = _labels(storage, scene)
     raw = [file for file in labels.files if file.path.startswith(f"{RAW_FOLDER}/")]
     if len(raw) != 1:
         raise OutputMissing(
             f"{scene}/{RAW_FOLDER} holds {counted(len(raw), 'file')}; the labelled clip alone lies there"
         )
-    # Of each of very many scenes only these are kept in memory.
-    labels = labels.model_copy(update={"files": [file for file in labels.files if _is_released(file.path)]})
     stand_in = pick.labels.stand_in or any(file.path == STAND_IN_FILE for file in labels.files)
     if pick.draw is None or pick.video is None:
-        return Entry(pick, scene, labels, raw[0], stand_in)
+        outputs = Outputs(labels, None)
+        return Entry(pick, scene, raw[0], stand_in, _content(pick, outputs)), outputs
     run = RunLayout(storage_url, dataset, pick.video.run_id)
     folder = run.output(Stage.AUGMENTED_VIDEOS.row.folder, name)
-    marker = read_marker(storage, folder)
+    outputs = Outputs(labels, marker := read_marker(storage, folder))
     if marker.file(AUGMENTED_VIDEO_FILE).sha256 != raw[0].sha256:
         raise OutputMissing(f"{scene} has the labels of another clip than {folder}/{AUGMENTED_VIDEO_FILE}")
     marker.file(AUGMENTATION_METADATA_FILE)
-    return Entry(pick, scene, labels, raw[0], stand_in or pick.video.stand_in, folder, marker)
+    return Entry(pick, scene, raw[0], stand_in or pick.video.stand_in, _content(pick, outputs), folder), outputs
+
+
+def _labels(storage: Storage, scene: StorageUrl) -> Marker:
+    labels = read_marker(storage, scene)
+    return labels.model_copy(update={"files": [file for file in labels.files if _is_released(file.path)]})
+
+
+def _content(pick: Pick, outputs: Outputs) -> str:
+    markers = [one.model_dump(mode="json") for one in (outputs.labels, outputs.video) if one]
+    clip = pick.candidate.clip
+    made = [vars(one) for one in (pick.labels, pick.video) if one]
+    return digest([pick.name, clip.key, str(clip.url), clip.version, made, markers])
 
 
 def _is_released(path: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from vda_assets.base.counted import counted
 from vda_assets.base.parallel import in_order
+from vda_assets.base.spool import Spool
 from vda_assets.labels.errors import LabelError
 from vda_assets.media.errors import MediaError
 from vda_assets.media.probe import ClipInfo, probe
@@ -21,11 +22,10 @@ from vda_assets.releases.boxes import Categories, Labels, read_labels
 from vda_assets.releases.card import About, card, counts_of, croissant
 from vda_assets.releases.coco import CocoFiles
 from vda_assets.releases.consistency import compare
-from vda_assets.releases.entries import Entry, augmentation_of
+from vda_assets.releases.entries import Entry, Outputs, augmentation_of, outputs_of
 from vda_assets.releases.errors import Changed
 from vda_assets.releases.rows import Origin, row_of, write_parquet
 from vda_assets.releases.sft import sft_row
-from vda_assets.releases.spool import Spool
 from vda_assets.releases.tao import ReasoningFiles
 from vda_assets.releases.tracks import cvat_file, mot_files, yolo_data, yolo_files
 from vda_assets.releases.writing import ReleaseWriter, sha256_of
@@ -39,6 +39,7 @@ class _Local:
     """What was brought here of an entry."""
 
     entry: Entry
+    outputs: Outputs
     scene: Path
     augmentation: Mapping[str, Any]
 
@@ -63,17 +64,22 @@ class Formats:
         """Writes all that is written of these clips alone. Raises Changed."""
         entries = [entry for clip in clips for entry in clip]
         try:
-            self._writer.copy(copy for entry in entries for copy in _copies(entry))
-            self._add_clips(clips, entries)
+            read = in_order(lambda entry: outputs_of(self._storage, entry), entries, threads=_READS_AT_ONCE)
+            outputs = {entry.name: one for entry, one in zip(entries, read, strict=True)}
+            self._writer.copy(copy for entry in entries for copy in _copies(entry, outputs[entry.name]))
+            self._add_clips(clips, entries, outputs)
         except (OutputMissing, LabelError, MediaError, *UNREADABLE) as error:
             raise Changed(f"something was replaced while it was released; run the same again: {error}") from error
 
-    def _add_clips(self, clips: Sequence[Sequence[Entry]], entries: Sequence[Entry]) -> None:
+    def _add_clips(
+        self, clips: Sequence[Sequence[Entry]], entries: Sequence[Entry], outputs: Mapping[str, Outputs]
+    ) -> None:
         with ExitStack() as kept:
 
             def bring(entry: Entry) -> _Local:
-                scene = kept.enter_context(local_scene(self._storage, entry.scene, entry.labels))
-                return _Local(entry, scene, augmentation_of(self._storage, entry))
+                made = outputs[entry.name]
+                scene = kept.enter_context(local_scene(self._storage, entry.scene, made.labels))
+                return _Local(entry, made, scene, augmentation_of(self._storage, entry, made))
 
             local = {one.entry.name: one for one in in_order(bring, entries, threads=_READS_AT_ONCE)}
             for clip in clips:
@@ -115,7 +121,7 @@ class Formats:
         entry = local.entry
         labels = read_labels(local.scene, probe=lambda: self._probe(entry))
         consistency = compare(original, labels) if entry.generated else None
-        row = row_of(entry, labels, consistency, local.augmentation, self._origin)
+        row = row_of(entry, local.outputs, labels, consistency, local.augmentation, self._origin)
         name, split = entry.name, entry.pick.split
         said = {"generated": entry.generated, "stand_in": entry.stand_in, "licence": self._origin.licence_text}
         self._coco.add(name, entry.file_name, split, labels, said)
@@ -161,8 +167,8 @@ def _tags(entry: Entry) -> list[str]:
     return [mark for mark, holds in marks.items() if holds]
 
 
-def _copies(entry: Entry) -> Iterator[tuple[Any, str, str]]:
+def _copies(entry: Entry, outputs: Outputs) -> Iterator[tuple[Any, str, str]]:
     """The video, and the label scene as it was made, its clip among it."""
     yield entry.video, entry.file_name, entry.raw.sha256
-    for file in entry.labels.files:
+    for file in outputs.labels.files:
         yield entry.scene / file.path, f"{layout.DAFT}/{entry.name}/{file.path}", file.sha256

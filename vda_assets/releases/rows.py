@@ -12,7 +12,7 @@ from vda_assets.base.cut import cut
 from vda_assets.outcomes.gates import hallucination_score
 from vda_assets.releases.boxes import Labels
 from vda_assets.releases.consistency import Consistency
-from vda_assets.releases.entries import Entry
+from vda_assets.releases.entries import Entry, Outputs
 from vda_assets.releases.errors import MissingLibrary
 
 if TYPE_CHECKING:
@@ -45,11 +45,16 @@ class Origin:
 
 
 def row_of(
-    entry: Entry, labels: Labels, consistency: Consistency | None, augmentation: Mapping[str, Any], origin: Origin
+    entry: Entry,
+    outputs: Outputs,
+    labels: Labels,
+    consistency: Consistency | None,
+    augmentation: Mapping[str, Any],
+    origin: Origin,
 ) -> dict[str, Any]:
     """`augmentation` is the metadata that the container left beside an augmented video, empty for an original."""
     pick, clip, draw = entry.pick, entry.pick.candidate.clip, entry.pick.draw
-    video, marker = pick.video, entry.video_marker
+    video, marker = pick.video, outputs.video
     return {
         "file_name": entry.file_name,
         "name": entry.name,
@@ -83,8 +88,8 @@ def row_of(
         "augmentation_models": _pairs(marker.models if marker else {}, "revision"),
         "augmentation_run": video.run_id if video else None,
         "augmentation_workflow": video.workflow if video else None,
-        "labels_image": pick.labels.image or entry.labels.image,
-        "labels_models": _pairs(entry.labels.models, "revision"),
+        "labels_image": pick.labels.image or outputs.labels.image,
+        "labels_models": _pairs(outputs.labels.models, "revision"),
         "labels_run": pick.labels.run_id,
         "labels_workflow": pick.labels.workflow,
         "boxes": sum(map(len, labels.frames.values())),

@@ -24,10 +24,10 @@ from nvidia_tao_daft.converters.pairs.metropolis_v3_0_to_tao_vl_reason_v1_0 impo
     MetropolisV3_0ToTaoVlReasonV1_0Converter,
 )
 
+from vda_assets.base.spool import Spool, write_document
 from vda_assets.labels.scene import RAW_FOLDER, VIDEO_FILE
 from vda_assets.releases.layout import COSMOS, TAO
 from vda_assets.releases.splits import SPLITS
-from vda_assets.releases.spool import Spool, write_document
 
 # From <format>/<split>/ to the root of the release.
 _UP = "../../.."
