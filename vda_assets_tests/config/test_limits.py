@@ -14,7 +14,6 @@ from vda_assets.cookbooks.cookbook import WORKFLOW_CONFIG
 from vda_assets.cookbooks.exclusions import MAX_COMBINATIONS, MAX_EXCLUSIONS, MAX_VARIABLES
 from vda_assets.cookbooks.folder import MAX_FILES, MAX_FOLDER_BYTES
 from vda_assets.project import LOADING_SECONDS
-from vda_assets_tests.config.test_bounds import HEAVY
 from vda_assets_tests.reading_cost import Cost, cost_of
 
 REPOSITORY = Path(__file__).parents[2]
@@ -56,8 +55,7 @@ def filled(text: str) -> bytes:
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        *(pytest.param("deployment", text, id=shape) for shape, text in (HEAVY | SHAPES).items()),
-        pytest.param("dataset", SHAPES["the most values"], id="the most values, in a dataset"),
+        *(pytest.param("deployment", text, id=shape) for shape, text in SHAPES.items()),
         pytest.param("dataset", SHAPES["unknown keys"], id="unknown keys, in a dataset"),
     ],
 )
