@@ -20,7 +20,7 @@ class Pace:
     Work that takes longer than `heartbeat_seconds` says so often how far it is.
     """
 
-    shortest_seconds: float = 0.5
+    shortest_seconds: float = 2.0
     longest_seconds: float = 15.0
     growth: float = 1.5
     patience_seconds: float = 1800.0
