@@ -1,16 +1,16 @@
-"""What a release takes beside a plain copy of what it copies: seconds per clip, and memory that must not grow.
+"""What a release takes beside a plain copy of what it copies, and its push: seconds per clip, and memory that must not
+grow.
 
 python benchmarks/release.py [--quick] [--json]
 
 Clips of 300 frames with 10 objects in each and videos of 4 MB, and many small ones of 3 frames with one object; an
 original and an augmented video of every one, on this machine's disk, each release in a process of its own. The plain
-copy is that of the videos and label scenes, one after the other.
+copy is that of the videos and label scenes, one after the other. The push goes to our stand-in of the Hugging Face hub.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import shutil
 import sys
 import tempfile
@@ -29,7 +29,12 @@ from told import tell  # noqa: E402
 
 from vda_assets.storage.access import Storage  # noqa: E402
 from vda_assets.storage.url import StorageUrl  # noqa: E402
-from vda_assets_tests.releases.made import MadeClips, Motion  # noqa: E402
+from vda_assets_tests import hub_taking  # noqa: E402
+from vda_assets_tests.hub_serving import Hub, serving_hub  # noqa: E402
+from vda_assets_tests.labels.reading_cost import peak_mib  # noqa: E402
+from vda_assets_tests.releases.made import DATASET, MadeClips, Motion  # noqa: E402
+
+WRITER = "hf_writer"
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def clips_in(home: Path, kind: Kind, count: int) -> MadeClips:
 
 
 def released(home: Path, kind: Kind, count: int) -> tuple[float, float, float]:
-    """CPU and wall seconds of the release, and the memory of its process in MB, of which clips are made before."""
+    """CPU and wall seconds of the release, and the memory of its process in MiB, of which clips are made before."""
     clips = clips_in(home, kind, count)
     MadeClips(clips.storage, clips.root, candidates=clips.candidates[:1]).release(
         version="first"
@@ -72,7 +77,7 @@ def released(home: Path, kind: Kind, count: int) -> tuple[float, float, float]:
     before = _spent()
     clips.release(version="all")
     after = _spent()
-    return after[0] - before[0], after[1] - before[1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    return after[0] - before[0], after[1] - before[1], peak_mib()
 
 
 def copied(home: Path) -> tuple[float, float]:
@@ -85,6 +90,22 @@ def copied(home: Path) -> tuple[float, float]:
     return after[0] - before[0], after[1] - before[1]
 
 
+def pushed(home: Path, hub_url: str) -> tuple[float, float, float]:
+    """CPU and wall seconds of the push, and the memory of its process in MiB."""
+    import huggingface_hub.constants
+
+    from vda_assets.publishing.finished import find_finished
+    from vda_assets.publishing.hub import HubRepository
+    from vda_assets.publishing.to_hub import push_to_hub
+
+    huggingface_hub.constants.HF_HUB_DISABLE_XET = True  # the stand-in has none
+    finished = find_finished(Storage(), StorageUrl.parse(f"file://{home}/storage"), DATASET, "all")
+    before = _spent()
+    push_to_hub(finished, HubRepository(f"team/{home.name}", token=WRITER, endpoint=hub_url), public=False)
+    after = _spent()
+    return after[0] - before[0], after[1] - before[1], peak_mib()
+
+
 def _spent() -> tuple[float, float]:
     return time.process_time(), time.perf_counter()
 
@@ -94,6 +115,7 @@ def figures(home: Path, sizes: Sizes) -> Iterator[dict[str, Any]]:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             return process.submit(work, *arguments).result()
 
+    hub_taking._PAGE = 1000  # as the real hub; the tests want many pages of a few files
     fewer: dict[Kind, tuple[float, int]] = {}
     for kind, count in sizes:
         place = home / f"{kind.name}{count}"
@@ -105,13 +127,18 @@ def figures(home: Path, sizes: Sizes) -> Iterator[dict[str, Any]]:
         yield {"name": f"{name}.copy_wall_per_clip", "value": round(copy_wall / count, 4), "unit": "s"}
         yield {"name": f"{name}.copy_cpu_per_clip", "value": round(copy_cpu / count, 4), "unit": "s"}
         yield {"name": f"{name}.over_copy", "value": round(wall / copy_wall, 2), "unit": "ratio"}
-        yield {"name": f"{name}.memory", "value": round(memory), "unit": "MB"}
+        yield {"name": f"{name}.memory", "value": round(memory), "unit": "MiB"}
         if kind in fewer:
             before, of = fewer[kind]
             yield {"name": f"{name}.memory_grown", "value": round(memory / before, 2), "unit": "ratio"}
-            more = (memory - before) * 1000 / (count - of)
-            yield {"name": f"{name}.memory_per_clip", "value": round(more, 1), "unit": "kB"}
+            more = (memory - before) * 1024 / (count - of)
+            yield {"name": f"{name}.memory_per_clip", "value": round(more, 1), "unit": "KiB"}
         fewer[kind] = memory, count
+        with serving_hub(Hub(tokens={WRITER}, writers={WRITER: "team"}), hub_taking.TakingHandler) as hub:
+            cpu, wall, memory = alone(pushed, place, hub.url)
+        yield {"name": f"push.{kind.name}{count}_clips.cpu_per_clip", "value": round(cpu / count, 4), "unit": "s"}
+        yield {"name": f"push.{kind.name}{count}_clips.wall_per_clip", "value": round(wall / count, 4), "unit": "s"}
+        yield {"name": f"push.{kind.name}{count}_clips.memory", "value": round(memory), "unit": "MiB"}
         shutil.rmtree(place)
 
 
