@@ -38,7 +38,7 @@ RANGES = (range(7), range(8, 15), range(16, 22))
 STRIKES = {"evicted": 22, "drained": 24}
 UNSTARTED = 26
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @dataclass(frozen=True)

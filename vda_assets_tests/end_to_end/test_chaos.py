@@ -26,7 +26,7 @@ COMMAND = (
 )
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_every_clip_is_finished_exactly_once_whatever_breaks_on_the_way(quick_results: Path, tmp_path: Path) -> None:
     (tmp_path / "chaos").mkdir()
     world = make_world(tmp_path / "chaos")

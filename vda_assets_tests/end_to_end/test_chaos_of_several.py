@@ -82,7 +82,7 @@ def troubled(tmp_path: Path, quick_results: Path) -> Iterator[Troubled]:
         yield Troubled(stored, osmo, bucket)
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_equal_clips_of_two_datasets_are_each_finished_exactly_once_whatever_breaks(troubled: Troubled) -> None:
     _interrupt_amid_submissions(troubled)
     runs = {"first.log": DATASET, "second.log": DATASET, "other.log": OTHER}

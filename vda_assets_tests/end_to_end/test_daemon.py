@@ -50,8 +50,6 @@ KEYS = {
 NOT_ENDED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 BESIDE_OSMO = ("osmo-local", "exec", "--")
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, quick_results: Path) -> Iterator[World]:

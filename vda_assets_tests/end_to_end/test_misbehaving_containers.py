@@ -17,12 +17,14 @@ from vda_assets_tests.end_to_end.world import DATASET, World, make_world, servin
 
 LABELS, VIDEOS = "original_labels", "augmented_videos"
 FOLDERS = {LABELS: "pseudo_labeled/{}", VIDEOS: "augmented/{}_aug0"}
+# Longer than any other container needs to start on a machine that does much else.
+SILENCE_SECONDS = 40
 
 # Clip, named after what its container does -> facts of which each is in the line that `vda run` says it with.
 FAILED_VIDEOS = {
     "leaves_nothing": ("exit code 70", "augmented_video.mp4", "guardrail: the prompt is blocked; skipped"),
     "crashes_before_writing": ("exit code 3", "CUDA error"),
-    "keeps_silent": ("exit code 75", "10 seconds", "loading the checkpoint"),
+    "keeps_silent": ("exit code 75", f"{SILENCE_SECONDS} seconds", "loading the checkpoint"),
     "fills_the_disk": ("exit code 73", "augmented_video.mp4", "[Errno 27]", "resources.augmentation"),
 }
 JUDGED_VIDEOS = {
@@ -75,7 +77,7 @@ def run(world: World, output: str) -> CompletedProcess[str]:
 @pytest.fixture(scope="module", params=[VIDEOS, LABELS])
 def bad(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bad]:
     world = make_world(tmp_path_factory.mktemp("world"))
-    use_spoiling_container(world, silence_seconds=10)
+    use_spoiling_container(world, silence_seconds=SILENCE_SECONDS)
     clip = cut(world.folder / "clip.mp4", frames=12)
     for name in (*failed(request.param), *judged(request.param)):
         shutil.copyfile(clip, world.clips / f"{name}.mp4")

@@ -227,7 +227,7 @@ def test_without_a_limit_of_ones_own_64_mib_are_read(tmp_path: Path) -> None:
         Storage().read_bytes(url)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["info", "read", "download", "read_through_fsspec"])
 def test_a_pipe_is_no_object_and_is_not_waited_for(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "clip.mp4")
