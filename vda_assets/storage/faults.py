@@ -9,6 +9,7 @@ import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from vda_assets.storage.backends import endpoint_of
 from vda_assets.storage.credentials import Limits, StorageCredential
@@ -183,9 +184,15 @@ def _text_of(error: BaseException, url: StorageUrl) -> str:
     while cause is not None and len(texts) < 10:
         texts.append(f"{type(cause).__name__}: {cause}")
         cause = cause.__cause__ or cause.__context__
-    text = "\n".join(texts).replace(url.key or "//", "")
-    # A bucket may have a name of one plain word, which is the bucket's only where it stands like a name.
-    return re.sub(rf"(?<=[/>'\"]){re.escape(url.bucket)}(?=[/<'\"])", "", _BY_CHANCE.sub("", text))
+    names = {url.bucket, url.key, quote(url.key)} - {""}
+    return re.sub("|".join([_BY_CHANCE.pattern, *map(_named, names)]), "", "\n".join(texts))
+
+
+def _named(name: str) -> str:
+    """Where a text has the name of something. One plain word is a name only where it stands like one."""
+    if name.isalpha():
+        return rf"(?<=[/>'\"]){name}(?=[/<'\"])"
+    return rf"(?<![\w-]){re.escape(name)}(?![\w-])"
 
 
 def _first_line(error: BaseException) -> str:

@@ -312,10 +312,12 @@ def test_a_key_that_is_called_like_an_error_is_not_taken_for_one(s3: Place) -> N
         "ETag 0x8DSSL4F24A06C7D",
         "the bucket 'timeout-tests' has none",
         "<Resource>/timeout-tests/x.mp4</Resource>",
+        "bucket: timeout-tests, key",
+        "path: day/SSL%20x.mp4",
     ],
 )
 def test_what_a_service_calls_its_answer_and_its_buckets_is_no_reason(answer: str) -> None:
-    url = StorageUrl.parse("s3://timeout-tests/x.mp4")
+    url = StorageUrl.parse("s3://timeout-tests/day/SSL x.mp4")
     fault = explain(
         FileNotFoundError(f"404 Not Found: {answer}"), url, StorageCredential("s3://timeout-tests"), IMPATIENT
     )
@@ -331,7 +333,8 @@ def test_what_a_service_calls_its_answer_and_its_buckets_is_no_reason(answer: st
     ],
 )
 def test_a_reason_beside_them_is_heard(answer: str, meant: str) -> None:
-    url = StorageUrl.parse("s3://container/x.mp4")
+    # Both its names are in the words of a reason.
+    url = StorageUrl.parse("s3://container/x")
     fault = explain(OSError(answer), url, StorageCredential("s3://container"), IMPATIENT)
     assert meant in str(fault.error)
 
